@@ -1,0 +1,833 @@
+/**
+ * The actions of OwnerDirectory.tla: same names, same order. `enabled` is the guard, `next` the effect:
+ * every successor that the action allows (a call may fail in several ways). One action does at most one
+ * system call; see the header of tla/OwnerDirectory.tla for the granularity.
+ */
+
+import { match } from "ts-pattern";
+import {
+  addLate,
+  at,
+  type Config,
+  type DebtStep,
+  type Dir,
+  type FaultKind,
+  type Guard,
+  insert,
+  type LateCall,
+  type LateOp,
+  lives,
+  mapDelete,
+  mapGet,
+  mapPut,
+  type Name,
+  nameOf,
+  ownerOf,
+  type Pc,
+  type Proc,
+  remove,
+  type State,
+  type Task,
+} from "./state.ts";
+
+/** The names of the actions, in the order of the specification. */
+export const ACTIONS = [
+  "Request",
+  "Prepare",
+  "Take",
+  "Verify",
+  "Granted",
+  "Refused",
+  "Look",
+  "Judge",
+  "Evict",
+  "Wake",
+  "GiveUp",
+  "Release",
+  "Check",
+  "PutBack",
+  "Confirm",
+  "Restore",
+  "Drop",
+  "Released",
+  "Retry",
+  "Retried",
+  "Crash",
+  "Start",
+  "LateEffect",
+  "Vandal",
+] as const;
+export type ActionName = (typeof ACTIONS)[number];
+
+/** An action with its argument: a task, a process, a name (`p.i.k`), or a late call (`op p.i.k`). */
+export interface Label {
+  readonly action: ActionName;
+  readonly arg: string;
+}
+
+/** A labelled step to a successor. */
+export interface Step {
+  readonly label: Label;
+  readonly next: State;
+}
+
+interface Action {
+  readonly name: ActionName;
+  /** The arguments for which the action is worth asking in this state. */
+  readonly args: (c: Config, s: State) => readonly string[];
+  readonly enabled: (c: Config, s: State, arg: string) => boolean;
+  readonly next: (c: Config, s: State, arg: string) => readonly State[];
+}
+
+/** Every step that is possible in `s`, in the order of the specification. */
+export function steps(c: Config, s: State): Step[] {
+  const found: Step[] = [];
+  for (const action of TABLE) {
+    for (const arg of action.args(c, s)) {
+      if (!action.enabled(c, s, arg)) continue;
+      for (const next of action.next(c, s, arg)) found.push({ label: { action: action.name, arg }, next });
+    }
+  }
+  return found;
+}
+
+/** The successors of `s` under one label: empty if it is not enabled. */
+export function successors(c: Config, s: State, label: Label): readonly State[] {
+  const action = TABLE.find((candidate) => candidate.name === label.action);
+  if (action?.args(c, s).includes(label.arg) !== true || !action.enabled(c, s, label.arg)) return [];
+  return action.next(c, s, label.arg);
+}
+
+/** As the specification writes it: `Take(a1)`. */
+export function labelText(label: Label): string {
+  return `${label.action}(${label.arg})`;
+}
+
+// ------------------------------------------------------------------------------------------------
+// Where a task can be
+
+const IN_FLIGHT: readonly Pc[] = [
+  "take",
+  "taken",
+  "refused",
+  "failed",
+  "look",
+  "looked",
+  "lookDoubt",
+  "lookedDoubt",
+];
+
+/** Between two synchronous calls of one turn: no other task of this process can run. */
+export const MID_TURN: readonly Pc[] = [
+  "prepare",
+  "verify",
+  "verified",
+  "unverified",
+  "evict",
+  "check",
+  "putBack",
+  "confirm",
+  "restore",
+  "released",
+  "lost",
+];
+
+export const CONTENDING: readonly Pc[] = [
+  ...IN_FLIGHT,
+  "prepare",
+  "verify",
+  "verified",
+  "unverified",
+  "evict",
+  "waiting",
+];
+
+export function tasksOf(c: Config, p: Proc): readonly Task[] {
+  return c.tasks.filter((t) => at(c.procOf, t) === p);
+}
+
+/** No task of `p`, apart from `except`, is in the middle of a turn. */
+export function threadFree(c: Config, s: State, p: Proc, except?: Task): boolean {
+  for (const t of c.tasks) {
+    if (at(c.procOf, t) === p && t !== except && MID_TURN.includes(at(s.pc, t))) return false;
+  }
+  return true;
+}
+
+// ------------------------------------------------------------------------------------------------
+// Names
+
+/** The names that anything refers to. */
+function referenced(c: Config, s: State): Set<Name> {
+  const names = new Set<Name>(s.lock ?? []);
+  for (const [name, contents] of s.homes) {
+    names.add(name);
+    for (const inside of contents) names.add(inside);
+  }
+  for (const call of s.late) names.add(call.name);
+  for (const p of c.procs) {
+    const home = at(s.home, p);
+    if (home !== null) names.add(home);
+    const release = at(s.releasing, p);
+    if (release !== null) names.add(release.name);
+    for (const [name] of at(s.owes, p)) names.add(name);
+  }
+  for (const t of c.tasks) for (const name of at(s.seen, t) ?? []) names.add(name);
+  return names;
+}
+
+/** A name that nothing refers to, for the present incarnation of `p`. */
+export function freshName(c: Config, s: State, p: Proc): Name | undefined {
+  const taken = referenced(c, s);
+  for (let ordinal = 1; ordinal <= c.namesPerLife; ordinal++) {
+    const name = nameOf(p, at(s.inc, p), ordinal);
+    if (!taken.has(name)) return name;
+  }
+  return undefined;
+}
+
+// ------------------------------------------------------------------------------------------------
+// Pieces of actions
+
+const isFree = (dir: Dir): boolean => dir === null || dir.length === 0;
+const isExactly = (dir: Dir, name: Name | null): boolean =>
+  dir !== null && dir.length === 1 && dir[0] === name;
+const includes = (dir: Dir, name: Name | null): boolean =>
+  dir !== null && name !== null && dir.includes(name);
+const without = (dir: Dir, name: Name): Dir => (dir === null ? null : remove(dir, name));
+
+const isBroken = (c: Config, guard: Guard): boolean => c.broken.includes(guard);
+const put = <V>(record: Readonly<Record<string, V>>, key: string, value: NoInfer<V>): Record<string, V> => ({
+  ...record,
+  [key]: value,
+});
+
+const fails = (c: Config, s: State, kind: FaultKind): boolean =>
+  c.faults.includes(kind) && s.budget.fault > 0;
+const spendFault = (s: State): State => ({ ...s, budget: { ...s.budget, fault: s.budget.fault - 1 } });
+
+/** A call that reported failure may take effect later, except where a call ends with its process (A4). */
+const laterOrNot = (c: Config): readonly boolean[] => (c.local ? [false] : [false, true]);
+const sendLate = (s: State, op: LateOp, name: Name, later: boolean): State =>
+  later ? { ...s, late: addLate(s.late, [{ op, name }]) } : s;
+
+/** Every way in which a call fails: it happened or not, and it will happen (again) later or not. */
+function failing(c: Config, s: State, op: LateOp | null, name: Name, happened: State | null): State[] {
+  const results: State[] = [];
+  for (const base of happened === null ? [s] : [s, happened]) {
+    for (const later of op === null ? [false] : laterOrNot(c)) {
+      results.push(spendFault(op === null ? base : sendLate(base, op, name, later)));
+    }
+  }
+  return results;
+}
+
+/** The home of a process that certainly has one. */
+const homeOf = (s: State, p: Proc): Name => at(s.home, p) ?? "";
+
+/**
+ * Where a contender starts, after `s`: with a home at hand its Take is sent in the same turn. Without one it
+ * makes one, unless too much is owed already: then it waits, so that debts are bounded.
+ */
+function startAt(c: Config, s: State, p: Proc): Pc {
+  if (at(s.home, p) !== null) return "take";
+  return at(s.owes, p).length < c.maxDebts ? "prepare" : "waiting";
+}
+
+/** The head of the queue becomes the contender and starts at `first`; nobody does, if nobody waits. */
+function promote(s: State, p: Proc, first: Pc): State {
+  const [head, ...rest] = at(s.queue, p);
+  if (head === undefined) return { ...s, contender: put(s.contender, p, null) };
+  return {
+    ...s,
+    contender: put(s.contender, p, head),
+    queue: put(s.queue, p, rest),
+    pc: put(s.pc, head, first),
+  };
+}
+
+/** `t` leaves the slot to the head of the queue, in the same turn. */
+const passSlot = (s: State, p: Proc, t: Task, first: Pc): State => promote(setPc(s, t, "idle"), p, first);
+
+/** Who holds when `u` is granted the lock: everybody who waits here too, if all are reentrant. */
+function grantedWith(c: Config, s: State, p: Proc, u: Task): readonly Task[] {
+  if (!c.reentrantTasks.includes(u)) return [u];
+  const others = at(s.queue, p).filter((v) => c.reentrantTasks.includes(v));
+  return others.reduce<readonly Task[]>((group, v) => insert(group, v), [u]);
+}
+
+function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
+  let pc = put(s.pc, t, "idle");
+  for (const u of group) pc = put(pc, u, "holding");
+  return {
+    ...s,
+    heldLocks: put(s.heldLocks, p, group),
+    queue: put(
+      s.queue,
+      p,
+      at(s.queue, p).filter((u) => !group.includes(u)),
+    ),
+    pc,
+  };
+}
+
+const wayOut = (c: Config): Pc => (c.local ? "check" : "drop");
+
+/** The home is of no more use: it is owed that its name leaves the disk. */
+function giveUpHome(c: Config, s: State, p: Proc): State {
+  const owes = isBroken(c, "ForgetGivenUpHome")
+    ? s.owes
+    : put(s.owes, p, mapPut(at(s.owes, p), homeOf(s, p), "unlinkHome"));
+  return { ...s, home: put(s.home, p, null), owes };
+}
+
+/**
+ * Nobody of `p` contends any more. On a disk where a Take that was answered may run once more, its home must
+ * not lie idle: the name could come to L when nobody thinks of it.
+ */
+function leaveHome(c: Config, before: State, after: State, p: Proc): State {
+  const empties = !c.local && at(before.queue, p).length === 0 && at(before.home, p) !== null;
+  return empties && !isBroken(c, "KeepIdleHome") ? giveUpHome(c, after, p) : after;
+}
+
+/** The contender's request is over without the lock: it gave up, or met one error too many. */
+function leave(c: Config, s: State, p: Proc, t: Task): State {
+  const passed = { ...passSlot(s, p, t, startAt(c, s, p)), gaveUp: remove(s.gaveUp, t) };
+  return leaveHome(c, s, passed, p);
+}
+
+/** After a home was given up: wait and try again; or, given up or one error too many, leave. */
+function waitOrLeave(c: Config, s: State, p: Proc, t: Task): State[] {
+  const waits: State[] = s.gaveUp.includes(t) ? [] : [{ ...s, pc: put(s.pc, t, "waiting") }];
+  return [...waits, leave(c, s, p, t)];
+}
+
+const setPc = (s: State, t: Task, pc: Pc): State => ({ ...s, pc: put(s.pc, t, pc) });
+const forget = (s: State, t: Task): State => ({ ...s, seen: put(s.seen, t, null) });
+
+/** rename(home, L), or `null` where the disk refuses. */
+function takeHappens(s: State, name: Name): State | null {
+  const contents = mapGet(s.homes, name);
+  if (contents === undefined || !isFree(s.lock)) return null;
+  return { ...s, lock: contents, homes: mapDelete(s.homes, name) };
+}
+
+/** rename(L, home), or `null` where the disk refuses. */
+function putBackHappens(s: State, name: Name): State | null {
+  const inTheWay = mapGet(s.homes, name);
+  if (s.lock === null || (inTheWay !== undefined && inTheWay.length > 0)) return null;
+  return { ...s, homes: mapPut(s.homes, name, s.lock), lock: null };
+}
+
+/** unlink(home/own), unlink(L/own), rmdir(home). */
+function retryHappens(s: State, name: Name, step: DebtStep): State {
+  const contents = mapGet(s.homes, name);
+  return match(step)
+    .with("unlinkHome", () =>
+      contents?.includes(name) === true ? { ...s, homes: mapPut(s.homes, name, remove(contents, name)) } : s,
+    )
+    .with("unlinkLock", () => (includes(s.lock, name) ? { ...s, lock: without(s.lock, name) } : s))
+    .with("rmdirHome", () => (contents?.length === 0 ? { ...s, homes: mapDelete(s.homes, name) } : s))
+    .exhaustive();
+}
+
+function afterRetry(s: State, name: Name, step: DebtStep): DebtStep | "paid" {
+  return match(step)
+    .with("unlinkHome", () =>
+      mapGet(s.homes, name)?.includes(name) === true ? ("rmdirHome" as const) : ("unlinkLock" as const),
+    )
+    .with("unlinkLock", () => "rmdirHome" as const)
+    .with("rmdirHome", () => "paid" as const)
+    .exhaustive();
+}
+
+// ------------------------------------------------------------------------------------------------
+// The actions
+
+const tasks = (c: Config): readonly string[] => c.tasks;
+const procs = (c: Config): readonly string[] => c.procs;
+const isAt =
+  (...pcs: readonly Pc[]) =>
+  (_c: Config, s: State, t: string): boolean =>
+    pcs.includes(at(s.pc, t));
+/** At one of these, and the thread is free to begin (or go on with) this task's turn. */
+const inTurnAt =
+  (...pcs: readonly Pc[]) =>
+  (c: Config, s: State, t: string): boolean =>
+    pcs.includes(at(s.pc, t)) && threadFree(c, s, at(c.procOf, t), t);
+
+const request: Action = {
+  name: "Request",
+  args: tasks,
+  enabled: (c, s, t) => {
+    const p = at(c.procOf, t);
+    const mayAsk = c.maxRequests === 0 || s.budget.request > 0;
+    return mayAsk && s.alive.includes(p) && at(s.pc, t) === "idle" && threadFree(c, s, p);
+  },
+  next: (c, before, t) => {
+    const p = at(c.procOf, t);
+    const counted = { ...before.budget, request: before.budget.request - 1 };
+    const s: State = c.maxRequests > 0 ? { ...before, budget: counted } : before;
+    const held = at(s.heldLocks, p);
+    const release = at(s.releasing, p);
+    const owed = release !== null && mapGet(at(s.owes, p), release.name) !== undefined;
+    if (held.length > 0 && [...held, t].every((u) => c.reentrantTasks.includes(u))) {
+      return [{ ...setPc(s, t, "holding"), heldLocks: put(s.heldLocks, p, insert(held, t)) }];
+    }
+    if (isBroken(c, "HoldDroppedName") && owed) {
+      return [
+        {
+          ...setPc(s, t, "holding"),
+          heldLocks: put(s.heldLocks, p, [t]),
+          home: put(s.home, p, release.name),
+          owes: put(s.owes, p, mapDelete(at(s.owes, p), release.name)),
+          releasing: put(s.releasing, p, null),
+        },
+      ];
+    }
+    const nobodyElse = held.length === 0 && at(s.contender, p) === null && at(s.queue, p).length === 0;
+    if (nobodyElse && (release === null || isBroken(c, "ContendWhileReleasing"))) {
+      return [{ ...setPc(s, t, startAt(c, s, p)), contender: put(s.contender, p, t) }];
+    }
+    const waiting = at(s.queue, p);
+    const queue = isBroken(c, "LifoQueue") ? [t, ...waiting] : [...waiting, t];
+    return [{ ...setPc(s, t, "queued"), queue: put(s.queue, p, queue) }];
+  },
+};
+
+const prepare: Action = {
+  name: "Prepare",
+  args: tasks,
+  enabled: (c, s, t) => at(s.pc, t) === "prepare" && freshName(c, s, at(c.procOf, t)) !== undefined,
+  next: (c, s, t) => {
+    const p = at(c.procOf, t);
+    const name = freshName(c, s, p);
+    if (name === undefined) return [];
+    const made = (contents: readonly Name[]): State => ({ ...s, homes: mapPut(s.homes, name, contents) });
+    const results = [setPc({ ...made([name]), home: put(s.home, p, name) }, t, "take")];
+    if (fails(c, s, "prepare")) {
+      for (const failed of [s, made([]), made([name])]) {
+        const owed = { ...failed, owes: put(s.owes, p, mapPut(at(s.owes, p), name, "unlinkHome" as const)) };
+        results.push(spendFault(passSlot(owed, p, t, startAt(c, owed, p))));
+      }
+    }
+    return results;
+  },
+};
+
+const take: Action = {
+  name: "Take",
+  args: tasks,
+  enabled: (c, s, t) => at(s.pc, t) === "take" && s.alive.includes(at(c.procOf, t)),
+  next: (c, s, t) => {
+    const name = homeOf(s, at(c.procOf, t));
+    const happened = takeHappens(s, name);
+    const refusal: Pc = mapGet(s.homes, name) === undefined ? "failed" : "refused";
+    const answered = happened === null ? setPc(s, t, refusal) : setPc(happened, t, "taken");
+    const results = [answered];
+    if (fails(c, s, "take")) {
+      if (!c.local) results.push(spendFault(sendLate(answered, "take", name, true)));
+      for (const failed of failing(c, s, "take", name, happened)) results.push(setPc(failed, t, "failed"));
+    }
+    return results;
+  },
+};
+
+const verify: Action = {
+  name: "Verify",
+  args: tasks,
+  enabled: inTurnAt("taken", "verify"),
+  next: (c, s, t) => {
+    const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoVerify");
+    return [setPc(s, t, good ? "verified" : "unverified")];
+  },
+};
+
+const granted: Action = {
+  name: "Granted",
+  args: tasks,
+  enabled: isAt("verified"),
+  next: (c, before, t) => {
+    const p = at(c.procOf, t);
+    const s: State = { ...before, contender: put(before.contender, p, null) };
+    if (!s.gaveUp.includes(t)) return [giveTo(s, p, t, grantedWith(c, s, p, t))];
+    const [heir] = at(s.queue, p);
+    if (heir !== undefined) {
+      return [{ ...giveTo(s, p, t, grantedWith(c, s, p, heir)), gaveUp: remove(s.gaveUp, t) }];
+    }
+    const release = { name: homeOf(s, p), aside: false };
+    return [{ ...setPc(s, t, wayOut(c)), releasing: put(s.releasing, p, release) }];
+  },
+};
+
+const refused: Action = {
+  name: "Refused",
+  args: tasks,
+  enabled: inTurnAt("refused", "failed", "unverified"),
+  next: (c, s, t) => {
+    const p = at(c.procOf, t);
+    if (at(s.pc, t) === "failed") return [setPc(s, t, "lookDoubt")];
+    if (at(s.pc, t) === "unverified") return waitOrLeave(c, giveUpHome(c, s, p), p, t);
+    return [s.gaveUp.includes(t) ? leave(c, s, p, t) : setPc(s, t, "look")];
+  },
+};
+
+const look: Action = {
+  name: "Look",
+  args: tasks,
+  enabled: isAt("look", "lookDoubt"),
+  next: (_c, s, t) => [
+    setPc({ ...s, seen: put(s.seen, t, s.lock) }, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt"),
+  ],
+};
+
+/** Who is dead (A1). */
+function isDead(c: Config, s: State, p: Proc, name: Name): boolean {
+  if (!lives(s, name)) return true;
+  if (!isBroken(c, "JudgeByHeldLocks")) return false;
+  const ours = at(c.pidOf, ownerOf(name).proc) === at(c.pidOf, p);
+  return ours && !(at(s.heldLocks, p).length > 0 && at(s.home, p) === name);
+}
+
+const judge: Action = {
+  name: "Judge",
+  args: tasks,
+  enabled: inTurnAt("looked", "lookedDoubt"),
+  next: (c, s, t) => {
+    const p = at(c.procOf, t);
+    const names = at(s.seen, t) ?? [];
+    const home = at(s.home, p);
+    const clean = forget(s, t);
+    if (home !== null && names.includes(home)) return [setPc(clean, t, "verify")];
+    if (at(s.pc, t) === "lookedDoubt") return waitOrLeave(c, giveUpHome(c, clean, p), p, t);
+    if (s.gaveUp.includes(t)) return [leave(c, clean, p, t)];
+    if (names.length === 0) return [setPc(clean, t, "take"), setPc(clean, t, "waiting")];
+    if (names.every((name) => isDead(c, s, p, name))) return [setPc(s, t, "evict")];
+    return [setPc(clean, t, "waiting")];
+  },
+};
+
+const evict: Action = {
+  name: "Evict",
+  args: tasks,
+  enabled: isAt("evict"),
+  next: (c, s, t) => {
+    const results: State[] = [];
+    const names = at(s.seen, t) ?? [];
+    for (const victim of names) {
+      const lock = isBroken(c, "EvictByPath") ? null : without(s.lock, victim);
+      const happened: State = { ...s, lock };
+      const rest = remove(names, victim);
+      results.push(
+        rest.length === 0
+          ? setPc(forget(happened, t), t, "take")
+          : { ...happened, seen: put(s.seen, t, rest) },
+      );
+      if (!fails(c, s, "evict")) continue;
+      for (const failed of failing(c, s, "unlinkLock", victim, happened)) {
+        results.push(setPc(forget(failed, t), t, "waiting"));
+      }
+    }
+    return results;
+  },
+};
+
+const wake: Action = {
+  name: "Wake",
+  args: tasks,
+  enabled: inTurnAt("waiting"),
+  next: (c, s, t) => [setPc(s, t, startAt(c, s, at(c.procOf, t)))],
+};
+
+const giveUp: Action = {
+  name: "GiveUp",
+  args: tasks,
+  enabled: (c, s, t) => {
+    const pc = at(s.pc, t);
+    const waits = pc === "queued" || pc === "waiting" || IN_FLIGHT.includes(pc);
+    const mayLeave = !c.patientTasks.includes(t) && !s.gaveUp.includes(t);
+    return waits && mayLeave && threadFree(c, s, at(c.procOf, t));
+  },
+  next: (c, s, t) => {
+    const p = at(c.procOf, t);
+    const pc = at(s.pc, t);
+    if (pc === "queued") {
+      const queue = at(s.queue, p).filter((u) => u !== t);
+      return [{ ...setPc(s, t, "idle"), queue: put(s.queue, p, queue) }];
+    }
+    if (pc === "waiting") {
+      if (!isBroken(c, "NeverPromote")) return [leaveHome(c, s, passSlot(s, p, t, "waiting"), p)];
+      return [{ ...setPc(s, t, "idle"), contender: put(s.contender, p, null) }];
+    }
+    const gone: State = { ...s, gaveUp: insert(s.gaveUp, t) };
+    if (!isBroken(c, "PassSlotInFlight") || pc !== "take") return [gone];
+    return [promote(gone, p, startAt(c, s, p))];
+  },
+};
+
+const release: Action = {
+  name: "Release",
+  args: tasks,
+  enabled: inTurnAt("holding"),
+  next: (c, s, t) => {
+    const p = at(c.procOf, t);
+    const held = at(s.heldLocks, p);
+    if (held.length !== 1 || held[0] !== t) {
+      return [{ ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) }];
+    }
+    const [head] = at(s.queue, p);
+    const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
+    const toDisk: State = {
+      ...setPc(s, t, wayOut(c)),
+      heldLocks: put(s.heldLocks, p, []),
+      releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
+    };
+    return [...handedOver, toDisk];
+  },
+};
+
+const check: Action = {
+  name: "Check",
+  args: tasks,
+  enabled: isAt("check"),
+  next: (c, s, t) => [setPc(s, t, isExactly(s.lock, at(s.home, at(c.procOf, t))) ? "putBack" : "drop")],
+};
+
+const putBack: Action = {
+  name: "PutBack",
+  args: tasks,
+  enabled: isAt("putBack"),
+  next: (c, s, t) => {
+    const name = homeOf(s, at(c.procOf, t));
+    const happened = putBackHappens(s, name);
+    const results = [happened === null ? setPc(s, t, "drop") : setPc(happened, t, "confirm")];
+    if (fails(c, s, "putBack")) {
+      for (const failed of failing(c, s, null, name, happened)) results.push(setPc(failed, t, "drop"));
+    }
+    return results;
+  },
+};
+
+const confirm: Action = {
+  name: "Confirm",
+  args: tasks,
+  enabled: isAt("confirm"),
+  next: (c, s, t) => {
+    const name = homeOf(s, at(c.procOf, t));
+    return [setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, name) ? "released" : "restore")];
+  },
+};
+
+const restore: Action = {
+  name: "Restore",
+  args: tasks,
+  enabled: isAt("restore"),
+  next: (c, s, t) => [setPc(takeHappens(s, homeOf(s, at(c.procOf, t))) ?? s, t, "lost")],
+};
+
+const drop: Action = {
+  name: "Drop",
+  args: tasks,
+  enabled: isAt("drop"),
+  next: (c, s, t) => {
+    const name = homeOf(s, at(c.procOf, t));
+    const happened: State = { ...s, lock: without(s.lock, name) };
+    const results = [setPc(happened, t, includes(s.lock, name) ? "dropped" : "dropMissed")];
+    if (fails(c, s, "drop")) {
+      for (const failed of failing(c, s, "unlinkLock", name, happened)) {
+        results.push(setPc(failed, t, "dropFailed"));
+      }
+    }
+    return results;
+  },
+};
+
+const released: Action = {
+  name: "Released",
+  args: tasks,
+  enabled: inTurnAt("released", "lost", "dropped", "dropMissed", "dropFailed"),
+  next: (c, s, t) => {
+    const p = at(c.procOf, t);
+    const pc = at(s.pc, t);
+    const name = homeOf(s, p);
+    const owed = pc === "dropFailed" && !isBroken(c, "ForgetFailedRelease");
+    const kept = pc === "released";
+    const mustPay = owed || pc === "dropMissed" || pc === "lost";
+    const after: State = {
+      ...s,
+      home: kept ? s.home : put(s.home, p, null),
+      owes: mustPay ? put(s.owes, p, mapPut(at(s.owes, p), name, "unlinkHome")) : s.owes,
+      gaveUp: remove(s.gaveUp, t),
+    };
+    if (owed) return [setPc(after, t, "idle")];
+    const first: Pc = at(s.releasing, p)?.aside === true ? "waiting" : startAt(c, after, p);
+    return [passSlot({ ...after, releasing: put(s.releasing, p, null) }, p, t, first)];
+  },
+};
+
+/** The debts, as arguments: every name that its living process owes. */
+const debts = (c: Config, s: State): readonly string[] =>
+  c.procs.flatMap((p) => at(s.owes, p).map(([name]) => name));
+const debtOf = (s: State, name: Name): DebtStep | "paid" | undefined => {
+  const { proc } = ownerOf(name);
+  return s.alive.includes(proc) ? mapGet(at(s.owes, proc), name) : undefined;
+};
+
+const retry: Action = {
+  name: "Retry",
+  args: debts,
+  enabled: (_c, s, n) => {
+    const debt = debtOf(s, n);
+    return debt !== undefined && debt !== "paid";
+  },
+  next: (c, s, n) => {
+    const p = ownerOf(n).proc;
+    const step = debtOf(s, n);
+    if (step === undefined || step === "paid") return [];
+    const happened = retryHappens(s, n, step);
+    const paid = mapPut(at(s.owes, p), n, afterRetry(s, n, step));
+    const results: State[] = [{ ...happened, owes: put(s.owes, p, paid) }];
+    if (!fails(c, s, "retry")) return results;
+    for (const failed of failing(c, s, step, n, happened)) {
+      const left = step === "rmdirHome" ? ("paid" as const) : step;
+      results.push({ ...failed, owes: put(s.owes, p, mapPut(at(s.owes, p), n, left)) });
+    }
+    return results;
+  },
+};
+
+const retried: Action = {
+  name: "Retried",
+  args: debts,
+  enabled: (c, s, n) => debtOf(s, n) === "paid" && threadFree(c, s, ownerOf(n).proc),
+  next: (c, s, n) => {
+    const p = ownerOf(n).proc;
+    const after: State = { ...s, owes: put(s.owes, p, mapDelete(at(s.owes, p), n)) };
+    const release = at(s.releasing, p);
+    if (release?.name !== n) return [after];
+    const free: State = { ...after, releasing: put(s.releasing, p, null) };
+    return [promote(free, p, release.aside ? "waiting" : startAt(c, free, p))];
+  },
+};
+
+// ------------------------------------------------------------------------------------------------
+// The environment
+
+/** What `p` has sent, or is about to send. */
+function sent(c: Config, s: State, p: Proc): LateCall[] {
+  const calls: LateCall[] = [];
+  for (const t of tasksOf(c, p)) {
+    const pc = at(s.pc, t);
+    if (pc === "take") calls.push({ op: "take", name: homeOf(s, p) });
+    if (pc === "drop") calls.push({ op: "unlinkLock", name: homeOf(s, p) });
+    if (pc === "evict") for (const name of at(s.seen, t) ?? []) calls.push({ op: "unlinkLock", name });
+  }
+  for (const [name, step] of at(s.owes, p)) if (step !== "paid") calls.push({ op: step, name });
+  return calls;
+}
+
+const sentPutBack = (c: Config, s: State, p: Proc): LateCall[] =>
+  tasksOf(c, p)
+    .filter((t) => at(s.pc, t) === "putBack")
+    .map(() => ({ op: "putBack", name: homeOf(s, p) }));
+
+const crash: Action = {
+  name: "Crash",
+  args: procs,
+  enabled: (_c, s, p) => s.alive.includes(p) && s.budget.crash > 0,
+  next: (c, s, p) => {
+    const calls = [
+      ...(c.local ? [] : sent(c, s, p)),
+      ...(isBroken(c, "LatePutBack") ? sentPutBack(c, s, p) : []),
+    ];
+    const mine = tasksOf(c, p);
+    let { pc, seen } = s;
+    for (const t of mine) {
+      pc = put(pc, t, "idle");
+      seen = put(seen, t, null);
+    }
+    return [
+      {
+        ...s,
+        late: addLate(s.late, calls),
+        alive: remove(s.alive, p),
+        heldLocks: put(s.heldLocks, p, []),
+        releasing: put(s.releasing, p, null),
+        contender: put(s.contender, p, null),
+        queue: put(s.queue, p, []),
+        home: put(s.home, p, null),
+        owes: put(s.owes, p, []),
+        gaveUp: s.gaveUp.filter((t) => !mine.includes(t)),
+        seen,
+        pc,
+        budget: { ...s.budget, crash: s.budget.crash - 1 },
+      },
+    ];
+  },
+};
+
+const start: Action = {
+  name: "Start",
+  args: procs,
+  enabled: (_c, s, p) => !s.alive.includes(p),
+  next: (_c, s, p) => [{ ...s, alive: insert(s.alive, p), inc: put(s.inc, p, at(s.inc, p) + 1) }],
+};
+
+export const lateText = (call: LateCall): string => `${call.op} ${call.name}`;
+
+const lateEffect: Action = {
+  name: "LateEffect",
+  args: (_c, s) => s.late.map(lateText),
+  enabled: () => true,
+  next: (_c, before, arg) => {
+    const call = before.late.find((other) => lateText(other) === arg);
+    if (call === undefined) return [];
+    const s: State = { ...before, late: before.late.filter((other) => other !== call) };
+    return [
+      match(call.op)
+        .with("take", () => takeHappens(s, call.name) ?? s)
+        .with("putBack", () => putBackHappens(s, call.name) ?? s)
+        .with("unlinkHome", "unlinkLock", "rmdirHome", (step) => retryHappens(s, call.name, step))
+        .exhaustive(),
+    ];
+  },
+};
+
+const vandal: Action = {
+  name: "Vandal",
+  args: (_c, s) => s.homes.map(([name]) => name),
+  enabled: (_c, s) => s.budget.vandal > 0,
+  next: (_c, before, n) => {
+    const s: State = { ...before, budget: { ...before.budget, vandal: before.budget.vandal - 1 } };
+    const removed: State = { ...s, homes: mapDelete(s.homes, n) };
+    if (mapGet(s.homes, n)?.length === 0) return [removed];
+    return [{ ...s, homes: mapPut(s.homes, n, []) }, removed];
+  },
+};
+
+const TABLE: readonly Action[] = [
+  request,
+  prepare,
+  take,
+  verify,
+  granted,
+  refused,
+  look,
+  judge,
+  evict,
+  wake,
+  giveUp,
+  release,
+  check,
+  putBack,
+  confirm,
+  restore,
+  drop,
+  released,
+  retry,
+  retried,
+  crash,
+  start,
+  lateEffect,
+  vandal,
+];

@@ -1,0 +1,124 @@
+/** The properties of OwnerDirectory.tla, under their names, in their order. */
+
+import { CONTENDING, freshName, type Step, tasksOf } from "./actions.ts";
+import { isLockStep } from "./lock.ts";
+import { at, type Config, lives, mapGet, type Name, ownerOf, type State, type Task } from "./state.ts";
+
+/** Something that holds in every reachable state. */
+export interface Invariant {
+  readonly name: string;
+  readonly holds: (c: Config, s: State) => boolean;
+}
+
+/** Something that holds for every step between reachable states. */
+export interface StepProperty {
+  readonly name: string;
+  readonly holds: (c: Config, s: State, step: Step) => boolean;
+}
+
+export const INVARIANTS: readonly Invariant[] = [
+  { name: "FreshNamesSuffice", holds: freshNamesSuffice },
+  { name: "MutualExclusion", holds: mutualExclusion },
+  { name: "HeldIsOnDisk", holds: heldIsOnDisk },
+  { name: "NoGhostHolder", holds: noGhostHolder },
+  { name: "OneContender", holds: oneContender },
+  { name: "NoIdleQueue", holds: noIdleQueue },
+  { name: "NothingForgotten", holds: nothingForgotten },
+];
+
+export const STEP_PROPERTIES: readonly StepProperty[] = [
+  { name: "Refinement", holds: (c, s, step) => isLockStep(c, s, step.next) },
+  { name: "NeverTouchesAnothers", holds: neverTouchesAnothers },
+  { name: "Fifo", holds: fifo },
+];
+
+function holders(c: Config, s: State): readonly Task[] {
+  return c.tasks.filter((t) => at(s.pc, t) === "holding");
+}
+
+/** A name for every Prepare: the finite stock of names hides nothing. */
+function freshNamesSuffice(c: Config, s: State): boolean {
+  return c.tasks.every((t) => at(s.pc, t) !== "prepare" || freshName(c, s, at(c.procOf, t)) !== undefined);
+}
+
+/** Two tasks hold at the same time only if they are of one process, and both asked to share. */
+function mutualExclusion(c: Config, s: State): boolean {
+  const all = holders(c, s);
+  if (all.length <= 1) return true;
+  const one = new Set(all.map((t) => at(c.procOf, t))).size === 1;
+  return one && all.every((t) => c.reentrantTasks.includes(t));
+}
+
+/** Whoever holds has his name, and no other, on the disk. */
+function heldIsOnDisk(c: Config, s: State): boolean {
+  return c.procs.every((p) => {
+    if (at(s.heldLocks, p).length === 0) return true;
+    return s.lock !== null && s.lock.length === 1 && s.lock[0] === at(s.home, p);
+  });
+}
+
+/** A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle. */
+function noGhostHolder(c: Config, s: State): boolean {
+  return c.tasks.every((t) => {
+    const inHeldLocks = at(s.heldLocks, at(c.procOf, t)).includes(t);
+    return (at(s.pc, t) === "holding") === inHeldLocks;
+  });
+}
+
+/** One contender, and never beside a holder or a release. */
+function oneContender(c: Config, s: State): boolean {
+  return c.procs.every((p) => {
+    const contending = tasksOf(c, p).filter((t) => CONTENDING.includes(at(s.pc, t)));
+    if (contending.length > 1) return false;
+    if (at(s.contender, p) === null) return true;
+    return at(s.heldLocks, p).length === 0 && at(s.releasing, p) === null;
+  });
+}
+
+/** Nobody queues behind nothing. */
+function noIdleQueue(c: Config, s: State): boolean {
+  return c.procs.every((p) => {
+    if (at(s.queue, p).length === 0) return true;
+    return at(s.heldLocks, p).length > 0 || at(s.contender, p) !== null || at(s.releasing, p) !== null;
+  });
+}
+
+/** A lock that names a living process is on that process's mind. */
+function nothingForgotten(_c: Config, s: State): boolean {
+  return (s.lock ?? []).every((name) => !lives(s, name) || remembered(s, name));
+}
+
+function remembered(s: State, name: Name): boolean {
+  const p = ownerOf(name).proc;
+  const inUse = at(s.contender, p) !== null || at(s.heldLocks, p).length > 0;
+  if (name === at(s.home, p) && inUse) return true;
+  return at(s.releasing, p)?.name === name || mapGet(at(s.owes, p), name) !== undefined;
+}
+
+/** No step changes L while a living process owns it, but that process's own. */
+function neverTouchesAnothers(c: Config, s: State, step: Step): boolean {
+  if (JSON.stringify(s.lock) === JSON.stringify(step.next.lock)) return true;
+  return (s.lock ?? []).every((name) => !lives(s, name) || byOwner(c, s, step, name));
+}
+
+function byOwner(c: Config, s: State, { label: { action, arg } }: Step, name: Name): boolean {
+  const p = ownerOf(name).proc;
+  if (action === "Retry") return arg === name;
+  if (action === "LateEffect") return arg.endsWith(` ${name}`);
+  return (action === "Drop" || action === "PutBack") && at(c.procOf, arg) === p && at(s.home, p) === name;
+}
+
+/** In a process the lock, or the slot, goes to the head of the queue, or to those who share with it. */
+function fifo(c: Config, s: State, { next }: Step): boolean {
+  return c.procs.every((p) => {
+    const before = at(s.queue, p);
+    const after = at(next.queue, p);
+    const [head] = before;
+    if (head === undefined || !next.alive.includes(p) || before.join() === after.join()) return true;
+    if (before.join() === after.slice(0, -1).join() || at(next.pc, head) !== "queued") return true;
+    const left = before.filter((t) => !after.includes(t));
+    const [only] = left;
+    const gaveUp = left.length === 1 && only !== undefined && at(next.pc, only) === "idle";
+    return gaveUp || (left.length > 0 && left.every((t) => c.reentrantTasks.includes(t)));
+  });
+}

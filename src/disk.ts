@@ -1,0 +1,100 @@
+/**
+ * The disk, as the lock sees it: the six calls of the protocol and nothing else. A reply is a value; which
+ * errors mean what is decided in protocol.ts, by the few outcomes that are understood.
+ */
+
+import fs from "node:fs";
+import { dirname } from "node:path";
+import { match } from "ts-pattern";
+
+export type DiskCall =
+  /** mkdir(home), then create home/name: a private place, so one step. */
+  | { readonly call: "prepare"; readonly home: string; readonly name: string; readonly content: string }
+  | { readonly call: "rename"; readonly from: string; readonly to: string }
+  | { readonly call: "readdir"; readonly path: string }
+  | { readonly call: "unlink"; readonly path: string }
+  | { readonly call: "rmdir"; readonly path: string };
+
+export type DiskReply =
+  /** `names` is what a readdir found; empty for the other calls. */
+  { readonly ok: true; readonly names: readonly string[] } | DiskFailure;
+
+export interface DiskFailure {
+  readonly ok: false;
+  /** `ENOENT` and the like; libuv's message where it has no name for it. */
+  readonly errno: string;
+  readonly error: Error;
+}
+
+export interface Disk {
+  /** In this turn. */
+  now(call: DiskCall): DiskReply;
+  /** In the thread pool; the reply comes in a turn of its own. */
+  later(call: DiskCall, done: (reply: DiskReply) => void): void;
+}
+
+const DONE: DiskReply = { ok: true, names: [] };
+
+export const nodeDisk: Disk = { now: performNow, later: performLater };
+
+export function performNow(call: DiskCall): DiskReply {
+  try {
+    return match(call)
+      .with({ call: "prepare" }, prepare)
+      .with({ call: "rename" }, ({ from, to }) => done(() => fs.renameSync(from, to)))
+      .with({ call: "readdir" }, ({ path }) => ({ ok: true as const, names: fs.readdirSync(path) }))
+      .with({ call: "unlink" }, ({ path }) => done(() => fs.unlinkSync(path)))
+      .with({ call: "rmdir" }, ({ path }) => done(() => fs.rmdirSync(path)))
+      .exhaustive();
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+function performLater(call: DiskCall, settle: (reply: DiskReply) => void): void {
+  const settled = (error: Error | null): void => settle(error === null ? DONE : failure(error));
+  match(call)
+    .with({ call: "prepare" }, (prepareCall) => settle(performNow(prepareCall)))
+    .with({ call: "rename" }, ({ from, to }) => fs.rename(from, to, settled))
+    .with({ call: "readdir" }, ({ path }) =>
+      fs.readdir(path, (error, names) => settle(error === null ? { ok: true, names } : failure(error))),
+    )
+    .with({ call: "unlink" }, ({ path }) => fs.unlink(path, settled))
+    .with({ call: "rmdir" }, ({ path }) => fs.rmdir(path, settled))
+    .exhaustive();
+}
+
+/** Permission bits that a home takes over from its parent, so that whoever may write there may evict. */
+const MODE_BITS = 0o2777;
+
+function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
+  const parent = fs.statSync(dirname(call.home));
+  const mode = parent.mode & MODE_BITS;
+  fs.mkdirSync(call.home, { mode });
+  const made = fs.statSync(call.home);
+  // The umask took bits away, or the directory is not of its parent's group. Not being allowed to mend it
+  // costs no safety: another user's takeover would fail with a clear error instead.
+  if ((made.mode & MODE_BITS) !== mode) ignoreErrors(() => fs.chmodSync(call.home, mode));
+  if (made.gid !== parent.gid) ignoreErrors(() => fs.chownSync(call.home, -1, parent.gid));
+  fs.writeFileSync(`${call.home}/${call.name}`, call.content, { flag: "wx" });
+  return DONE;
+}
+
+function done(action: () => void): DiskReply {
+  action();
+  return DONE;
+}
+
+function ignoreErrors(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // said at the call
+  }
+}
+
+function failure(error: unknown): DiskFailure {
+  const failed = error instanceof Error ? error : new Error(String(error));
+  const { code } = failed as NodeJS.ErrnoException;
+  return { ok: false, errno: code ?? failed.message, error: failed };
+}

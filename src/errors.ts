@@ -1,0 +1,73 @@
+/**
+ * The one error class of the library. Expected outcomes are values inside; this is for the boundary.
+ * Tell errors apart by `code`, not by `instanceof`: a process may hold several copies of the module.
+ */
+
+/** What an error is about. Stable. */
+export type SessionWriteLockErrorCode =
+  /** The wait ended before the lock was granted; `reason` and `owner` say what it waited for. */
+  | "ELOCKED"
+  /** The lock was lost while it was held: somebody changed what stands at the lock path. */
+  | "ECOMPROMISED"
+  /** The lock is held for longer than `maxHoldMs`. It is still held: this only tells. */
+  | "EOVERDUE"
+  /** A nested acquire inside `withSessionWriteLock` would wait for itself. */
+  | "EDEADLK"
+  /** An option, or the session file, cannot be used as given. */
+  | "EINVAL"
+  /** The disk refused; `cause` is the error of the system call. */
+  | "EDISK"
+  /** The lock is not held any more, but it could not be taken off the disk yet. It is tried again. */
+  | "ERELEASE";
+
+/** Whoever stands in the way, as far as it is known. */
+export interface LockOwner {
+  /** The pid in the owner's name; of the owner's own pid namespace. */
+  readonly pid: number | undefined;
+  /** The host field of the owner's name. */
+  readonly host: string | undefined;
+  /** The owner's name: the file in the directory at the lock path. */
+  readonly name: string;
+  /**
+   * Milliseconds since the lock was taken: this machine's clock against the ctime that the file server gave
+   * the directory. As good as the two clocks agree; undefined if unknown.
+   */
+  readonly ageMs: number | undefined;
+  /** What is known about the owner's life, in words. */
+  readonly verdict: string;
+}
+
+export interface SessionWriteLockErrorDetails {
+  readonly code: SessionWriteLockErrorCode;
+  readonly sessionFile: string;
+  readonly lockPath?: string | undefined;
+  readonly reason?: "session_busy" | "foreign" | undefined;
+  readonly owner?: LockOwner | undefined;
+  readonly cause?: unknown;
+}
+
+export class SessionWriteLockError extends Error {
+  override readonly name = "SessionWriteLockError";
+  readonly code: SessionWriteLockErrorCode;
+  readonly sessionFile: string;
+  /** The lock path; undefined if the session file did not lead to one. */
+  readonly lockPath: string | undefined;
+  /** With ELOCKED: `session_busy` if an owner was in the way, `foreign` if something else stands there. */
+  readonly reason: "session_busy" | "foreign" | undefined;
+  readonly owner: LockOwner | undefined;
+
+  constructor(message: string, details: SessionWriteLockErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = details.code;
+    this.sessionFile = details.sessionFile;
+    this.lockPath = details.lockPath;
+    this.reason = details.reason;
+    this.owner = details.owner;
+  }
+}
+
+/** The `code` of a system error, or its message: libuv has no name for some. */
+export function errnoText(error: unknown): string {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return typeof code === "string" ? code : String(message ?? error);
+}

@@ -1,0 +1,29 @@
+/**
+ * On a clean exit the idle homes go. A lock that is held, or on its way, stays: writes that the holder has
+ * queued run after the exit hooks, into a file that would belong to another by then. Death is provable, and
+ * takeover takes milliseconds (spec/protocol.md, "A process dies holding").
+ */
+
+import { type Entry, isIdle, type Registry } from "./registry.ts";
+
+const watched: WeakSet<Registry> = new WeakSet();
+
+/** Hooks the exit of this process once per registry. No signal handlers. */
+export function watchExit(registry: Registry): void {
+  if (watched.has(registry)) return;
+  watched.add(registry);
+  process.once("exit", () => {
+    for (const entry of registry.entries.values()) {
+      if (isIdle(entry)) removeIdleHome(entry);
+    }
+  });
+}
+
+/** Removes the home of an idle entry. Whatever stays is swept by a later process. */
+export function removeIdleHome(entry: Entry): void {
+  const { home, services } = entry;
+  if (home === null) return;
+  entry.home = null;
+  services.disk.now({ call: "unlink", path: `${home.path}/${home.name}` });
+  services.disk.now({ call: "rmdir", path: home.path });
+}

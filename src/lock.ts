@@ -1,0 +1,345 @@
+/** What users import: acquire, hold, release. The protocol behind it is protocol.ts. */
+
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import fs from "node:fs";
+import { systemClock } from "./clock.ts";
+import { nodeDisk } from "./disk.ts";
+import { type LockOwner, SessionWriteLockError } from "./errors.ts";
+import { removeIdleHome, watchExit } from "./exit.ts";
+import { type AcquireOptions, type AcquireSessionWriteLockParams, readOptions } from "./options.ts";
+import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
+import { createOwners } from "./owners.ts";
+import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
+import { giveUp, isExactly, release, request } from "./protocol.ts";
+import {
+  type Attempt,
+  createEntry,
+  type Entry,
+  isIdle,
+  processRegistry,
+  type Registry,
+  type Services,
+  type WarningCode,
+} from "./registry.ts";
+import { createDriver } from "./steps.ts";
+import { sweepOnce } from "./sweep.ts";
+
+/** A lock that is held, until `release()`. */
+export interface SessionWriteLock {
+  /** The canonical path of the session file. */
+  readonly sessionFile: string;
+  /** The directory entry that is the lock. */
+  readonly lockPath: string;
+  /**
+   * Aborts when the lock is found to be lost (`ECOMPROMISED`), or is held for longer than `maxHoldMs`
+   * (a warning: the lock is still held). Pass it to whatever writes.
+   */
+  readonly signal: AbortSignal;
+  /** Whether this handle holds the lock, from memory: after `release()` or a loss that was noticed, false. */
+  isHeld(): boolean;
+  /**
+   * Looks at the disk, synchronously: for use right before a write.
+   * @throws SessionWriteLockError `ECOMPROMISED` if the lock is not ours any more; `EDISK` if that could not
+   * be seen (too many open files, say): the lock still counts as held.
+   */
+  assertHeld(): void;
+  /**
+   * Gives the lock back. Calling it again returns the same promise. Resolves when the lock is off the disk
+   * or handed over to a waiter of this process; of a lost lock too, since there is nothing to give back.
+   * @throws SessionWriteLockError `ERELEASE` (rejection) if the disk refused: not held any more, tried again.
+   */
+  release(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Waits for the write lock of a session file, and takes it.
+ *
+ * Rejects with a {@link SessionWriteLockError}: `ELOCKED` after `timeoutMs`, `EINVAL` for options that cannot
+ * be used, `EDISK` if the disk refuses, `EDEADLK` inside `withSessionWriteLock` of the same file; or with
+ * `signal.reason`. Nothing is ever removed that is not the lock of an owner that is proved dead.
+ */
+export async function acquireSessionWriteLock(
+  params: AcquireSessionWriteLockParams,
+): Promise<SessionWriteLock> {
+  return (await acquire(params)).lock;
+}
+
+/** A lock, with what only this module may ask. */
+interface Handle {
+  readonly lock: SessionWriteLock;
+  isReleased(): boolean;
+}
+
+async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
+  const options = readOptions(params);
+  options.signal?.throwIfAborted();
+  refusePlatform(params.sessionFile);
+  const path = resolveLockPath(params.sessionFile);
+  refuseNesting(path, options);
+  const registry = processRegistry();
+  const entry = entryFor(registry, path);
+  const handle = await contendFor(entry, options);
+  sweepOnce(path.directory, entry.services.owners);
+  return handle;
+}
+
+/** A clear word instead of a lock that can be taken only once. */
+function refusePlatform(sessionFile: string): void {
+  if (process.platform !== "win32") return;
+  throw new SessionWriteLockError(
+    "Cannot acquire session lock: Windows is not supported yet, its rename does not replace an empty directory",
+    { code: "EINVAL", sessionFile },
+  );
+}
+
+/**
+ * Runs `action` under the lock, and releases it whatever happens. A nested acquire of the same file inside
+ * `action` would wait for itself: it rejects at once with `EDEADLK`, unless both allow reentrance. So does
+ * one in work that `action` started and did not wait for, until the lock is released.
+ *
+ * Settles with what `action` settled with. If the lock cannot be taken off the disk yet, that is a process
+ * warning (`SWL_RELEASE`): the result of `action` is worth more, and the release is tried again.
+ */
+export async function withSessionWriteLock<T>(
+  params: AcquireSessionWriteLockParams,
+  action: (lock: SessionWriteLock) => T | Promise<T>,
+): Promise<T> {
+  const handle = await acquire(params);
+  const { lock } = handle;
+  const outer: Nesting = { handle, reentrant: params.allowReentrant === true, parent: enclosing() };
+  try {
+    return await nesting.run(outer, async () => await action(lock));
+  } finally {
+    await lock.release().catch((error: unknown) => warn((error as Error).message, "SWL_RELEASE"));
+  }
+}
+
+function warn(message: string, code: WarningCode): void {
+  process.emitWarning(message, { type: "SessionWriteLockWarning", code });
+}
+
+// ------------------------------------------------------------------------------------------------
+// Nesting
+
+interface Nesting {
+  readonly handle: Handle;
+  readonly reentrant: boolean;
+  readonly parent: Nesting | undefined;
+}
+
+const nesting: AsyncLocalStorage<Nesting> = new AsyncLocalStorage();
+
+/** The innermost section around this call that has not released: those that have are forgotten. */
+function enclosing(): Nesting | undefined {
+  let outer = nesting.getStore();
+  while (outer?.handle.isReleased() === true) outer = outer.parent;
+  return outer;
+}
+
+function refuseNesting({ sessionFile, lockPath }: LockPath, { allowReentrant }: AcquireOptions): void {
+  for (let outer = enclosing(); outer !== undefined; outer = outer.parent) {
+    if (outer.handle.lock.lockPath !== lockPath || outer.handle.isReleased()) continue;
+    if (allowReentrant && outer.reentrant) continue;
+    throw new SessionWriteLockError(
+      `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself`,
+      { code: "EDEADLK", sessionFile, lockPath },
+    );
+  }
+}
+
+// ------------------------------------------------------------------------------------------------
+// Entries
+
+function entryFor(registry: Registry, { lockPath, sessionFile, directory }: LockPath): Entry {
+  const known = registry.entries.get(lockPath);
+  if (known !== undefined) {
+    // To the end: the first of the map is the one that was not used for longest.
+    registry.entries.delete(lockPath);
+    registry.entries.set(lockPath, known);
+    return known;
+  }
+  watchExit(registry);
+  const local = isLocalDisk(directory);
+  const entry = createEntry({ lockPath, sessionFile, local, services: realServices(registry) });
+  registry.entries.set(lockPath, entry);
+  return entry;
+}
+
+let services: Services | undefined;
+
+/** The real world, the same for every lock path of this thread. */
+function realServices({ self }: Registry): Services {
+  services ??= {
+    disk: nodeDisk,
+    clock: systemClock,
+    owners: createOwners(self),
+    drive: createDriver(nodeDisk, systemClock),
+    warn,
+  };
+  return services;
+}
+
+/** Idle homes that a process keeps on the disk: enough for those who go back and forth between sessions. */
+const MOST_IDLE_ENTRIES = 64;
+
+/**
+ * Called whenever an entry may have become idle. One without a home is only memory, and goes; and when there
+ * are many, the idle one that was not used for longest goes, with its home (an extra of the protocol: private
+ * calls, on a local disk only, where no Take of it can be under way).
+ */
+function tidy(): void {
+  const { entries } = processRegistry();
+  for (const [lockPath, entry] of entries) {
+    if (!isIdle(entry)) continue;
+    if (entry.home !== null && entries.size <= MOST_IDLE_ENTRIES) break;
+    removeIdleHome(entry);
+    entries.delete(lockPath);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------
+// One acquisition
+
+function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
+  const { clock } = entry.services;
+  // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
+  const context = new AsyncResource("SessionWriteLock");
+  return new Promise((resolve, reject) => {
+    const startedAt = clock.now();
+    const settle = (action: () => void): void => {
+      timer.cancel();
+      options.signal?.removeEventListener("abort", onAbort);
+      action();
+    };
+    const leave = (reason: unknown): void => {
+      giveUp(entry, attempt);
+      settle(() => reject(reason));
+      tidy();
+    };
+    const onAbort = (): void => leave(options.signal?.reason);
+    const attempt: Attempt = {
+      reentrant: options.allowReentrant,
+      gaveUp: false,
+      granted: () =>
+        context.runInAsyncScope(() => settle(() => resolve(createHandle(entry, attempt, options)))),
+      failed: (error) => context.runInAsyncScope(() => settle(() => reject(error))),
+    };
+    const timer = clock.setTimer(options.timeoutMs, () => leave(timeoutError(entry, options, startedAt)));
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    request(entry, attempt);
+  });
+}
+
+function timeoutError(entry: Entry, { timeoutMs }: AcquireOptions, startedAt: number): SessionWriteLockError {
+  const { lockPath, sessionFile, obstacle } = entry;
+  const details = { code: "ELOCKED" as const, sessionFile, lockPath };
+  const prefix = `session file locked (timeout ${timeoutMs}ms):`;
+  if (obstacle?.kind === "foreign") {
+    const message = `${prefix} ${lockPath} is not a lock of this library (${obstacle.what}); it is left alone`;
+    return new SessionWriteLockError(message, { ...details, reason: "foreign" });
+  }
+  if (obstacle?.kind === "refusal") {
+    const message = `${prefix} ${lockPath} seems free, but taking it is refused with ${obstacle.errno}`;
+    return new SessionWriteLockError(message, { ...details, reason: "session_busy" });
+  }
+  const owner = currentOwner(entry, obstacle);
+  const waited = Math.round(entry.services.clock.now() - startedAt);
+  const message = `${prefix} pid=${owner.pid ?? "unknown"} ${lockPath} (${owner.verdict}; waited ${waited} ms)`;
+  return new SessionWriteLockError(message, { ...details, reason: "session_busy", owner });
+}
+
+/** Who has it: another process, as last seen; or this one. */
+function currentOwner(entry: Entry, obstacle: Entry["obstacle"]): LockOwner {
+  const name = obstacle?.kind === "owner" ? obstacle.name : entry.home?.name;
+  const identity = name === undefined ? undefined : parseOwnerName(name);
+  return {
+    name: name ?? "",
+    pid: identity === undefined ? process.pid : Number(identity.pid),
+    host: identity?.host,
+    ageMs: ageOf(entry.lockPath),
+    verdict: obstacle?.kind === "owner" ? obstacle.verdict : "this process has it, or is taking it",
+  };
+}
+
+/** Taking the lock renames a directory, which stamps its ctime. */
+function ageOf(lockPath: string): number | undefined {
+  try {
+    const stat = fs.lstatSync(lockPath, { throwIfNoEntry: false });
+    return stat === undefined ? undefined : Math.max(0, Date.now() - stat.ctimeMs);
+  } catch {
+    return undefined;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------
+// The handle
+
+function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOptions): Handle {
+  const { lockPath, sessionFile } = entry;
+  const loss = new AbortController();
+  let lost = false;
+  let releasing: Promise<void> | undefined;
+  const tellOverdue = (): void => {
+    const message = `session lock ${lockPath} is held for longer than ${maxHoldMs} ms by pid ${process.pid}`;
+    warn(message, "SWL_OVERDUE");
+    loss.abort(new SessionWriteLockError(message, { code: "EOVERDUE", sessionFile, lockPath }));
+  };
+  const overdue = entry.services.clock.setTimer(maxHoldMs, tellOverdue, "background");
+  const isHeld = (): boolean => releasing === undefined && !lost && entry.held.has(attempt);
+  const release_ = (): Promise<void> => {
+    releasing ??= new Promise<void>((resolve, reject) => {
+      overdue.cancel();
+      release(entry, attempt, (error) => (error === undefined ? resolve() : reject(error)));
+    }).finally(tidy);
+    // Whoever does not wait for the release must not be killed by its failure: it is tried again anyway.
+    releasing.catch(() => {});
+    return releasing;
+  };
+  const assertHeld = (): void => {
+    const look = isHeld() ? lookForOurs(entry) : undefined;
+    if (look?.ours === true) return;
+    const why = look?.why ?? (lost ? "it was lost" : "it was released");
+    const error = new SessionWriteLockError(`Cannot rely on session lock ${lockPath}: ${why}`, {
+      code: look?.ours === undefined && look !== undefined ? "EDISK" : "ECOMPROMISED",
+      sessionFile,
+      lockPath,
+      cause: look?.cause,
+    });
+    if (look?.ours === false) {
+      lost = true;
+      loss.abort(error);
+    }
+    throw error;
+  };
+  const lock: SessionWriteLock = {
+    sessionFile,
+    lockPath,
+    signal: loss.signal,
+    isHeld,
+    assertHeld,
+    release: release_,
+    [Symbol.asyncDispose]: release_,
+  };
+  return { lock, isReleased: () => releasing !== undefined };
+}
+
+interface LookForOurs {
+  /** undefined: the disk would not say. */
+  readonly ours: boolean | undefined;
+  readonly why?: string;
+  readonly cause?: Error;
+}
+
+/** Is exactly our name at L? Only an answer of the disk is a loss, not its refusal to answer. */
+function lookForOurs({ services, lockPath, home }: Entry): LookForOurs {
+  const reply = services.disk.now({ call: "readdir", path: lockPath });
+  if (!reply.ok) {
+    const gone = reply.errno === "ENOENT" || reply.errno === "ENOTDIR";
+    const why = gone ? "it is not there any more" : `the lock path cannot be read (${reply.errno})`;
+    return { ours: gone ? false : undefined, why, cause: reply.error };
+  }
+  if (home !== null && isExactly(reply, home)) return { ours: true };
+  const empty = reply.names.every(isKnownJunk);
+  return { ours: false, why: empty ? "somebody emptied it" : "somebody else's name is in it" };
+}

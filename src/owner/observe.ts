@@ -1,0 +1,154 @@
+import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
+import { hostname } from "node:os";
+import type { OwnerIdentity, OwnerScope } from "./identity.ts";
+import { parseOwnerName } from "./name.ts";
+import type { Observation, ProbeResult, ProcessStat, StatReading, Verdict } from "./verdict.ts";
+import { judgeOwner } from "./verdict.ts";
+
+/** A file or link that was read; `missing` is ENOENT, `unreadable` every other error. */
+export type TextReading =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "missing" }
+  | { readonly kind: "unreadable" };
+
+/** The calls that reach the operating system. All synchronous. */
+export interface SystemCalls {
+  readonly platform: string;
+  readonly pid: number;
+  hostName(): string;
+  /** `kill(pid, 0)`. */
+  probe(pid: number): ProbeResult;
+  /** At most the first 64 KiB. */
+  readText(path: string): TextReading;
+  readLink(path: string): TextReading;
+}
+
+/** What is learnt about processes from them. */
+export interface ProcessObserver extends SystemCalls {
+  /** Looks at an owner's pid and thread. Never throws. */
+  observe(owner: Pick<OwnerIdentity, "pid" | "tid">): Observation;
+  /** Whether `/proc` is that of our own pid namespace, so that its numbers mean what ours mean. */
+  procIsOurs(): boolean;
+}
+
+/** The observer of the real system, or of one that is given. */
+export function createObserver(calls: SystemCalls = nodeCalls): ProcessObserver {
+  return {
+    ...calls,
+    observe: (owner) => observe(calls, owner),
+    procIsOurs: () => procIsOurs(calls),
+  };
+}
+
+/** Judges owners by the names of their owner files, as seen from one thread. */
+export function createJudge(
+  self: OwnerScope,
+  observer: Pick<ProcessObserver, "observe">,
+): (ownerName: string) => Verdict {
+  return (ownerName) => {
+    const owner = parseOwnerName(ownerName);
+    if (owner === undefined) return { verdict: "unknown", reason: "not the name of an owner" };
+    return judgeOwner(self, owner, observer.observe(owner));
+  };
+}
+
+function observe(calls: SystemCalls, owner: Pick<OwnerIdentity, "pid" | "tid">): Observation {
+  const pid = toPid(owner.pid);
+  const tid = toPid(owner.tid);
+  const probe = pid === undefined ? "unanswered" : calls.probe(pid);
+  if (!procIsOurs(calls)) return { probe, before: "untrusted", task: "untrusted", after: "untrusted" };
+  if (pid === undefined) return { probe, before: "unreadable", task: "unreadable", after: "unreadable" };
+
+  // In this order: a missing thread proves something only between two sightings of its process (A1).
+  const before = readStat(calls, `/proc/${pid}/stat`);
+  const task = tid === undefined ? "unreadable" : readStat(calls, `/proc/${pid}/task/${tid}/stat`);
+  const after = readStat(calls, `/proc/${pid}/stat`);
+  return { probe, before, task, after };
+}
+
+/** Zero and negative numbers would name groups; above 31 bits there is no pid, and Node's `kill` throws. */
+function toPid(text: string): number | undefined {
+  const pid = /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : 0;
+  return pid > 0 && pid <= 0x7fff_ffff ? pid : undefined;
+}
+
+/**
+ * A1: `NSpid` must have one entry, our pid. It lists the reader's pids from the namespace of this /proc down to the
+ * reader's own, so one entry means that the two are the same. `/proc/self` must name our pid too: two witnesses,
+ * though in a foreign /proc it may do so by accident. Asked each time, because mounts change.
+ */
+function procIsOurs(calls: SystemCalls): boolean {
+  if (calls.platform !== "linux" && calls.platform !== "android") return false;
+  const self = calls.readLink("/proc/self");
+  if (self.kind !== "text" || self.text !== String(calls.pid)) return false;
+  const status = calls.readText("/proc/self/status");
+  return status.kind === "text" && new RegExp(`^NSpid:\\t${calls.pid}$`, "m").test(status.text);
+}
+
+function readStat(calls: SystemCalls, path: string): StatReading {
+  const file = calls.readText(path);
+  return file.kind === "text" ? (parseStat(file.text) ?? "unreadable") : file.kind;
+}
+
+/** Parses behind the *last* `)`: a process chooses its own name, which may hold blanks and parentheses. */
+function parseStat(text: string): ProcessStat | undefined {
+  const nameEnd = text.lastIndexOf(")");
+  if (nameEnd < 0) return undefined;
+  const fields = text.slice(nameEnd + 1).match(/\S+/g) ?? [];
+  // The first of these is field 3.
+  const [state = "", threads = "", start = ""] = [fields[3 - 3], fields[20 - 3], fields[22 - 3]];
+  if (!/^[A-Za-z]$/.test(state) || !/^[0-9]{1,7}$/.test(threads)) return undefined;
+  // Emulators print 0 for a start that they do not know (older versions of qemu-user).
+  if (!/^[1-9][0-9]{0,12}$/.test(start)) return undefined;
+  return { start, state, threads: Number(threads) };
+}
+
+const nodeCalls: SystemCalls = {
+  platform: process.platform,
+  pid: process.pid,
+  hostName: () => hostname(),
+  probe: (pid) => {
+    try {
+      process.kill(pid, 0);
+      return "runs";
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "ESRCH") return "gone";
+      return code === "EPERM" ? "notPermitted" : "unanswered";
+    }
+  },
+  readText: (path) => attempt(() => readBounded(path)),
+  readLink: (path) => attempt(() => readlinkSync(path)),
+};
+
+function attempt(read: () => string): TextReading {
+  try {
+    return { kind: "text", text: read() };
+  } catch (error) {
+    // Not ESRCH, which is a process that went away between the opening and the reading: the next look gets ENOENT.
+    return { kind: codeOf(error) === "ENOENT" ? "missing" : "unreadable" };
+  }
+}
+
+// A status file has some 1.5 KiB, plus a line that lists every group of the user.
+const READ_LIMIT_BYTES = 64 * 1024;
+
+function readBounded(path: string): string {
+  const fd = openSync(path, "r");
+  try {
+    const buffer = Buffer.alloc(READ_LIMIT_BYTES);
+    let length = 0;
+    while (length < buffer.length) {
+      const count = readSync(fd, buffer, length, buffer.length - length, null);
+      if (count === 0) break;
+      length += count;
+    }
+    return buffer.toString("latin1", 0, length);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}

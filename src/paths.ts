@@ -1,0 +1,106 @@
+/** From a session file to its one lock path, and what can be said about the disk there. */
+
+import fs from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { errnoText, SessionWriteLockError } from "./errors.ts";
+
+export interface LockPath {
+  /** The canonical session file: symbolic links in its directory are followed, the file itself is not. */
+  readonly sessionFile: string;
+  readonly lockPath: string;
+  readonly directory: string;
+}
+
+/**
+ * Where the lock of a session file is. Its directory is made if it is missing. However many symbolic links
+ * lead to the directory, there is one lock. A session file that is itself a link, or has a second hard link,
+ * is locked under the name that was given: different names, different locks.
+ *
+ * @throws SessionWriteLockError `EINVAL` if the file is a directory or its lock path too long, `EDISK` if
+ * the directory cannot be made or read.
+ */
+export function resolveLockPath(given: string): LockPath {
+  const absolute = resolve(given);
+  const parent = makeDirectory(dirname(absolute), given);
+  const sessionFile = join(parent, basename(absolute));
+  const lockPath = `${sessionFile}.lock`;
+  checkLength(sessionFile, lockPath);
+  if (isDirectory(sessionFile, given)) {
+    throw new SessionWriteLockError(`Cannot lock ${sessionFile}: it is a directory, not a session file`, {
+      code: "EINVAL",
+      sessionFile,
+    });
+  }
+  return { sessionFile, lockPath, directory: parent };
+}
+
+function makeDirectory(path: string, given: string): string {
+  try {
+    return fs.realpathSync.native(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unusable(given, path, error);
+  }
+  try {
+    fs.mkdirSync(path, { recursive: true });
+    return fs.realpathSync.native(path);
+  } catch (error) {
+    throw unusable(given, path, error);
+  }
+}
+
+function unusable(sessionFile: string, path: string, error: unknown): SessionWriteLockError {
+  return new SessionWriteLockError(`Cannot use ${path} for a session: ${errnoText(error)}`, {
+    code: "EDISK",
+    sessionFile,
+    cause: error,
+  });
+}
+
+function isDirectory(path: string, given: string): boolean {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch (error) {
+    throw unusable(given, path, error);
+  }
+}
+
+/** What src/owner/name.ts makes at most: `.swl-`, a digest, and the owner's name. */
+const LONGEST_HOME_NAME = 169;
+
+/**
+ * The kernel is asked whether it takes these names: limits differ (255 bytes, 255 characters, 143 under
+ * eCryptfs). Nobody may see a half-way failure later, when a lock should be released.
+ */
+function checkLength(sessionFile: string, lockPath: string): void {
+  try {
+    fs.lstatSync(lockPath, { throwIfNoEntry: false });
+    fs.lstatSync(join(dirname(lockPath), "x".repeat(LONGEST_HOME_NAME)), { throwIfNoEntry: false });
+  } catch (error) {
+    const tooLong = (error as NodeJS.ErrnoException).code === "ENAMETOOLONG";
+    const why = tooLong ? "its name is longer than this file system allows" : errnoText(error);
+    throw new SessionWriteLockError(`Cannot use the lock path ${lockPath}: ${why}`, {
+      code: tooLong ? "EINVAL" : "EDISK",
+      sessionFile,
+      lockPath,
+      cause: error,
+    });
+  }
+}
+
+/**
+ * File systems on which a system call has ended when its process is gone (A4), by the magic numbers of
+ * Linux's statfs: ext2-4, xfs, btrfs, tmpfs, overlayfs, zfs, f2fs.
+ */
+const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010,
+]);
+
+/** Whether the disk is known to be local. Unprovable is not local: `Drop` is right everywhere. */
+export function isLocalDisk(directory: string): boolean {
+  if (process.platform !== "linux") return false;
+  try {
+    return LOCAL_FILE_SYSTEMS.has(fs.statfsSync(directory).type);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,531 @@
+/**
+ * The protocol: an owner directory, renamed in and renamed back. The actions are those of
+ * tla/OwnerDirectory.tla, one `yield` (or, for a call from outside, one exported function) each, in the same
+ * words; spec/protocol.md has a section for each. What the specification
+ * can lose (Broken) is caught by a configuration of tla/models.json, and by a double in test/twins.
+ */
+
+import type { DiskCall, DiskFailure, DiskReply } from "./disk.ts";
+import { errnoText, SessionWriteLockError } from "./errors.ts";
+import { isKnownJunk } from "./owner/name.ts";
+import type { Attempt, Debt, DebtStep, Entry, Home } from "./registry.ts";
+import type { CallAction, Part, Run, Step, TurnAction, Wakeable } from "./steps.ts";
+
+/**
+ * How long the lock goes from task to task in memory before it goes back to the disk: others wait there.
+ * Long enough that the way over the disk is a small part, short enough that nobody notices.
+ */
+export const HAND_OVER_MS = 20;
+/** The first wait for a lock that somebody holds; each further one is half as long again. */
+const FIRST_WAIT_MS = 1;
+/** The longest wait: how late a free lock may be noticed. */
+const LONGEST_WAIT_MS = 15;
+/** How long a process stands aside after it was fair: longer than the longest wait, jitter included. */
+export const ASIDE_MS = 20;
+/** Waits vary by this much to either side, so that contenders do not march in step. */
+const JITTER = 0.25;
+/**
+ * A process makes no new home while it owes this many names for a lock path: on a disk that refuses to take
+ * names away, debts are bounded.
+ */
+export const MAX_DEBTS = 4;
+/** A home may fail us this many times in a row before the disk's error is the answer. */
+export const MOST_FAILURES = 3;
+/** "Free, yet refused" this often in a row is not a race with others any more: wait between. */
+const MOST_SPINS = 2;
+/** What is owed is tried again after this long, and then twice as long each time ... */
+const FIRST_RETRY_MS = 10;
+/** ... up to this. */
+const LONGEST_RETRY_MS = 5_000;
+
+// ------------------------------------------------------------------------------------------------
+// Calls from outside
+
+/** `Request`: join the holders, become the contender, or queue. */
+export function request(entry: Entry, attempt: Attempt): void {
+  if (entry.held.size > 0 && attempt.reentrant && [...entry.held].every((holder) => holder.reentrant)) {
+    entry.held.add(attempt);
+    attempt.granted();
+    return;
+  }
+  const free = entry.held.size === 0 && entry.contender === null && entry.queue.length === 0;
+  // Not while RELEASING: the old name is still at L, and would be taken for a lost reply.
+  if (free && entry.releasing === null) {
+    contendWith(entry, attempt);
+    return;
+  }
+  entry.queue.push(attempt);
+}
+
+/** `GiveUp`: a timeout or an AbortSignal. The caller has rejected the attempt's promise. */
+export function giveUp(entry: Entry, attempt: Attempt): void {
+  const queued = entry.queue.indexOf(attempt);
+  if (queued >= 0) {
+    entry.queue.splice(queued, 1);
+    return;
+  }
+  if (entry.contender !== attempt) return;
+  if (entry.wait === null) {
+    // A call is under way, and may yet take the lock: the slot is kept until its turn.
+    attempt.gaveUp = true;
+    return;
+  }
+  // The heir takes over the slot and the wait; without one the wait is over for good.
+  entry.contender = entry.queue.shift() ?? null;
+  if (entry.contender === null) {
+    entry.wait.cancel();
+    entry.wait = null;
+    leaveHome(entry);
+  }
+}
+
+/**
+ * `Release`: the last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.
+ * `settled` is called once, with the error if the lock could not be taken off the disk yet.
+ */
+export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
+  if (entry.held.size > 1) {
+    entry.held.delete(attempt);
+    settled(undefined);
+    return;
+  }
+  const [heir] = entry.queue;
+  if (heir !== undefined && entry.services.clock.now() - entry.takenAt < HAND_OVER_MS) {
+    entry.held.delete(attempt);
+    give(entry, heir);
+    settled(undefined);
+    return;
+  }
+  const name = entry.home?.name ?? "";
+  entry.held.delete(attempt);
+  entry.releasing = { name, aside: heir !== undefined };
+  entry.services.drive(leaveDisk(entry, settled));
+}
+
+// ------------------------------------------------------------------------------------------------
+// Contending: one run per entry, whoever the contender is meanwhile
+
+/** The state of one contention beyond the specification: how often in a row, and for how long. */
+interface Patience {
+  /** Whose patience it is: an heir begins with his own. */
+  contender: Attempt | null;
+  spins: number;
+  failures: number;
+  waitMs: number;
+}
+
+function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
+  entry.contender = attempt;
+  entry.services.drive(contend(entry, asideMs));
+}
+
+function* contend(entry: Entry, asideMs?: number): Run {
+  let patience = newPatience(entry);
+  if (asideMs !== undefined) yield* wait(entry, asideMs);
+  while (entry.contender !== null) {
+    if (patience.contender !== entry.contender) patience = newPatience(entry);
+    if (entry.home === null && entry.owes.size >= MAX_DEBTS) {
+      yield* backOff(entry, patience);
+      continue;
+    }
+    if (entry.home === null && !(yield* prepare(entry))) continue;
+    const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
+    const mine =
+      outcome.kind === "taken"
+        ? yield* verify(entry, patience)
+        : yield* refused(entry, patience, outcome.failure);
+    if (mine) {
+      yield* granted(entry);
+      return;
+    }
+  }
+}
+
+function newPatience({ contender }: Entry): Patience {
+  return { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS };
+}
+
+/** `Prepare`: mkdir(home), create home/own. */
+function* prepare(entry: Entry): Part<boolean> {
+  const { owners } = entry.services;
+  const home = owners.newHome(entry.lockPath);
+  const content = owners.content(home);
+  const reply = yield call("Prepare", "sync", {
+    call: "prepare",
+    home: home.path,
+    name: home.name,
+    content,
+  });
+  if (reply.ok) {
+    entry.home = home;
+    return true;
+  }
+  owe(entry, home);
+  fail(entry, cannot(entry, "make the owner directory", reply));
+  passSlot(entry);
+  return false;
+}
+
+type TakeOutcome =
+  | { readonly kind: "taken" }
+  /** `clean`: something stands at L. Anything else may have happened, or may happen later. */
+  | { readonly kind: "refused"; readonly failure: Refusal };
+type Refusal = DiskFailure & { readonly clean: boolean };
+
+/** What POSIX and its file systems say when rename finds a non-empty directory, a file or a symlink at L. */
+const CLEAN_REFUSALS = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
+
+function takeOutcome(reply: DiskReply): TakeOutcome {
+  if (reply.ok) return { kind: "taken" };
+  return { kind: "refused", failure: { ...reply, clean: CLEAN_REFUSALS.includes(reply.errno) } };
+}
+
+/** `Verify`: exactly our name, known junk aside; else the home is given up. */
+function* verify(entry: Entry, patience: Patience): Part<boolean> {
+  const reply = yield call("Verify", "sync", readdir(entry.lockPath));
+  if (isExactly(reply, homeOf(entry))) return true;
+  yield turn("Refused");
+  // The home had lost its file (an empty L would let a second one in), or the disk merges directories.
+  giveUpHome(entry);
+  const why = reply.ok ? `it holds ${listed(reply.names)} instead of our name` : reply.errno;
+  const error = cannot(entry, "verify the lock", reply.ok ? undefined : reply, why);
+  yield* waitOrLeave(entry, error, ++patience.failures);
+  return false;
+}
+
+/** `Granted`: into HELD_LOCKS. One that gave up meanwhile passes the lock on, or takes it off the disk. */
+function* granted(entry: Entry): Part<void> {
+  yield turn("Granted");
+  const contender = entry.contender;
+  entry.contender = null;
+  entry.obstacle = undefined;
+  entry.takenAt = entry.services.clock.now();
+  const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
+  if (heir !== undefined && heir !== null) {
+    give(entry, heir);
+    return;
+  }
+  entry.releasing = { name: homeOf(entry).name, aside: false };
+  yield* leaveDisk(entry, () => {});
+}
+
+/** `Refused`, `Look`, `Judge`: who has it? True if it turns out that we do (the reply was lost). */
+function* refused(entry: Entry, patience: Patience, refusal: Refusal): Part<boolean> {
+  yield turn("Refused");
+  if (refusal.clean && entry.contender?.gaveUp === true) {
+    passSlot(entry);
+    return false;
+  }
+  const seen = yield call("Look", "async", readdir(entry.lockPath));
+  yield turn("Judge");
+  const names = seen.ok ? seen.names : [];
+  const { home } = entry;
+  if (home !== null && names.includes(home.name)) return yield* verify(entry, patience);
+  if (!refusal.clean) {
+    giveUpHome(entry);
+    const error = cannot(entry, "take the lock", refusal);
+    yield* waitOrLeave(entry, error, ++patience.failures);
+    return false;
+  }
+  patience.failures = 0;
+  if (entry.contender?.gaveUp === true) {
+    passSlot(entry);
+    return false;
+  }
+  yield* judge(entry, patience, seen, refusal);
+  return false;
+}
+
+/** The rest of `Judge`: free, dead, or wait. */
+function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refusal): Part<void> {
+  const { owners } = entry.services;
+  const present = seen.ok ? seen.names.filter((name) => !isKnownJunk(name)) : [];
+  const foreign = present.filter((name) => !owners.isOwner(name));
+  if (refusal.errno === "ENOTDIR") {
+    // A file or a symbolic link, dangling or not: rename does not follow it, and neither may what we saw.
+    const errno = seen.ok || seen.errno === "ENOENT" ? refusal.errno : seen.errno;
+    entry.obstacle = { kind: "foreign", what: `a file or a symbolic link: ${errno}` };
+  } else if (!seen.ok && seen.errno !== "ENOENT") {
+    // We cannot even look. Never ours to touch.
+    entry.obstacle = { kind: "foreign", what: errnoText(seen.error) };
+  } else if (foreign.length > 0) {
+    entry.obstacle = { kind: "foreign", what: `a directory that holds ${listed(foreign)}` };
+  } else if (present.length > 0) {
+    const judged = present.map((name) => ({ name, ...owners.judge(name) }));
+    const survivor = judged.find(({ verdict }) => verdict !== "dead");
+    if (survivor === undefined) {
+      yield* evict(entry, patience, present);
+      return;
+    }
+    entry.obstacle = { kind: "owner", name: survivor.name, verdict: survivor.reason };
+  } else {
+    yield* freeYetRefused(entry, patience, seen.ok ? seen.names : [], refusal);
+    return;
+  }
+  patience.spins = 0;
+  yield* backOff(entry, patience);
+}
+
+/** Absent or empty by now: `Take` again, at once; refused too often, after a while. */
+function* freeYetRefused(
+  entry: Entry,
+  patience: Patience,
+  junk: readonly string[],
+  refusal: Refusal,
+): Part<void> {
+  // Extra (spec/protocol.md): known junk goes, by its exact names, when no owner is left.
+  for (const name of junk) entry.services.disk.now(unlink(`${entry.lockPath}/${name}`));
+  entry.obstacle = { kind: "refusal", errno: refusal.errno };
+  if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
+}
+
+/** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
+function* evict(entry: Entry, patience: Patience, names: readonly string[]): Part<void> {
+  for (const name of names) {
+    const reply = yield call("Evict", "sync", unlink(`${entry.lockPath}/${name}`));
+    if (reply.ok || reply.errno === "ENOENT") continue;
+    entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${reply.errno}` };
+    yield* backOff(entry, patience);
+    return;
+  }
+}
+
+/** After a home was given up: wait and try again; or, given up or one error too many, leave. */
+function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: number): Part<void> {
+  if (entry.contender?.gaveUp !== true && failures < MOST_FAILURES) {
+    yield* wait(entry, jittered(entry, FIRST_WAIT_MS * failures));
+    return;
+  }
+  fail(entry, error);
+  passSlot(entry);
+}
+
+function* backOff(entry: Entry, patience: Patience): Part<void> {
+  const ms = patience.waitMs;
+  patience.waitMs = Math.min(LONGEST_WAIT_MS, ms * 1.5);
+  yield* wait(entry, jittered(entry, ms));
+}
+
+/** Sleeps; `Wake` is the turn in which it ends. */
+function* wait(entry: Entry, ms: number): Part<void> {
+  yield {
+    kind: "sleep",
+    ms,
+    arm: (wake: Wakeable) => {
+      entry.wait = wake;
+    },
+  };
+  yield turn("Wake");
+  entry.wait = null;
+}
+
+// ------------------------------------------------------------------------------------------------
+// Releasing
+
+/** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
+function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): Run {
+  const home = homeOf(entry);
+  const back = entry.local ? yield* putBack(entry, home) : "drop";
+  let paid = true;
+  if (back === "drop" || back === "failed") {
+    const reply = yield call("Drop", "async", unlink(`${entry.lockPath}/${home.name}`));
+    yield turn("Released");
+    const missed = !reply.ok && reply.errno === "ENOENT";
+    paid = reply.ok || missed;
+    entry.home = null;
+    // Missed: a PutBack that was reported as failed may have happened, so our file may lie in the home.
+    if (!reply.ok) owe(entry, home, reply.error);
+    if (missed && back !== "failed") lostOnRelease(entry, "our name was not there any more");
+    settled(paid ? undefined : cannotRelease(entry, reply));
+  } else {
+    yield turn("Released");
+    if (back === "lost") {
+      entry.home = null;
+      owe(entry, home);
+      lostOnRelease(entry, "it held something else than our name, and was put back");
+    }
+    settled(undefined);
+  }
+  // A release that failed is owed: it stays in RELEASING, and nobody of this process contends meanwhile.
+  if (paid) endRelease(entry);
+}
+
+/** "drop": it may not be put back; "failed": it could not; "lost": what came back was not ours. */
+function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "lost"> {
+  const check = yield call("Check", "sync", readdir(entry.lockPath));
+  if (!isExactly(check, home)) return "drop";
+  // The one call that is not conditional by name: synchronous, in the turn of its check, never queued.
+  const moved = yield call("PutBack", "sync", rename(entry.lockPath, home.path));
+  if (!moved.ok) return "failed";
+  const confirm = yield call("Confirm", "sync", readdir(home.path));
+  if (isExactly(confirm, home)) return "back";
+  yield call("Restore", "sync", rename(home.path, entry.lockPath));
+  return "lost";
+}
+
+/** Somebody changed what stood at L while we held it (A2): noticed here, and reported. */
+function lostOnRelease(entry: Entry, why: string): void {
+  entry.services.warn(`session lock ${entry.lockPath} was lost while it was held: ${why}`, "SWL_LOST");
+}
+
+/** Out of RELEASING; the head of the queue becomes the contender, aside if the release was for others. */
+function endRelease(entry: Entry): void {
+  const aside = entry.releasing?.aside === true;
+  entry.releasing = null;
+  const next = entry.queue.shift();
+  if (next !== undefined) contendWith(entry, next, aside ? ASIDE_MS : undefined);
+}
+
+// ------------------------------------------------------------------------------------------------
+// Debts
+
+/** A name must leave the disk, sooner or later: tried until it has. */
+function owe(entry: Entry, home: Home, lastError?: Error): void {
+  const debt: Debt = { home, step: "unlinkHome", lastError };
+  entry.owes.set(home.name, debt);
+  entry.services.drive(pay(entry, debt));
+}
+
+const AFTER: Readonly<Record<DebtStep, DebtStep | "paid">> = {
+  unlinkHome: "rmdirHome",
+  unlinkLock: "rmdirHome",
+  rmdirHome: "paid",
+};
+
+/**
+ * `Retry`: unlink(home/own); if that is ENOENT, unlink(L/own); then rmdir(home), which only tidies and is
+ * tried once. `Retried` when paid.
+ */
+function* pay(entry: Entry, debt: Debt): Run {
+  let delay = FIRST_RETRY_MS;
+  for (;;) {
+    const reply = yield call("Retry", "async", debtCall(entry, debt));
+    const next = afterRetry(debt.step, reply);
+    if (next === "paid") break;
+    if (next !== "again") {
+      debt.step = next;
+      continue;
+    }
+    debt.lastError = reply.ok ? undefined : reply.error;
+    yield { kind: "sleep", ms: jittered(entry, delay), background: "background", arm: () => {} };
+    delay = Math.min(LONGEST_RETRY_MS, delay * 2);
+  }
+  yield turn("Retried");
+  entry.owes.delete(debt.home.name);
+  if (entry.releasing?.name === debt.home.name) endRelease(entry);
+}
+
+function debtCall(entry: Entry, { step, home }: Debt): DiskCall {
+  if (step === "rmdirHome") return { call: "rmdir", path: home.path };
+  return unlink(`${step === "unlinkHome" ? home.path : entry.lockPath}/${home.name}`);
+}
+
+function afterRetry(step: DebtStep, reply: DiskReply): DebtStep | "paid" | "again" {
+  // An empty directory that stays harms nobody, and the sweep finds it by its name.
+  if (reply.ok || step === "rmdirHome") return AFTER[step];
+  // ENOTDIR: a file took the directory's place. ENAMETOOLONG: it was never made. Not there, either way.
+  const gone = ["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(reply.errno);
+  if (!gone) return "again";
+  return step === "unlinkHome" ? "unlinkLock" : AFTER[step];
+}
+
+// ------------------------------------------------------------------------------------------------
+// Pieces
+
+/** The lock goes to `heir`, and to everybody who waits here too, if all are reentrant. */
+function give(entry: Entry, heir: Attempt): void {
+  const group = heir.reentrant ? [heir, ...entry.queue.filter((other) => other.reentrant)] : [heir];
+  for (const holder of group) {
+    const queued = entry.queue.indexOf(holder);
+    if (queued >= 0) entry.queue.splice(queued, 1);
+    entry.held.add(holder);
+  }
+  for (const holder of entry.held) if (group.includes(holder)) holder.granted();
+}
+
+/** The contender leaves the slot; the head of the queue, if any, goes on with the contention. */
+function passSlot(entry: Entry): void {
+  entry.contender = entry.queue.shift() ?? null;
+  if (entry.contender === null) leaveHome(entry);
+}
+
+/**
+ * Nobody here contends any more. Where a Take that was refused may run once more (a retransmission on a
+ * network file system), its home must not lie idle: the name could come to L when nobody thinks of it.
+ */
+function leaveHome(entry: Entry): void {
+  if (!entry.local) giveUpHome(entry);
+}
+
+/** The home is of no more use, and its name is owed. */
+function giveUpHome(entry: Entry): void {
+  const { home } = entry;
+  entry.home = null;
+  if (home !== null) owe(entry, home);
+}
+
+function fail(entry: Entry, error: SessionWriteLockError): void {
+  if (entry.contender?.gaveUp === false) entry.contender.failed(error);
+}
+
+function homeOf(entry: Entry): Home {
+  if (entry.home === null) throw new Error(`session-write-lock: no home for ${entry.lockPath} (a bug)`);
+  return entry.home;
+}
+
+/** Does a readdir show our name and, known junk aside, no other? */
+export function isExactly(reply: DiskReply, home: Home): boolean {
+  if (!reply.ok) return false;
+  const names = reply.names.filter((name) => !isKnownJunk(name));
+  return names.length === 1 && names[0] === home.name;
+}
+
+function jittered(entry: Entry, ms: number): number {
+  return ms * (1 + JITTER * (2 * entry.services.clock.random() - 1));
+}
+
+function cannot(
+  entry: Entry,
+  what: string,
+  failure?: DiskFailure,
+  why = failure?.errno,
+): SessionWriteLockError {
+  return new SessionWriteLockError(`Cannot ${what} at ${entry.lockPath}: ${why}`, {
+    code: "EDISK",
+    sessionFile: entry.sessionFile,
+    lockPath: entry.lockPath,
+    cause: failure?.error,
+  });
+}
+
+function cannotRelease(entry: Entry, reply: DiskReply): SessionWriteLockError {
+  const errno = reply.ok ? "" : reply.errno;
+  return new SessionWriteLockError(
+    `Cannot take the session lock off the disk at ${entry.lockPath}: ${errno}. ` +
+      "It is not held any more, and this process keeps trying",
+    {
+      code: "ERELEASE",
+      sessionFile: entry.sessionFile,
+      lockPath: entry.lockPath,
+      cause: reply.ok ? undefined : reply.error,
+    },
+  );
+}
+
+/** The first few names, quoted: names planted by others may be anything. */
+function listed(names: readonly string[]): string {
+  if (names.length === 0) return "nothing";
+  const few = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 80)));
+  return few.join(", ") + (names.length > few.length ? ` and ${names.length - few.length} more` : "");
+}
+
+const call = (action: CallAction, mode: "sync" | "async", diskCall: DiskCall): Step => ({
+  kind: "call",
+  action,
+  mode,
+  call: diskCall,
+});
+const turn = (action: TurnAction): Step => ({ kind: "turn", action });
+const rename = (from: string, to: string): DiskCall => ({ call: "rename", from, to });
+const readdir = (path: string): DiskCall => ({ call: "readdir", path });
+const unlink = (path: string): DiskCall => ({ call: "unlink", path });

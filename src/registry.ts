@@ -1,0 +1,157 @@
+/**
+ * What a process remembers about its locks: per lock path one entry with HELD_LOCKS, RELEASING, the
+ * contender and the queue (spec/protocol.md, "In the process"). The fields are the variables of
+ * tla/OwnerDirectory.tla. Changing them is the business of protocol.ts alone.
+ */
+
+import type { Clock } from "./clock.ts";
+import type { Disk } from "./disk.ts";
+import { SessionWriteLockError } from "./errors.ts";
+import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
+import { createObserver } from "./owner/observe.ts";
+import type { Driver, Wakeable } from "./steps.ts";
+
+/** A private directory beside the lock path that holds one file, named like it. */
+export interface Home {
+  /** The owner's name, unique in the world: the name of the file inside. */
+  readonly name: string;
+  readonly path: string;
+}
+
+/** One call of acquire: first a waiter, then (it may be) a holder. */
+export interface Attempt {
+  readonly reentrant: boolean;
+  /** The promise was settled with an error, but a call of it is still under way. */
+  gaveUp: boolean;
+  /** Called once, in the turn in which the lock is granted. */
+  granted(): void;
+  /** Called once instead, if the disk fails in a way that waiting does not mend. */
+  failed(error: SessionWriteLockError): void;
+}
+
+export type DebtStep = "unlinkHome" | "unlinkLock" | "rmdirHome";
+
+/** A home whose name must leave the disk. */
+export interface Debt {
+  readonly home: Home;
+  step: DebtStep;
+  /** What the last attempt failed with. */
+  lastError: Error | undefined;
+}
+
+export interface Entry {
+  readonly lockPath: string;
+  /** The canonical session file, for messages. */
+  readonly sessionFile: string;
+  /** On a disk known to be local: release by PutBack. Else by Drop. */
+  readonly local: boolean;
+  /** HELD_LOCKS. */
+  readonly held: Set<Attempt>;
+  /** RELEASING: in flight or owed. `aside`: it went to disk although somebody here waits. */
+  releasing: { readonly name: string; readonly aside: boolean } | null;
+  /** The one attempt that is on the disk. */
+  contender: Attempt | null;
+  /** Everybody else, first come first. */
+  readonly queue: Attempt[];
+  /** The home that we hold by, contend with, or keep for the next time. */
+  home: Home | null;
+  readonly owes: Map<string, Debt>;
+
+  // What follows is not in the specification: time, and words for people.
+
+  /** Set while the contender waits: ends the wait. */
+  wait: Wakeable | null;
+  /** When the lock was last taken from the disk: hand-overs in memory are bounded from here on. */
+  takenAt: number;
+  /** What stood in the way when we last looked. */
+  obstacle: Obstacle | undefined;
+  readonly services: Services;
+}
+
+/** What stands at the lock path, for messages. */
+export type Obstacle =
+  | { readonly kind: "owner"; readonly name: string; readonly verdict: string }
+  | { readonly kind: "foreign"; readonly what: string }
+  | { readonly kind: "refusal"; readonly errno: string };
+
+export type Judgement = { readonly verdict: "dead" | "alive" | "unknown"; readonly reason: string };
+
+/** Who is who; src/owner is behind it, or the harness. */
+export interface Owners {
+  /** A new home for this lock path, with a name that was never used before. */
+  newHome(lockPath: string): Home;
+  /** What is written into a new owner file: for people and tools, no verdict needs it. */
+  content(home: Home): string;
+  /** Is this file name the name of an owner? Anything else is foreign. */
+  isOwner(name: string): boolean;
+  judge(name: string): Judgement;
+}
+
+/** The world, as the protocol sees it. */
+export interface Services {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly owners: Owners;
+  readonly drive: Driver;
+  /** Says something that nobody asked for: a loss, a lock that is held too long. */
+  warn(message: string, code: WarningCode): void;
+}
+
+/** The codes of the process warnings (type `SessionWriteLockWarning`). */
+export type WarningCode = "SWL_LOST" | "SWL_OVERDUE" | "SWL_RELEASE";
+
+export interface Registry {
+  /** A process that is found to run with another's memory must not act on it. */
+  readonly pid: number;
+  readonly entries: Map<string, Entry>;
+  /** Who this thread is, read once: a second reading may give other random values. */
+  readonly self: OwnerScope;
+}
+
+/** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
+const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v1");
+
+/**
+ * The registry of this thread's process: one for all copies of the module.
+ * @throws SessionWriteLockError `EINVAL` if it was made by another process.
+ */
+export function processRegistry(): Registry {
+  const shared = globalThis as { [REGISTRY_KEY]?: Registry };
+  shared[REGISTRY_KEY] ??= { pid: process.pid, entries: new Map(), self: readOwnerScope(createObserver()) };
+  const registry = shared[REGISTRY_KEY];
+  if (registry.pid !== process.pid) {
+    throw new SessionWriteLockError(
+      `Cannot use session locks: the registry in memory belongs to pid ${registry.pid}, this is pid ${process.pid}`,
+      { code: "EINVAL", sessionFile: "" },
+    );
+  }
+  return registry;
+}
+
+export interface EntryParams {
+  readonly lockPath: string;
+  readonly sessionFile: string;
+  readonly local: boolean;
+  readonly services: Services;
+}
+
+export function createEntry(params: EntryParams): Entry {
+  return {
+    ...params,
+    held: new Set(),
+    releasing: null,
+    contender: null,
+    queue: [],
+    home: null,
+    owes: new Map(),
+    wait: null,
+    takenAt: Number.NEGATIVE_INFINITY,
+    obstacle: undefined,
+  };
+}
+
+/** Nobody holds, waits, releases or owes: only an idle home may be left. */
+export function isIdle(entry: Entry): boolean {
+  const quiet = entry.held.size === 0 && entry.releasing === null && entry.contender === null;
+  return quiet && entry.queue.length === 0 && entry.owes.size === 0;
+}

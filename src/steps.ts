@@ -1,0 +1,95 @@
+/**
+ * What a labelled step is. The protocol (protocol.ts) is written as generators that yield steps; a driver
+ * makes them happen. The code behind a `yield`, up to the next one, belongs to the step that was yielded:
+ * so one action of tla/OwnerDirectory.tla is one `yield` here, under the same name.
+ *
+ * The real driver is `drive` below. The harness in test/lockstep has another one that makes every step wait
+ * for its scheduler; that is why nothing here is hidden in promises.
+ */
+
+import { match } from "ts-pattern";
+import type { Clock } from "./clock.ts";
+import type { Disk, DiskCall, DiskReply } from "./disk.ts";
+
+export type Step =
+  /** A system call. Asynchronous: its result comes in a turn of its own. Synchronous: in this turn. */
+  | {
+      readonly kind: "call";
+      readonly action: CallAction;
+      readonly mode: "sync" | "async";
+      readonly call: DiskCall;
+    }
+  /** The turn that works on a result: no system call. */
+  | { readonly kind: "turn"; readonly action: TurnAction }
+  /** The run sleeps; what comes next is a turn of its own. `arm` gets the function that ends the sleep. */
+  | {
+      readonly kind: "sleep";
+      readonly ms: number;
+      readonly background?: "background";
+      readonly arm: (wake: Wakeable) => void;
+    };
+
+export type CallAction =
+  | "Prepare"
+  | "Take"
+  | "Verify"
+  | "Look"
+  | "Evict"
+  | "Check"
+  | "PutBack"
+  | "Confirm"
+  | "Restore"
+  | "Drop"
+  | "Retry";
+
+export type TurnAction = "Granted" | "Refused" | "Judge" | "Wake" | "Released" | "Retried";
+
+/** A sleeping run: it can be woken early, or never wake again. */
+export interface Wakeable {
+  wake(): void;
+  cancel(): void;
+}
+
+/** A piece of the protocol: yields steps, and is given the reply of each call. */
+export type Run = Generator<Step, void, DiskReply>;
+
+/** A piece of a run, with a result. */
+export type Part<T> = Generator<Step, T, DiskReply>;
+
+/** What makes steps happen. */
+export type Driver = (run: Run) => void;
+
+const NOTHING: DiskReply = { ok: true, names: [] };
+
+/** The real driver: synchronous calls and turns at once, the others when the kernel and the clock say so. */
+export function createDriver(disk: Disk, clock: Clock): Driver {
+  const drive = (run: Run, reply: DiskReply = NOTHING): void => {
+    let result = run.next(reply);
+    while (result.done !== true) {
+      const next = perform(run, result.value);
+      if (next === undefined) return;
+      result = run.next(next);
+    }
+  };
+  const perform = (run: Run, step: Step): DiskReply | undefined =>
+    match(step)
+      .with({ kind: "turn" }, () => NOTHING)
+      .with({ kind: "call", mode: "sync" }, ({ call }) => disk.now(call))
+      .with({ kind: "call", mode: "async" }, ({ call }) => {
+        disk.later(call, (reply) => drive(run, reply));
+        return undefined;
+      })
+      .with({ kind: "sleep" }, ({ ms, background, arm }) => {
+        const timer = clock.setTimer(ms, () => drive(run), background);
+        arm({
+          wake: () => {
+            timer.cancel();
+            drive(run);
+          },
+          cancel: () => timer.cancel(),
+        });
+        return undefined;
+      })
+      .exhaustive();
+  return drive;
+}

@@ -1,0 +1,617 @@
+/**
+ * The real protocol on a real directory, one step at a time.
+ *
+ * A world has a few processes, each with the registry entry and the protocol code of src/. They reach the
+ * world through the ports only, and the ports are here: a disk call is made for real, synchronously, when the
+ * scheduler releases its effect; its reply is given to the code when the scheduler releases its turn. So every
+ * schedule is possible, and each replays. After every step the whole real state is compared with the model's:
+ * it must be a successor of the previous state under the action of that name.
+ *
+ * What is not real here: death, /proc and the clock (test/process has those).
+ */
+
+import fs from "node:fs";
+import { join } from "node:path";
+import { type ActionName, freshName, type Label, labelText, successors } from "../../model/actions.ts";
+import {
+  at,
+  type Config,
+  initialState,
+  type Name,
+  type Proc,
+  type State,
+  stateKey,
+  type Task,
+} from "../../model/state.ts";
+import { type DiskCall, type DiskReply, performNow } from "../../src/disk.ts";
+import type * as protocolModule from "../../src/protocol.ts";
+import { type Attempt, createEntry, type Entry, type Home } from "../../src/registry.ts";
+import type { Run, Step } from "../../src/steps.ts";
+import { differences, project } from "./projection.ts";
+
+/** The code under test: src/protocol.ts, or a broken double of it. */
+export type Protocol = Pick<typeof protocolModule, "request" | "giveUp" | "release">;
+
+/** A run of the protocol, and the step that it waits for. */
+export interface Pending {
+  readonly proc: Proc;
+  readonly run: Run;
+  step: Step;
+  /** The reply of an asynchronous call whose effect has happened, until its turn. */
+  reply: DiskReply | undefined;
+  /** Of a release: the task that releases. */
+  releaser: Task | undefined;
+  /** Of a debt: the owner's name. */
+  readonly debt: string | undefined;
+  /** The last Take of this run failed in a way that is no clean refusal. */
+  doubt: boolean;
+  /** What the last Look saw and nobody has judged and evicted yet; undefined: nothing, or absent. */
+  seen: readonly string[] | undefined;
+  /** The action before the present step. */
+  last: string;
+}
+
+export interface Process {
+  readonly proc: Proc;
+  incarnation: number;
+  alive: boolean;
+  entry: Entry;
+  pending: Pending[];
+}
+
+export interface LateWorldCall {
+  readonly op: string;
+  /** The owner's real name. */
+  readonly name: string;
+  readonly call: DiskCall;
+}
+
+/** Something that can happen now. */
+export interface Option {
+  /** As in a trace: `Take(a1)`, `Take(a1) fails, later`, `Release(a1) to disk`. Unique among the options. */
+  readonly text: string;
+  /** `step`: the code goes on. `call`: a client calls. The others are the environment's. */
+  readonly kind: "step" | "call" | "crash" | "start" | "fault" | "late" | "vandal";
+  readonly perform: () => void;
+}
+
+/** The real state is not a successor of the previous one under the action of that name. */
+export class Divergence extends Error {
+  override readonly name = "Divergence";
+}
+
+/** What rename says of something that stands at L; anything else is a doubt. */
+const CLEAN_REFUSALS = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
+const LOCK = "session.jsonl.lock";
+/** What an injected failure says. The protocol must not care which one it is. */
+const INJECTED = Object.assign(new Error("EIO: injected"), { code: "EIO" });
+
+export class World {
+  readonly config: Config;
+  readonly directory: string;
+  readonly lockPath: string;
+  readonly processes: Map<Proc, Process> = new Map();
+  readonly attempts: Map<Task, Attempt> = new Map();
+  /** Real owner's name -> the model's. */
+  readonly names: Map<string, Name> = new Map();
+  late: LateWorldCall[] = [];
+  /** How often the environment has acted; the model's budget is what is left. */
+  readonly spent: { crash: number; fault: number; vandal: number } = { crash: 0, fault: 0, vandal: 0 };
+  /** The model's state, equal to the projection of the real one. */
+  state: State;
+  /** Everything that happened, as option texts. */
+  readonly trace: string[] = [];
+  /** How many labelled steps were compared with the model. */
+  comparisons = 0;
+  /** The kinds of edges that were driven: `Judge looked -> evict`, and the environment's actions. */
+  readonly driven: Set<string> = new Set();
+
+  private readonly protocol: Protocol;
+  private now = 0;
+  private homesMade = 0;
+  private releasing: Task | undefined;
+
+  constructor(config: Config, directory: string, protocol: Protocol) {
+    this.config = config;
+    this.directory = directory;
+    this.lockPath = join(directory, LOCK);
+    this.protocol = protocol;
+    for (const proc of config.procs) {
+      const entry = this.createEntry(proc);
+      this.processes.set(proc, { proc, incarnation: 1, alive: true, entry, pending: [] });
+    }
+    this.state = initialState(config);
+  }
+
+  /** Everything that can happen now. */
+  options(): Option[] {
+    const found: Option[] = [];
+    for (const process of this.processes.values()) {
+      if (process.alive) found.push(...this.stepOptions(process), ...this.faultOptions(process));
+    }
+    return [...found, ...this.callOptions(), ...this.environmentOptions()];
+  }
+
+  /** Makes one option happen, and compares. */
+  perform(option: Option): void {
+    this.trace.push(option.text);
+    option.perform();
+  }
+
+  process(proc: Proc): Process {
+    const process = this.processes.get(proc);
+    if (process === undefined) throw new Error(`no process ${proc}`);
+    return process;
+  }
+
+  taskOf(attempt: Attempt | null): Task {
+    for (const [task, other] of this.attempts) if (other === attempt) return task;
+    return "nobody";
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // Ports
+
+  private createEntry(proc: Proc): Entry {
+    return createEntry({
+      lockPath: this.lockPath,
+      sessionFile: join(this.directory, "session.jsonl"),
+      local: this.config.local,
+      services: {
+        disk: {
+          now: (call) => performNow(call),
+          later: () => {
+            throw new Error("the driver makes the asynchronous calls");
+          },
+        },
+        clock: {
+          now: () => this.now,
+          random: () => 0.5,
+          setTimer: () => {
+            throw new Error("the driver arms the timers");
+          },
+        },
+        owners: {
+          newHome: () => this.newHome(proc),
+          content: (home) => `${home.name}\n`,
+          isOwner: (name) => name.startsWith("own_"),
+          judge: (name) => this.judge(name),
+        },
+        drive: (run) => this.drive(proc, run),
+        warn: () => {},
+      },
+    });
+  }
+
+  private newHome(proc: Proc): Home {
+    const name = `own_${proc}_${this.process(proc).incarnation}_${++this.homesMade}`;
+    return { name, path: join(this.directory, `.home-${name}`) };
+  }
+
+  private judge(name: string): { verdict: "dead" | "alive"; reason: string } {
+    const [, proc, incarnation] = name.split("_");
+    const process = this.process(proc ?? "");
+    const lives = process.alive && process.incarnation === Number(incarnation);
+    return { verdict: lives ? "alive" : "dead", reason: lives ? "it runs" : "it is gone" };
+  }
+
+  /** The driver: a run is taken to its first step, and waits there. */
+  private drive(proc: Proc, run: Run): void {
+    const pending: Pending = {
+      proc,
+      run,
+      step: { kind: "turn", action: "Wake" },
+      reply: undefined,
+      releaser: this.releasing,
+      debt: this.newDebt(proc),
+      doubt: false,
+      seen: undefined,
+      last: "",
+    };
+    this.process(proc).pending.push(pending);
+    this.advance(pending, { ok: true, names: [] });
+  }
+
+  /** A run that is driven for a debt is driven in the moment in which the debt is made. */
+  private newDebt(proc: Proc): string | undefined {
+    const { entry, pending } = this.process(proc);
+    const known = pending.map((other) => other.debt);
+    return [...entry.owes.keys()].find((name) => !known.includes(name));
+  }
+
+  /** Gives a run its reply, and lets it go on to its next step. */
+  private advance(pending: Pending, reply: DiskReply): void {
+    const process = this.process(pending.proc);
+    pending.last = pending.step.kind === "sleep" ? "sleep" : pending.step.action;
+    pending.reply = undefined;
+    const result = pending.run.next(reply);
+    if (result.done === true) {
+      process.pending = process.pending.filter((other) => other !== pending);
+      return;
+    }
+    pending.step = result.value;
+    if (result.value.kind !== "sleep") return;
+    const cancel = (): void => {
+      process.pending = process.pending.filter((other) => other !== pending);
+    };
+    result.value.arm({ wake: () => {}, cancel });
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // Steps of the code
+
+  private stepOptions(process: Process): Option[] {
+    const busy = isBusy(process);
+    return process.pending.flatMap((pending): Option[] => {
+      const { step } = pending;
+      if (step.kind === "turn") return [this.step(pending, () => this.turn(pending))];
+      if (step.kind === "call" && step.mode === "sync") {
+        return [this.step(pending, () => this.callNow(pending, performNow(step.call)))];
+      }
+      if (step.kind === "call" && pending.reply === undefined) {
+        return [this.step(pending, () => this.effect(pending, performNow(step.call)))];
+      }
+      if (busy) return [];
+      const what = step.kind === "sleep" ? "wake" : "turn of";
+      const text = `${what} ${this.nameOf(pending)}`;
+      return [{ text, kind: "step", perform: () => this.startTurn(pending) }];
+    });
+  }
+
+  private step(pending: Pending, perform: () => void): Option {
+    return { text: this.nameOf(pending), kind: "step", perform };
+  }
+
+  /** `Take(a1)`: the action of a pending step with its argument. */
+  private nameOf(pending: Pending): string {
+    const { step } = pending;
+    if (step.kind === "sleep")
+      return pending.debt === undefined ? this.argOf(pending) : `debt ${this.argOf(pending)}`;
+    return labelText({ action: step.action, arg: this.argOf(pending) });
+  }
+
+  private argOf(pending: Pending): string {
+    if (pending.debt !== undefined) return this.names.get(pending.debt) ?? pending.debt;
+    return pending.releaser ?? this.taskOf(this.process(pending.proc).entry.contender);
+  }
+
+  private labelOf(pending: Pending): Label {
+    const { step } = pending;
+    if (step.kind === "sleep") throw new Error("a sleep is not an action");
+    return { action: step.action as ActionName, arg: this.argOf(pending) };
+  }
+
+  /** The effect of an asynchronous call: the code does not know of it before its turn. */
+  private effect(pending: Pending, reply: DiskReply): void {
+    const label = this.labelOf(pending);
+    pending.reply = reply;
+    if (label.action === "Take") pending.doubt = !reply.ok && !CLEAN_REFUSALS.includes(reply.errno);
+    if (label.action === "Look") pending.seen = reply.ok ? reply.names : undefined;
+    this.compare(label);
+  }
+
+  /** A synchronous call, and what the code makes of it, up to its next step. */
+  private callNow(pending: Pending, reply: DiskReply): void {
+    const label = this.labelOf(pending);
+    const { step } = pending;
+    if (step.kind === "call" && step.call.call === "prepare") this.learnName(pending.proc, step.call.name);
+    if (label.action === "Evict") pending.seen = undefined;
+    this.advance(pending, reply);
+    this.compare(label);
+  }
+
+  private turn(pending: Pending): void {
+    const label = this.labelOf(pending);
+    const { contender } = this.process(pending.proc).entry;
+    if (label.action === "Granted" && contender?.gaveUp === true) pending.releaser = this.taskOf(contender);
+    this.advance(pending, { ok: true, names: [] });
+    if (pending.step.kind !== "call" || pending.step.action !== "Evict") pending.seen = undefined;
+    this.compare(label);
+  }
+
+  /** A reply is delivered, or a sleep is over: the turn begins with the step that the code takes next. */
+  private startTurn(pending: Pending): void {
+    this.advance(pending, pending.reply ?? { ok: true, names: [] });
+    const { step } = pending;
+    if (step.kind === "turn") this.turn(pending);
+    else if (step.kind === "call" && step.mode === "sync") this.callNow(pending, performNow(step.call));
+    else this.compareUnchanged(pending);
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // Calls of clients
+
+  private callOptions(): Option[] {
+    return this.config.tasks.flatMap((task): Option[] => {
+      const process = this.process(at(this.config.procOf, task));
+      if (!process.alive || isBusy(process)) return [];
+      const options: Option[] = [];
+      if (at(this.state.pc, task) === "idle")
+        options.push(this.call(`Request(${task})`, () => this.request(task)));
+      if (this.canGiveUp(task, process)) options.push(this.call(`GiveUp(${task})`, () => this.giveUp(task)));
+      const attempt = this.attempts.get(task);
+      if (attempt !== undefined && process.entry.held.has(attempt)) {
+        options.push(this.call(`Release(${task}) to disk`, () => this.release(task, false)));
+        if (process.entry.queue.length > 0 && process.entry.held.size === 1) {
+          options.push(this.call(`Release(${task}) hands over`, () => this.release(task, true)));
+        }
+      }
+      return options;
+    });
+  }
+
+  private call(text: string, perform: () => void): Option {
+    return { text, kind: "call", perform };
+  }
+
+  private canGiveUp(task: Task, { entry }: Process): boolean {
+    const attempt = this.attempts.get(task);
+    if (attempt === undefined || attempt.gaveUp || this.config.patientTasks.includes(task)) return false;
+    return entry.contender === attempt || entry.queue.includes(attempt);
+  }
+
+  private request(task: Task): void {
+    const attempt: Attempt = {
+      reentrant: this.config.reentrantTasks.includes(task),
+      gaveUp: false,
+      granted: () => {},
+      failed: () => {},
+    };
+    this.attempts.set(task, attempt);
+    this.protocol.request(this.process(at(this.config.procOf, task)).entry, attempt);
+    this.compare({ action: "Request", arg: task });
+  }
+
+  private giveUp(task: Task): void {
+    const attempt = this.attempts.get(task);
+    if (attempt !== undefined)
+      this.protocol.giveUp(this.process(at(this.config.procOf, task)).entry, attempt);
+    this.compare({ action: "GiveUp", arg: task });
+  }
+
+  private release(task: Task, handsOver: boolean): void {
+    const attempt = this.attempts.get(task);
+    const { entry } = this.process(at(this.config.procOf, task));
+    // The hand-over clock: still in time, or not any more.
+    this.now = handsOver ? entry.takenAt : entry.takenAt + 1e6;
+    this.releasing = task;
+    if (attempt !== undefined) this.protocol.release(entry, attempt, () => {});
+    this.releasing = undefined;
+    this.compare({ action: "Release", arg: task });
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // The environment
+
+  private environmentOptions(): Option[] {
+    const { config, spent } = this;
+    const options: Option[] = [];
+    for (const process of this.processes.values()) {
+      const { proc } = process;
+      if (!process.alive) {
+        options.push({ text: `Start(${proc})`, kind: "start", perform: () => this.start(process) });
+      } else if (spent.crash < config.maxCrashes) {
+        options.push({ text: `Crash(${proc})`, kind: "crash", perform: () => this.crash(process) });
+      }
+    }
+    for (const call of this.late) {
+      const arg = `${call.op} ${this.names.get(call.name) ?? call.name}`;
+      options.push({ text: `LateEffect(${arg})`, kind: "late", perform: () => this.lateEffect(call, arg) });
+    }
+    if (spent.vandal < config.maxVandals) options.push(...this.vandalOptions());
+    return options;
+  }
+
+  private vandalOptions(): Option[] {
+    return fs
+      .readdirSync(this.directory)
+      .filter((file) => file.startsWith(".home-"))
+      .flatMap((file): Option[] => {
+        const home = join(this.directory, file);
+        const name = this.names.get(file.slice(".home-".length)) ?? file;
+        const vandal = (text: string, act: () => void): Option => ({
+          text: `Vandal(${name}) ${text}`,
+          kind: "vandal",
+          perform: () => {
+            act();
+            this.spent.vandal++;
+            this.compare({ action: "Vandal", arg: name });
+          },
+        });
+        const files = fs.readdirSync(home);
+        const removeHome = vandal("removes the home", () => fs.rmSync(home, { recursive: true }));
+        if (files.length === 0) return [removeHome];
+        const empty = (): void => {
+          for (const inside of files) fs.rmSync(join(home, inside));
+        };
+        return [vandal("removes the file", empty), removeHome];
+      });
+  }
+
+  private crash(process: Process): void {
+    if (!this.config.local) {
+      for (const call of this.sent(process)) this.addLate(call);
+    }
+    process.alive = false;
+    process.pending = [];
+    for (const task of this.config.tasks) {
+      if (at(this.config.procOf, task) === process.proc) this.attempts.delete(task);
+    }
+    process.entry = this.createEntry(process.proc);
+    this.spent.crash++;
+    this.compare({ action: "Crash", arg: process.proc });
+  }
+
+  /** What the process has sent, or is about to send: the calls that may be under way in the kernel. */
+  private sent(process: Process): LateWorldCall[] {
+    const calls = process.pending.flatMap((pending): LateWorldCall[] => {
+      const { step } = pending;
+      const home = process.entry.home?.name ?? "";
+      if (step.kind !== "call" || pending.reply !== undefined) return [];
+      if (step.action === "Take") return [{ op: "take", name: home, call: step.call }];
+      if (step.action === "Drop") return [{ op: "unlinkLock", name: home, call: step.call }];
+      if (step.action !== "Evict" || step.call.call !== "unlink") return [];
+      return [{ op: "unlinkLock", name: step.call.path.slice(this.lockPath.length + 1), call: step.call }];
+    });
+    const owes = project(this).owes[process.proc] ?? [];
+    const debts = [...process.entry.owes.values()].flatMap(({ home }): LateWorldCall[] => {
+      const step = owes.find(([name]) => name === this.names.get(home.name))?.[1];
+      return step === undefined || step === "paid" ? [] : [this.debtCall(step, home)];
+    });
+    return [...calls, ...debts];
+  }
+
+  private debtCall(op: "unlinkHome" | "unlinkLock" | "rmdirHome", { name, path }: Home): LateWorldCall {
+    if (op === "rmdirHome") return { op, name, call: { call: "rmdir", path } };
+    return {
+      op,
+      name,
+      call: { call: "unlink", path: join(op === "unlinkHome" ? path : this.lockPath, name) },
+    };
+  }
+
+  private addLate(call: LateWorldCall): void {
+    if (!this.late.some(({ op, name }) => op === call.op && name === call.name)) this.late.push(call);
+  }
+
+  private start(process: Process): void {
+    process.alive = true;
+    process.incarnation++;
+    process.entry = this.createEntry(process.proc);
+    this.compare({ action: "Start", arg: process.proc });
+  }
+
+  private lateEffect(call: LateWorldCall, arg: string): void {
+    this.late = this.late.filter((other) => other !== call);
+    performNow(call.call);
+    this.compare({ action: "LateEffect", arg });
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // Failing calls
+
+  private faultOptions(process: Process): Option[] {
+    if (this.spent.fault >= this.config.maxFaults) return [];
+    return process.pending.flatMap((pending): Option[] => {
+      const { step } = pending;
+      if (step.kind !== "call" || pending.reply !== undefined) return [];
+      const kind = step.action[0]?.toLowerCase() + step.action.slice(1);
+      if (!this.config.faults.some((fault) => fault === kind)) return [];
+      if (step.call.call === "prepare") return this.prepareFaults(pending, step.call);
+      const mayBeLate = !this.config.local && kind !== "putBack";
+      const failing = [false, true].flatMap((happened) =>
+        (mayBeLate ? [false, true] : [false]).map((later) => this.fault(pending, step.call, happened, later)),
+      );
+      return step.action === "Take" && mayBeLate ? [...failing, this.runsTwice(pending, step.call)] : failing;
+    });
+  }
+
+  private fault(pending: Pending, call: DiskCall, happened: boolean, later: boolean): Option {
+    const how = `${happened ? ", happened" : ""}${later ? ", later" : ""}`;
+    return {
+      text: `${this.nameOf(pending)} fails${how}`,
+      kind: "fault",
+      perform: () => {
+        if (happened) performNow(call);
+        if (later) this.addLate(this.lateOf(pending, call));
+        this.failWith(pending);
+      },
+    };
+  }
+
+  /** A call that is answered, and runs once more later: a retransmission. */
+  private runsTwice(pending: Pending, call: DiskCall): Option {
+    return {
+      text: `${this.nameOf(pending)} runs twice`,
+      kind: "fault",
+      perform: () => {
+        const reply = performNow(call);
+        this.addLate(this.lateOf(pending, call));
+        this.spent.fault++;
+        this.effect(pending, reply);
+      },
+    };
+  }
+
+  private lateOf(pending: Pending, call: DiskCall): LateWorldCall {
+    const { step, debt } = pending;
+    const home = this.process(pending.proc).entry.home?.name ?? "";
+    if (step.kind === "call" && step.action === "Take") return { op: "take", name: home, call };
+    if (debt === undefined) {
+      const name = call.call === "unlink" ? call.path.slice(this.lockPath.length + 1) : home;
+      return { op: "unlinkLock", name, call };
+    }
+    const op = this.process(pending.proc).entry.owes.get(debt)?.step ?? "unlinkHome";
+    return { op, name: debt, call };
+  }
+
+  private prepareFaults(pending: Pending, call: DiskCall & { call: "prepare" }): Option[] {
+    const fault = (text: string, act: () => void): Option => ({
+      text: `${this.nameOf(pending)} fails${text}`,
+      kind: "fault",
+      perform: () => {
+        act();
+        this.failWith(pending);
+      },
+    });
+    return [
+      fault("", () => {}),
+      fault(", made the directory", () => fs.mkdirSync(call.home)),
+      fault(", happened", () => performNow(call)),
+    ];
+  }
+
+  private failWith(pending: Pending): void {
+    const { step } = pending;
+    const failure: DiskReply = { ok: false, errno: "EIO", error: INJECTED };
+    this.spent.fault++;
+    if (step.kind === "call" && step.mode === "async") this.effect(pending, failure);
+    else this.callNow(pending, failure);
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // Comparing
+
+  private learnName(proc: Proc, realName: string): void {
+    const name = freshName(this.config, this.state, proc);
+    if (name === undefined) throw new Divergence(`the model has no name left for ${proc}`);
+    this.names.set(realName, name);
+  }
+
+  private compare(label: Label): void {
+    this.comparisons++;
+    const real = project(this);
+    const key = stateKey(real);
+    const candidates = successors(this.config, this.state, label);
+    const match = candidates.find((candidate) => stateKey(candidate) === key);
+    if (match !== undefined) {
+      const [from, to] = [this.state.pc[label.arg], match.pc[label.arg]];
+      this.driven.add(from === undefined ? label.action : `${label.action} ${from} -> ${to}`);
+      this.state = match;
+      return;
+    }
+    const why =
+      candidates.length === 0
+        ? "the model has no such step here"
+        : candidates.map((candidate) => differences(candidate, real)).join("\n or ");
+    throw new Divergence(`${labelText(label)} is not a step of the model: ${why}\n${this.story()}`);
+  }
+
+  /** A turn that the model merges with the effect before it: nothing may have changed. */
+  private compareUnchanged(pending: Pending): void {
+    const real = project(this);
+    if (stateKey(real) === stateKey(this.state)) return;
+    throw new Divergence(
+      `the turn of ${this.nameOf(pending)} changed what it must not: ${differences(this.state, real)}\n${this.story()}`,
+    );
+  }
+
+  private story(): string {
+    return `after: ${this.trace.join("; ")}`;
+  }
+}
+
+/** In the middle of a turn: only the step that comes next in it can run. */
+export function isBusy({ pending }: Process): boolean {
+  return pending.some(({ step }) => step.kind === "turn" || (step.kind === "call" && step.mode === "sync"));
+}

@@ -1,0 +1,72 @@
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { ACTIONS } from "../../model/actions.ts";
+import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
+import { GUARDS, initialState, PCS } from "../../model/state.ts";
+import { SCOPES } from "../lockstep/scopes.ts";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const read = (...path: string[]): string => readFileSync(join(root, ...path), "utf8");
+const spec = read("tla", "OwnerDirectory.tla");
+const protocol = read("src", "protocol.ts");
+
+/** The environment's, and the tools' own, have no step in the code. */
+const ENVIRONMENT = ["Crash", "Start", "LateEffect", "Vandal"];
+
+describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
+  it("the specification's actions are the model's, in the same order", () => {
+    const helpers = [
+      "Step",
+      "Task",
+      "Pay",
+      "HandsOver",
+      "GoesToDisk",
+      "Dead",
+      "Sent",
+      "SentPutBack",
+      "Waits",
+    ];
+    const body = spec.slice(spec.indexOf("(* The actions *)"), spec.indexOf("Environment =="));
+    const defined = [...body.matchAll(/^([A-Z]\w*)\((?:t|p|n|c|p, n)\) ==/gm)].map(([, name]) => name ?? "");
+    expect(defined.filter((name) => !helpers.includes(name))).toEqual([...ACTIONS]);
+  });
+
+  it("every action is a labelled step, or a call, of src/protocol.ts, and the other way round", () => {
+    const labelled = [...protocol.matchAll(/\b(?:call|turn)\("([A-Z]\w+)"/g)].map(([, name]) => name ?? "");
+    const calls = ["Request", "GiveUp", "Release"].filter((name) => {
+      const functionName = name[0]?.toLowerCase() + name.slice(1);
+      return protocol.includes(`/** \`${name}\``) || protocol.includes(` * \`${name}\`: `)
+        ? protocol.includes(`export function ${functionName}(`)
+        : false;
+    });
+    const found = new Set([...labelled, ...calls]);
+    expect([...found].sort()).toEqual(ACTIONS.filter((name) => !ENVIRONMENT.includes(name)).sort());
+  });
+
+  it("the specification's variables are the fields of the model's state, in the same order", () => {
+    const block = spec.slice(spec.indexOf("VARIABLES"), spec.indexOf("procVars =="));
+    const names = [...block.matchAll(/^ {2}(\w+),? /gm)].map(([, name]) => name ?? "");
+    const [config] = Object.values(SCOPES);
+    if (config === undefined) throw new Error("no scope");
+    expect(names).toEqual(Object.keys(initialState(config)));
+  });
+
+  it("the specification's program counters are the model's", () => {
+    const section = spec.slice(spec.indexOf("InFlight =="), spec.indexOf("ThreadFree(p) =="));
+    const names = new Set([...section.matchAll(/"(\w+)"/g)].map(([, name]) => name ?? ""));
+    expect([...names].sort()).toEqual([...PCS].sort());
+  });
+
+  it("the guards that the specification can lose are those that the model can lose", () => {
+    const names = new Set([...spec.matchAll(/"(\w+)" \\(?:not)?in Broken/g)].map(([, name]) => name ?? ""));
+    expect([...names].sort()).toEqual([...GUARDS].sort());
+  });
+
+  it("the model's properties are defined in the specification, under the same names", () => {
+    for (const { name } of [...INVARIANTS, ...STEP_PROPERTIES]) {
+      expect(spec, name).toMatch(new RegExp(`^${name} ==`, "m"));
+    }
+  });
+});

@@ -1,0 +1,144 @@
+/**
+ * `npm run ok`, the one gate: lint, types, tests, TLC, graph equality, one after another, each to its end.
+ * The numbers of the last line are counted from the machine-readable results: a part that does not give any
+ * counts as failed.
+ */
+
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  /** Not run, and why: never counted as passed. */
+  readonly notRun: readonly string[];
+}
+
+interface Part {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** How to count, from what the command printed; by default the command itself is one check. */
+  readonly count?: (stdout: string) => Counts;
+  /** Machine-readable output is not shown. */
+  readonly quiet?: boolean;
+}
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const scratch = fs.mkdtempSync(join(tmpdir(), "swl-gate-"));
+const vitestResults = join(scratch, "vitest.json");
+
+const PARTS: readonly Part[] = [
+  { name: "lint", command: ["npm", "run", "--silent", "lint"] },
+  { name: "types", command: ["npm", "run", "--silent", "typecheck"] },
+  { name: "build", command: ["npm", "run", "--silent", "build"] },
+  {
+    name: "tests",
+    command: [
+      "npx",
+      "vitest",
+      "run",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${vitestResults}`,
+    ],
+    count: () => countTests(JSON.parse(fs.readFileSync(vitestResults, "utf8")) as VitestResults),
+  },
+  {
+    name: "tlc",
+    command: ["npm", "run", "--silent", "tlc", "--", "--json"],
+    count: (stdout) => countConfigurations(JSON.parse(stdout) as TlcResults),
+    quiet: true,
+  },
+  { name: "graph", command: ["npm", "run", "--silent", "graph"] },
+];
+
+interface VitestResults {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numFailedTestSuites: number;
+  readonly testResults: readonly {
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
+
+function countTests(results: VitestResults): Counts {
+  const notRun = results.testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status === "skipped" || status === "pending" || status === "todo")
+    .map(({ fullName }) => fullName);
+  // A file that could not be loaded has no tests to fail, but it has failed.
+  const failed = Math.max(results.numFailedTests, results.numFailedTestSuites > 0 ? 1 : 0);
+  return { passed: results.numPassedTests, failed, notRun };
+}
+
+interface TlcResults {
+  readonly results: readonly { readonly name: string; readonly ok: boolean }[];
+}
+
+function countConfigurations({ results }: TlcResults): Counts {
+  const passed = results.filter(({ ok }) => ok).length;
+  for (const { name, ok } of results) console.log(`  ${ok ? "ok    " : "FAILED"} ${name}`);
+  return { passed, failed: results.length - passed, notRun: [] };
+}
+
+async function main(): Promise<number> {
+  const rows: { name: string; seconds: number; counts: Counts }[] = [];
+  for (const part of PARTS) {
+    console.log(`\n== ${part.name}: ${part.command.join(" ")}`);
+    const started = performance.now();
+    const counts = await runPart(part);
+    rows.push({ name: part.name, seconds: (performance.now() - started) / 1000, counts });
+  }
+  fs.rmSync(scratch, { recursive: true, force: true });
+  console.log("");
+  for (const { name, seconds, counts } of rows) {
+    console.log(
+      `${name.padEnd(6)} ${counts.passed} passed, ${counts.failed} failed in ${seconds.toFixed(1)} s`,
+    );
+  }
+  for (const name of rows.flatMap(({ counts }) => counts.notRun)) console.log(`not run: ${name}`);
+  const sum = (key: "passed" | "failed"): number =>
+    rows.reduce((total, { counts }) => total + counts[key], 0);
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
+  return sum("failed") === 0 && sum("passed") > 0 ? 0 : 1;
+}
+
+async function runPart({ command, count, quiet }: Part): Promise<Counts> {
+  const { code, stdout } = await run(command, quiet === true);
+  const itself: Counts = { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, notRun: [] };
+  if (count === undefined) return itself;
+  try {
+    const counts = count(stdout);
+    const silent = code !== 0 && counts.failed === 0;
+    const empty = counts.passed + counts.failed === 0;
+    return silent || empty ? { ...counts, failed: counts.failed + 1 } : counts;
+  } catch (error) {
+    console.log(`Cannot count the results: ${String(error)}\n${stdout.slice(-2_000)}`);
+    return { passed: 0, failed: 1, notRun: [] };
+  }
+}
+
+function run(
+  [file = "", ...args]: readonly string[],
+  quiet: boolean,
+): Promise<{ code: number; stdout: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "inherit"],
+      shell: process.platform === "win32",
+    });
+    let stdout = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+      if (!quiet) process.stdout.write(chunk);
+    });
+    child.on("error", (error) => resolve({ code: 1, stdout: String(error) }));
+    child.on("close", (code) => resolve({ code: code ?? 1, stdout }));
+  });
+}
+
+process.exitCode = await main();

@@ -1,0 +1,158 @@
+/**
+ * Broken doubles of the code: src/protocol.ts with one guard taken out. They are made from the source when a
+ * test wants them, so that nothing broken is shipped, and a double whose patch no longer fits is an error.
+ * The guards are those of the specification (Broken); tla/models.json has their configurations.
+ */
+
+import fs from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Guard } from "../../model/state.ts";
+import type { Protocol } from "../lockstep/world.ts";
+
+export interface Double {
+  readonly guard: Guard;
+  /** In the words of the specification: what is gone. */
+  readonly gone: string;
+  /** The scope, of test/lockstep/scopes.ts, at which it must be caught. */
+  readonly scope: string;
+  /** What the harness must say. */
+  readonly caughtBy: RegExp;
+  readonly patches: readonly (readonly [find: string, replace: string])[];
+}
+
+const ONE_PROCESS = "one process, three tasks, PutBack";
+const TWO_PUT_BACK = "two processes, three tasks, PutBack";
+const TWO_DROP = "two processes, four tasks, Drop and late effects";
+
+export const DOUBLES: readonly Double[] = [
+  {
+    guard: "EvictByPath",
+    gone: "Evict is a compare-and-delete by name",
+    scope: TWO_PUT_BACK,
+    caughtBy: /^Evict\(.*\) is not a step of the model: lock:/,
+    patches: [
+      [
+        'if (reply.ok || reply.errno === "ENOENT") continue;',
+        "nodeFs.rmSync(entry.lockPath, { recursive: true, force: true });",
+      ],
+      ["const rename = (", 'import nodeFs from "node:fs";\nconst rename = ('],
+    ],
+  },
+  {
+    guard: "ContendWhileReleasing",
+    gone: "Request waits while RELEASING",
+    scope: TWO_DROP,
+    caughtBy: /^Request\(.*\) is not a step of the model: contender:/,
+    patches: [["if (free && entry.releasing === null) {", "if (free) {"]],
+  },
+  {
+    guard: "NoVerify",
+    gone: "Verify",
+    scope: ONE_PROCESS,
+    caughtBy: /^Verify\(.*\) is not a step of the model: pc:/,
+    patches: [["if (isExactly(reply, homeOf(entry))) return true;", "if (reply.ok) return true;"]],
+  },
+  {
+    guard: "LatePutBack",
+    gone: "PutBack is synchronous, in the turn of its check",
+    scope: TWO_PUT_BACK,
+    caughtBy:
+      /^(Confirm|PutBack|Request|GiveUp|Released|Drop|Judge|Refused|Verify|Wake|Retried|Release)\(.*\) is not a step of the model/,
+    patches: [['call("PutBack", "sync",', 'call("PutBack", "async",']],
+  },
+  {
+    guard: "PassSlotInFlight",
+    gone: "GiveUp keeps the slot until the turn of its call",
+    scope: TWO_PUT_BACK,
+    caughtBy: /^GiveUp\(.*\) is not a step of the model: /,
+    patches: [
+      [
+        "    attempt.gaveUp = true;\n    return;",
+        "    attempt.gaveUp = true;\n    entry.contender = null;\n    const next = entry.queue.shift();\n    if (next !== undefined) contendWith(entry, next);\n    return;",
+      ],
+    ],
+  },
+  {
+    guard: "NeverPromote",
+    gone: "GiveUp promotes the head of the queue",
+    scope: TWO_PUT_BACK,
+    caughtBy: /^GiveUp\(.*\) is not a step of the model: contender:/,
+    patches: [
+      [
+        "  entry.contender = entry.queue.shift() ?? null;\n  if (entry.contender === null) {\n    entry.wait",
+        "  entry.contender = null;\n  if (entry.contender === null) {\n    entry.wait",
+      ],
+    ],
+  },
+  {
+    guard: "ForgetFailedRelease",
+    gone: "a failed release is owed, and stays in RELEASING",
+    scope: TWO_DROP,
+    caughtBy: /^Released\(.*\) is not a step of the model: /,
+    patches: [
+      ["if (!reply.ok) owe(entry, home, reply.error);", "if (missed) owe(entry, home);\n    paid = true;"],
+    ],
+  },
+  {
+    guard: "HoldDroppedName",
+    gone: "a name for which a Drop was sent is never held again",
+    scope: TWO_DROP,
+    caughtBy: /^Request\(.*\) is not a step of the model: heldLocks:/,
+    patches: [
+      [
+        "  entry.queue.push(attempt);\n}",
+        "  const debt = [...entry.owes.values()].find(({ home }) => home.name === entry.releasing?.name);\n  if (entry.releasing !== null && debt !== undefined) {\n    entry.releasing = null;\n    entry.home = debt.home;\n    entry.owes.delete(debt.home.name);\n    entry.held.add(attempt);\n    return;\n  }\n  entry.queue.push(attempt);\n}",
+      ],
+    ],
+  },
+  {
+    guard: "ForgetGivenUpHome",
+    gone: "a home that is given up is owed",
+    scope: TWO_DROP,
+    caughtBy: /^(Judge|Refused)\(.*\) is not a step of the model: owes:/,
+    patches: [
+      [
+        "  entry.home = null;\n  if (home !== null) owe(entry, home);",
+        "  entry.home = null;\n  if (home === null) owe(entry, home as never);",
+      ],
+    ],
+  },
+  {
+    guard: "KeepIdleHome",
+    gone: "a home does not lie idle where its Take may run once more",
+    scope: TWO_DROP,
+    caughtBy: /^(GiveUp|Judge|Refused)\(.*\) is not a step of the model: home:/,
+    patches: [["  if (!entry.local) giveUpHome(entry);\n", ""]],
+  },
+  {
+    guard: "LifoQueue",
+    gone: "the queue is first come, first served",
+    scope: ONE_PROCESS,
+    caughtBy: /^Request\(.*\) is not a step of the model: queue:/,
+    patches: [["entry.queue.push(attempt);", "entry.queue.unshift(attempt);"]],
+  },
+];
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** Guards of the specification without a double here, each with the reason. */
+export const WITHOUT_DOUBLE: Readonly<Partial<Record<Guard, string>>> = {
+  JudgeByHeldLocks: "the verdict is behind a port: test/unit/owner judges by every combination of fields",
+};
+
+/** The protocol with one guard taken out. The source is read now; a patch that does not fit throws. */
+export async function loadDouble({ guard, patches }: Double): Promise<Protocol> {
+  let source = fs.readFileSync(join(root, "src", "protocol.ts"), "utf8");
+  for (const [find, replace] of patches) {
+    if (source.split(find).length !== 2) {
+      throw new Error(`Cannot break ${guard}: the patch must fit once: ${find}`);
+    }
+    source = source.replace(find, () => replace);
+  }
+  const directory = join(root, "test", "twins", ".generated");
+  const file = join(directory, `${guard}.ts`);
+  fs.mkdirSync(directory, { recursive: true });
+  fs.writeFileSync(file, source.replaceAll(' from "./', ' from "../../../src/'));
+  return (await import(pathToFileURL(file).href)) as Protocol;
+}

@@ -1,0 +1,159 @@
+import { spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { acquireSessionWriteLock, withSessionWriteLock } from "../../src/index.ts";
+import { readOwnerScope } from "../../src/owner/identity.ts";
+import { formatOwnerName, homeName } from "../../src/owner/name.ts";
+import { createObserver } from "../../src/owner/observe.ts";
+import { createOwners } from "../../src/owners.ts";
+import { sweep } from "../../src/sweep.ts";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const self = readOwnerScope(createObserver());
+let directory = "";
+let sessionFile = "";
+
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), "swl-housekeeping-"));
+  sessionFile = join(directory, "a.jsonl");
+});
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+const homes = (): string[] => fs.readdirSync(directory).filter((name) => name.startsWith(".swl-"));
+
+/** Runs a script that imports the built package by its name, as a user would. */
+function runScript(script: string): { readonly status: number | null; readonly stderr: string } {
+  const code = `import { acquireSessionWriteLock } from "session-write-lock";\nconst sessionFile = process.argv[1];\n${script}`;
+  const args = ["--input-type=module", "-e", code, sessionFile];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  return { status, stderr };
+}
+
+/** A pid that is certainly dead: that of a child that was waited for. */
+function deadPid(): string {
+  return String(spawnSync(process.execPath, ["-e", ""]).pid);
+}
+
+function makeHome(owner: typeof self, nonce: string): string {
+  const name = formatOwnerName({ ...owner, nonce: nonce.repeat(24) });
+  const home = join(directory, homeName("a.jsonl.lock", name));
+  fs.mkdirSync(home);
+  fs.writeFileSync(join(home, name), "");
+  return home;
+}
+
+describe("the sweep", () => {
+  it("removes the homes of the dead, half-made ones too, and nothing else", async () => {
+    const pid = deadPid();
+    const dead = { ...self, pid, tid: pid };
+    const whole = makeHome(dead, "a");
+    const halfMade = makeHome(dead, "b");
+    for (const file of fs.readdirSync(halfMade)) fs.rmSync(join(halfMade, file));
+    const withGuest = makeHome(dead, "c");
+    fs.writeFileSync(join(withGuest, "not ours"), "");
+    const living = makeHome(self, "d");
+    const elsewhere = makeHome({ ...dead, boot: "0123456789abcdef" }, "e");
+    fs.mkdirSync(join(directory, ".swl-not-a-home"));
+
+    await sweep(directory, createOwners(self));
+
+    expect([whole, halfMade].map((home) => fs.existsSync(home))).toEqual([false, false]);
+    expect([withGuest, living, elsewhere].map((home) => fs.existsSync(home))).toEqual([true, true, true]);
+    expect(fs.readdirSync(withGuest)).toEqual(["not ours"]);
+    expect(fs.existsSync(join(directory, ".swl-not-a-home"))).toBe(true);
+  });
+});
+
+describe("idle homes", () => {
+  it("are bounded: a process that went through many sessions keeps a few", async () => {
+    for (let i = 0; i < 100; i++) {
+      const lock = await acquireSessionWriteLock({ sessionFile: join(directory, `${i}.jsonl`) });
+      await lock.release();
+    }
+    expect(homes().length).toBeLessThanOrEqual(64);
+    const again = await acquireSessionWriteLock({ sessionFile: join(directory, "0.jsonl") });
+    again.assertHeld();
+    await again.release();
+  });
+
+  it("go on a clean exit", () => {
+    const script = "const lock = await acquireSessionWriteLock({ sessionFile }); await lock.release();";
+    expect(runScript(script)).toEqual({ status: 0, stderr: "" });
+    expect(homes()).toEqual([]);
+  });
+});
+
+describe("a process that ends while it holds", () => {
+  it.each([
+    ["comes to its end", ""],
+    ["calls process.exit", "process.exit(3);"],
+    ["throws", "throw new Error('on purpose');"],
+    ["is killed", "process.kill(process.pid, 'SIGKILL');"],
+  ])("leaves the lock, and the next one takes it over: it %s", async (_how, ending) => {
+    runScript(`await acquireSessionWriteLock({ sessionFile });\n${ending}`);
+    expect(fs.readdirSync(`${sessionFile}.lock`)).toHaveLength(1);
+    const lock = await acquireSessionWriteLock({ sessionFile, timeoutMs: 5_000 });
+    lock.assertHeld();
+    await lock.release();
+  });
+
+  it("is not taken over while it is stopped", async () => {
+    const code = `import { acquireSessionWriteLock } from "session-write-lock";
+      await acquireSessionWriteLock({ sessionFile: process.argv[1] });
+      console.log("held");
+      setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", code, sessionFile], { cwd: root });
+    try {
+      await new Promise((resolve) => child.stdout.once("data", resolve));
+      child.kill("SIGSTOP");
+      const waiting = acquireSessionWriteLock({ sessionFile, timeoutMs: 500 });
+      await expect(waiting).rejects.toMatchObject({ code: "ELOCKED", owner: { pid: child.pid } });
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+});
+
+describe("withSessionWriteLock", () => {
+  it("rejects with what the action threw, and has released", async () => {
+    const boom = new Error("boom");
+    const run = withSessionWriteLock({ sessionFile }, () => {
+      throw boom;
+    });
+    await expect(run).rejects.toBe(boom);
+    await (await acquireSessionWriteLock({ sessionFile, timeoutMs: 1_000 })).release();
+  });
+
+  it("refuses a nested acquire also after the lock was found to be lost", async () => {
+    await withSessionWriteLock({ sessionFile }, async (lock) => {
+      fs.rmSync(lock.lockPath, { recursive: true });
+      expect(() => lock.assertHeld()).toThrow(/not there any more/);
+      expect(lock.isHeld()).toBe(false);
+      expect(lock.signal.aborted).toBe(true);
+      await expect(acquireSessionWriteLock({ sessionFile })).rejects.toMatchObject({ code: "EDEADLK" });
+    });
+  });
+
+  it("allows the next acquire after the lock was released inside", async () => {
+    await withSessionWriteLock({ sessionFile }, async (lock) => {
+      await lock.release();
+      await (await acquireSessionWriteLock({ sessionFile, timeoutMs: 1_000 })).release();
+    });
+  });
+
+  it("does not leak one section's context into the handle of the next", async () => {
+    const outer = withSessionWriteLock(
+      { sessionFile },
+      () => new Promise((resolve) => setTimeout(resolve, 20)),
+    );
+    // Asked for outside of the section, granted by its release: not nested in it.
+    const next = acquireSessionWriteLock({ sessionFile }).then(async (lock) => {
+      await lock.release();
+      await (await acquireSessionWriteLock({ sessionFile })).release();
+    });
+    await Promise.all([outer, next]);
+  });
+});

@@ -1,0 +1,255 @@
+import { describe, expect, it } from "vitest";
+import type { OwnerIdentity, OwnerScope } from "../../../src/owner/identity.ts";
+import { judgeOwner, type Observation, type StatReading, type Verdict } from "../../../src/owner/verdict.ts";
+import { OWNER, RUNNING, stat, WORKER_OWNER } from "./fixtures.ts";
+
+// tests A1
+
+// ---- Every combination ----------------------------------------------------------------------------------------
+
+// A case is made of these words: `ownersOf` and `sightingOf` make the arguments of `judgeOwner` from them, the oracle
+// reads the words themselves.
+const OWNER_WORDS = {
+  boot: ["equal", "other", "bothAbsent", "oursAbsent"],
+  host: ["equal", "other"],
+  pidNamespace: ["equal", "other", "bothAbsent"],
+  timeNamespace: ["equal", "other", "bothAbsent"],
+  thread: ["main", "worker", "unknown"],
+  processStart: ["known", "unknown"],
+  threadStart: ["known", "unknown"],
+} as const;
+
+const SIGHTING_WORDS = {
+  probe: ["runs", "gone", "notPermitted", "unanswered"],
+  before: ["missing", "unreadable", "untrusted", "same", "different"],
+  state: ["S", "Z", "X"],
+  threads: [0, 1, 2],
+  task: ["missing", "unreadable", "untrusted", "same", "different"],
+  after: ["missing", "unreadable", "untrusted", "same", "different"],
+} as const;
+
+type Chosen<Words extends Record<string, readonly unknown[]>> = {
+  [Word in keyof Words]: Words[Word][number];
+};
+type Owner = Chosen<typeof OWNER_WORDS>;
+type Sighting = Chosen<typeof SIGHTING_WORDS>;
+
+// Section 5 of the design, as a list of decisions: the first that applies decides.
+const ORACLE: readonly (readonly [(o: Owner, s: Sighting) => boolean, Verdict["verdict"]])[] = [
+  // "same boot, pid and time namespace"; "another boot id does not prove death"
+  [(o) => o.boot === "other" || o.boot === "oursAbsent", "unknown"],
+  [(o) => o.pidNamespace === "other" || o.timeNamespace === "other", "unknown"],
+  // "where there are no boot ids, the host field stands in"; else it is not compared
+  [(o) => o.boot === "bothAbsent" && o.host === "other", "unknown"],
+  // "`kill(pid, 0)` gives ESRCH -> dead"
+  [(_, s) => s.probe === "gone", "dead"],
+  // "a missing or unreadable /proc/<pid> proves nothing"; of a foreign /proc "`kill(pid, 0)` alone decides"
+  [(_, s) => s.before !== "same" && s.before !== "different", "unknown"],
+  // "State Z or X with one thread -> dead"
+  [(_, s) => s.state !== "S" && s.threads === 1, "dead"],
+  // "A start that could not be read is `-`: never compared, proves nothing"
+  [(o) => o.processStart === "unknown", "unknown"],
+  // "Both starts known and different -> dead (pid reused)"
+  [(_, s) => s.before === "different", "dead"],
+  // "equal -> alive"
+  [(o) => o.thread === "main", "alive"],
+  [(o, s) => o.thread === "worker" && o.threadStart === "known" && s.task === "same", "alive"],
+  // "A thread is dead only if /proc/<pid>/stat shows the recorded start before and after task/<tid> gave ENOENT ..."
+  [(o, s) => o.thread === "worker" && s.task === "missing" && s.after === "same", "dead"],
+  // "... or another start"
+  [
+    (o, s) =>
+      o.thread === "worker" && o.threadStart === "known" && s.task === "different" && s.after === "same",
+    "dead",
+  ],
+  // "Without that, owners in worker threads of a running process are `unknown`"
+  [() => true, "unknown"],
+];
+
+// The four proofs of death, and no fifth: written apart from the oracle, which might share an error with the code.
+function isProved(o: Owner, s: Sighting): boolean {
+  const sameKernel = o.boot === "equal" || (o.boot === "bothAbsent" && o.host === "equal");
+  if (!sameKernel || o.pidNamespace === "other" || o.timeNamespace === "other") return false;
+  const noSuchPid = s.probe === "gone";
+  const pidReused = o.processStart === "known" && s.before === "different";
+  const isShown = s.before === "same" || s.before === "different";
+  const zombie = isShown && (s.state === "Z" || s.state === "X") && s.threads === 1;
+  const framed = s.before === "same" && s.after === "same" && o.processStart === "known";
+  const tidReused = s.task === "different" && o.threadStart === "known";
+  const threadGone = o.thread === "worker" && framed && (s.task === "missing" || tidReused);
+  return noSuchPid || pidReused || zombie || threadGone;
+}
+
+/** One object for each way of choosing one value per word. */
+function everyChoice<Words extends Record<string, readonly unknown[]>>(words: Words): Chosen<Words>[] {
+  return Object.entries(words).reduce<Record<string, unknown>[]>(
+    (choices, [word, values]) =>
+      choices.flatMap((choice) => values.map((value) => ({ ...choice, [word]: value }))),
+    [{}],
+  ) as Chosen<Words>[];
+}
+
+/** State and threads are read from the same file as the start: without one, there is nothing to vary. */
+function isPossible(s: Sighting): boolean {
+  return s.before === "same" || s.before === "different" || (s.state === "S" && s.threads === 0);
+}
+
+function ownersOf(o: Owner): { ours: OwnerScope; theirs: OwnerIdentity } {
+  const ours: Record<keyof OwnerScope, string> = { ...OWNER, pid: "1", tid: "1" };
+  const theirs: Record<keyof OwnerIdentity, string> = { ...(o.thread === "main" ? OWNER : WORKER_OWNER) };
+  if (o.thread === "unknown") theirs.tid = "-";
+  for (const field of ["boot", "host", "pidNamespace", "timeNamespace"] as const) {
+    if (o[field] === "other") theirs[field] = "77";
+    if (o[field] === "bothAbsent" || o[field] === "oursAbsent") ours[field] = "-";
+    if (o[field] === "bothAbsent") theirs[field] = "-";
+  }
+  if (o.processStart === "unknown") theirs.processStart = "-";
+  if (o.threadStart === "unknown") theirs.threadStart = "-";
+  return { ours, theirs };
+}
+
+function sightingOf(s: Sighting, thread: Owner["thread"]): Observation {
+  const reading = (word: Sighting["task"], start: string, state = "S", threads = 2): StatReading =>
+    word === "same"
+      ? stat(start, state, threads)
+      : word === "different"
+        ? stat("2000", state, threads)
+        : word;
+  return {
+    probe: s.probe,
+    before: reading(s.before, "1000", s.state, s.threads),
+    task: reading(s.task, thread === "main" ? "1000" : "1300"),
+    after: reading(s.after, "1000"),
+  };
+}
+
+describe("the verdict on every combination", () => {
+  it("is the oracle's, is dead only if proved, and gives a reason", () => {
+    const counts = { dead: 0, alive: 0, unknown: 0 };
+    const wrong: string[] = [];
+    const reasons = new Set<string>();
+    const sightings = everyChoice(SIGHTING_WORDS)
+      .filter(isPossible)
+      .map((s) => ({ s, asMain: sightingOf(s, "main"), asWorker: sightingOf(s, "worker") }));
+    for (const o of everyChoice(OWNER_WORDS)) {
+      const { ours, theirs } = ownersOf(o);
+      for (const { s, asMain, asWorker } of sightings) {
+        const { verdict, reason } = judgeOwner(ours, theirs, o.thread === "main" ? asMain : asWorker);
+        const expected = ORACLE.find(([applies]) => applies(o, s))?.[1];
+        counts[verdict] += 1;
+        reasons.add(`${verdict}: ${reason}`);
+        if ((verdict !== expected || (verdict === "dead") !== isProved(o, s)) && wrong.length < 10) {
+          wrong.push(`${JSON.stringify({ ...o, ...s })}: ${verdict} (${reason}), not ${expected}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect([...reasons].sort()).toMatchInlineSnapshot(`
+      [
+        "alive: pid 4711 runs since the owner started",
+        "alive: thread 4713 of pid 4711 runs since the owner started",
+        "dead: pid 4711 is a zombie",
+        "dead: pid 4711 is gone",
+        "dead: pid 4711 started later than the owner",
+        "dead: thread 4713 of pid 4711 is gone",
+        "dead: thread 4713 of pid 4711 started later than the owner",
+        "unknown: another boot id; cannot be judged from here",
+        "unknown: another host; cannot be judged from here",
+        "unknown: another pid namespace; cannot be judged from here",
+        "unknown: another time namespace; cannot be judged from here",
+        "unknown: pid 4711 may run, but its start time cannot be compared",
+        "unknown: pid 4711 may run, but there is no /proc of our own to compare start times",
+        "unknown: pid 4711 runs, but its start time cannot be compared",
+        "unknown: pid 4711 runs, but its threads cannot be read",
+        "unknown: pid 4711 runs, but there is no /proc of our own to compare start times",
+        "unknown: pid 4711 runs, but which of its threads owns it is not known",
+        "unknown: thread 4713 of pid 4711 runs, but its start time cannot be compared",
+        "unknown: thread 4713 of pid 4711 was not found, but pid 4711 changed meanwhile",
+      ]
+    `);
+    expect(counts).toMatchInlineSnapshot(`
+      {
+        "alive": 13860,
+        "dead": 157356,
+        "unknown": 1643184,
+      }
+    `);
+    // 4 boots x 2 hosts x 3 x 3 namespaces, 3 threads x 2 x 2 starts, 4 probes,
+    // 3 readings without and 2 with 3 states x 3 numbers of threads, 5 x 5 readings afterwards
+    expect(counts.dead + counts.alive + counts.unknown).toBe(72 * 12 * 4 * (3 + 2 * 9) * 25);
+  });
+});
+
+// ---- Named cases ----------------------------------------------------------------------------------------------
+
+const SELF: OwnerScope = { ...OWNER, pid: "1", tid: "1" };
+
+function verdictOn(owner: Partial<OwnerIdentity>, seen: Partial<Observation>, self = SELF): string {
+  const { verdict, reason } = judgeOwner(self, { ...OWNER, ...owner }, { ...RUNNING, ...seen });
+  return `${verdict}: ${reason}`;
+}
+
+describe("the verdict on an owner", () => {
+  it("that nobody can say anything about is unknown", () => {
+    const nothing = {
+      probe: "unanswered",
+      before: "unreadable",
+      task: "unreadable",
+      after: "unreadable",
+    } as const;
+    expect(verdictOn({}, nothing)).toBe("unknown: pid 4711 may run, but its start time cannot be compared");
+  });
+
+  it("whose unreadable scope is random is unknown to everyone else", () => {
+    const r = "r0123456789abcdef";
+    expect(verdictOn({ boot: r }, { probe: "gone" })).toBe(
+      "unknown: the boot id of the owner could not be read; cannot be judged from here",
+    );
+    expect(verdictOn({}, { probe: "gone" }, { ...SELF, pidNamespace: r })).toBe(
+      "unknown: the pid namespace of this process could not be read; cannot be judged from here",
+    );
+  });
+
+  it("on a renamed host is judged as before", () => {
+    expect(verdictOn({ host: "ffffffffffffffff" }, { probe: "gone" })).toBe("dead: pid 4711 is gone");
+  });
+
+  it("that is a zombie is dead, whosever pid it is now", () => {
+    for (const start of ["1000", "2000"]) {
+      for (const processStart of ["1000", "-"]) {
+        const seen = { before: stat(start, "Z", 1) };
+        expect(verdictOn({ processStart }, seen)).toBe("dead: pid 4711 is a zombie");
+      }
+    }
+  });
+
+  it("whose first thread has ended, or that is just calling exec, is not a zombie", () => {
+    for (const [state, threads] of [
+      ["Z", 2],
+      ["X", 0],
+      ["T", 1],
+      ["D", 1],
+    ] as const) {
+      expect(verdictOn({}, { before: stat("1000", state, threads) })).toMatch(/^alive/);
+    }
+  });
+
+  it("in this very process is alive if that is proved, else unknown, unless it is an earlier one", () => {
+    const self = { ...OWNER };
+    expect(verdictOn({}, {}, self)).toMatch(/^alive/);
+    expect(verdictOn({ processStart: "-" }, {}, self)).toMatch(/^unknown/);
+    expect(verdictOn({}, { before: "untrusted" }, self)).toMatch(/^unknown/);
+    expect(verdictOn({ processStart: "900" }, {}, self)).toMatch(/^dead/);
+  });
+
+  it("in a worker needs a witness before and after", () => {
+    const gone = { task: "missing" } as const;
+    expect(verdictOn(WORKER_OWNER, gone)).toBe("dead: thread 4713 of pid 4711 is gone");
+    expect(verdictOn(WORKER_OWNER, { ...gone, after: stat("2000") })).toMatch(/^unknown/);
+    expect(verdictOn(WORKER_OWNER, { ...gone, after: "missing" })).toMatch(/^unknown/);
+    expect(verdictOn(WORKER_OWNER, { ...gone, before: "missing" })).toMatch(/^unknown/);
+    expect(verdictOn({ ...WORKER_OWNER, processStart: "-" }, gone)).toMatch(/^unknown/);
+    expect(verdictOn(WORKER_OWNER, { task: stat("1301") })).toMatch(/^dead/);
+    expect(verdictOn(WORKER_OWNER, { task: stat("1300") })).toMatch(/^alive/);
+  });
+});

@@ -1,0 +1,824 @@
+--------------------------- MODULE OwnerDirectory ---------------------------
+(***************************************************************************)
+(* How the lock works: an owner directory, renamed in and renamed back.    *)
+(*                                                                         *)
+(* Question asked: with HELD_LOCKS, RELEASING and the on-disk lock as they *)
+(* are, and every system call an action of its own, is there an order of   *)
+(* calls, turns, crashes, faults and late effects in which two tasks hold  *)
+(* the lock, or a lock is lost for ever?                                   *)
+(*                                                                         *)
+(* Read spec/protocol.md first; its sections carry the names of the        *)
+(* actions below.  model/ and src/ have the same actions, in this order.   *)
+(*                                                                         *)
+(* Granularity: one action does at most one system call.  An asynchronous  *)
+(* call is two actions: its effect on the disk, and the turn of the event  *)
+(* loop that receives its result.  Several synchronous calls of one turn   *)
+(* are one action each; between them other processes run, other tasks of   *)
+(* the same process do not (ThreadFree).  Prepare is one action, although  *)
+(* it makes a directory and a file: nobody else looks there.               *)
+(*                                                                         *)
+(* Properties: see the end.  How to run: npm run tlc (tla/models.json).    *)
+(* Every guard can be removed by naming it in Broken; each such            *)
+(* configuration must fail, with the line that models.json says.           *)
+(*                                                                         *)
+(* Not modelled, with the reason in spec/protocol.md, "What the            *)
+(* specification leaves out": time (a wait may end at any moment), the     *)
+(* lease and its beats, several names in one lock made on purpose (run),   *)
+(* foreign things at the lock path, the sweep of dead homes, known junk.   *)
+(***************************************************************************)
+EXTENDS Naturals, Sequences, FiniteSets, TLC
+
+CONSTANTS
+  Procs,          \* processes, by pid
+  Tasks,          \* the tasks that use the lock
+  ProcOf,         \* ProcOf[t]: the process that runs task t
+  PidOf,          \* PidOf[p]: what p calls itself; worker threads with a registry each share one
+  ReentrantTasks, \* the tasks that ask to share the lock with tasks of their own process
+  PatientTasks,   \* the tasks that never give up
+  Local,          \* TRUE: a disk known to be local, release by PutBack, no late effects; FALSE: Drop
+  Faults,         \* the kinds of calls that may fail: see Fails
+  MaxDebts,       \* a process makes no new home while it owes this many names for this lock path
+  NamesPerLife,   \* how many names an incarnation has in use at a time; FreshNamesSuffice shows: enough
+  MaxCrashes,     \* crashes, failing calls and acts of vandalism are finite: an assumption of liveness,
+  MaxFaults,      \*   and the bound of safety; the MC modules say what the numbers hide
+  MaxVandals,
+  MaxRequests,    \* 0: tasks ask again and again, uncounted; else so many requests in all
+  Broken,         \* the guards that are removed; {} is the protocol
+  None, Absent    \* model values: nobody, nothing
+
+VARIABLES
+  lock,       \* the lock path L: Absent, or the set of names in the directory that stands there
+  homes,      \* the private directories that exist: name -> the set of names in it
+  late,       \* calls that were sent, and may still take effect, once: [op, name]
+  alive,      \* the processes that are running
+  inc,        \* inc[p]: the number of the present, or last, incarnation of p
+  heldLocks,  \* HELD_LOCKS of p: the tasks that hold the lock
+  releasing,  \* RELEASING of p: None, or the release in flight or owed: [name, aside]
+  contender,  \* the one task of p that is on the disk, or None
+  queue,      \* the other tasks of p that wait, first come first
+  home,       \* the name of the home that p holds by, contends with, or keeps for next time; or None
+  owes,       \* names that p must still take off the disk: name -> the call that comes next
+  gaveUp,     \* contenders whose promise is rejected already, but whose call is still under way
+  seen,       \* seen[t]: what t's Look saw, until it is judged and evicted
+  pc,         \* pc[t]: where t is
+  budget      \* what the environment, and the tasks, may still do
+
+procVars == <<alive, inc>>
+registry == <<heldLocks, releasing, contender, queue, home, owes>>
+vars == <<lock, homes, late, alive, inc, heldLocks, releasing, contender, queue, home, owes, gaveUp,
+          seen, pc, budget>>
+
+-----------------------------------------------------------------------------
+(* Names.  <<p, i, k>> is the k-th name of incarnation i of p.  In reality each name is used once in *)
+(* the world.  Here a name comes back when nothing refers to it any more: the same, up to renaming,  *)
+(* and it keeps the state space finite without a bound on how often a task asks.                     *)
+
+NameOf(p, i, k) == <<p, i, k>>
+Names == {NameOf(p, i, k) : p \in Procs, i \in 1 .. MaxCrashes + 1, k \in 1 .. NamesPerLife}
+Owner(n) == n[1]
+Lives(n) == n[1] \in alive /\ inc[n[1]] = n[2]
+
+NamesAt(dir) == IF dir = Absent THEN {} ELSE dir
+
+Referenced ==
+  NamesAt(lock) \cup DOMAIN homes \cup UNION {homes[n] : n \in DOMAIN homes}
+    \cup {c.name : c \in late}
+    \cup {home[p] : p \in Procs}
+    \cup {releasing[p].name : p \in {q \in Procs : releasing[q] # None}}
+    \cup UNION {DOMAIN owes[p] : p \in Procs}
+    \cup UNION {NamesAt(seen[t]) : t \in Tasks}
+
+FreshOrdinals(p) == {k \in 1 .. NamesPerLife : NameOf(p, inc[p], k) \notin Referenced}
+Fresh(p) == NameOf(p, inc[p], CHOOSE k \in FreshOrdinals(p) : \A j \in FreshOrdinals(p) : k <= j)
+
+\* All the home's path does not need: rename wants it to exist, and L to be absent or empty.
+Free(dir) == NamesAt(dir) = {}
+Without(f, n) == [m \in DOMAIN f \ {n} |-> f[m]]
+Emptied(f, n) == [f EXCEPT ![n] = @ \ {n}]
+
+-----------------------------------------------------------------------------
+(* Where a task can be.  "sent" means that an asynchronous call is under way and has not taken effect. *)
+
+TasksOf(p) == {t \in Tasks : ProcOf[t] = p}
+
+InFlight == {"take", "taken", "refused", "failed", "look", "looked", "lookDoubt", "lookedDoubt"}
+
+\* Between two synchronous calls of one turn: no other task of this process can run.
+MidTurn == {"prepare", "verify", "verified", "unverified", "evict", "check", "putBack", "confirm",
+            "restore", "released", "lost"}
+
+Contending == InFlight \cup {"prepare", "verify", "verified", "unverified", "evict", "waiting"}
+OnTheWayOut == {"check", "putBack", "confirm", "restore", "released", "lost", "drop", "dropped",
+                "dropMissed", "dropFailed"}
+PCs == {"idle", "queued", "holding"} \cup Contending \cup OnTheWayOut
+
+ThreadFree(p) == \A t \in TasksOf(p) : pc[t] \notin MidTurn
+
+\* A step of t that starts a turn, or goes on with its own.
+MyTurn(t) == \A u \in TasksOf(ProcOf[t]) \ {t} : pc[u] \notin MidTurn
+
+Fails(kind) == kind \in Faults /\ budget.fault > 0
+SpendFault == budget' = [budget EXCEPT !.fault = @ - 1]
+
+\* A call that reported failure may take effect later, except where a call ends with its process (A4).
+Later == IF Local THEN {FALSE} ELSE BOOLEAN
+Pending(op, n, later) == IF later THEN {[op |-> op, name |-> n]} ELSE {}
+
+-----------------------------------------------------------------------------
+Init ==
+  /\ lock = Absent
+  /\ homes = << >>
+  /\ late = {}
+  /\ alive = Procs
+  /\ inc = [p \in Procs |-> 1]
+  /\ heldLocks = [p \in Procs |-> {}]
+  /\ releasing = [p \in Procs |-> None]
+  /\ contender = [p \in Procs |-> None]
+  /\ queue = [p \in Procs |-> << >>]
+  /\ home = [p \in Procs |-> None]
+  /\ owes = [p \in Procs |-> << >>]
+  /\ gaveUp = {}
+  /\ seen = [t \in Tasks |-> Absent]
+  /\ pc = [t \in Tasks |-> "idle"]
+  /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals,
+               request |-> MaxRequests]
+
+-----------------------------------------------------------------------------
+(* Pieces of actions.  Each says which variables it sets. *)
+
+Range(q) == {q[i] : i \in 1 .. Len(q)}
+
+\* Where a contender starts: with a home at hand its Take is sent in the same turn.  Without one it makes
+\* one, unless the disk owes us too much already: then it waits, so that debts are bounded.
+Start1(h, debts) ==
+  IF h # None THEN "take"
+  ELSE IF Cardinality(DOMAIN debts) < MaxDebts THEN "prepare" ELSE "waiting"
+
+\* t leaves the slot; the head of the queue becomes the contender, in the same turn, and starts at first.
+\* Sets contender, queue, pc.
+PassSlot(p, t, first) ==
+  IF queue[p] = << >>
+  THEN /\ contender' = [contender EXCEPT ![p] = None]
+       /\ pc' = [pc EXCEPT ![t] = "idle"]
+       /\ UNCHANGED queue
+  ELSE /\ contender' = [contender EXCEPT ![p] = Head(queue[p])]
+       /\ queue' = [queue EXCEPT ![p] = Tail(@)]
+       /\ pc' = [pc EXCEPT ![t] = "idle", ![Head(queue[p])] = first]
+
+\* Who holds when u is granted the lock: u, and everybody who waits here too, if all are reentrant.
+GrantedWith(p, u) ==
+  {u} \cup (IF u \in ReentrantTasks THEN Range(queue[p]) \cap ReentrantTasks ELSE {})
+
+\* The lock goes to the group T; t (not in T, or T's first) has it no more.  Sets heldLocks, queue, pc.
+GiveTo(p, t, T) ==
+  /\ heldLocks' = [heldLocks EXCEPT ![p] = T]
+  /\ queue' = [queue EXCEPT ![p] = SelectSeq(@, LAMBDA u : u \notin T)]
+  /\ pc' = [u \in Tasks |-> IF u \in T THEN "holding" ELSE IF u = t THEN "idle" ELSE pc[u]]
+
+\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.
+WayOut == IF Local THEN "check" ELSE "drop"
+
+\* t's home is of no more use: it is owed that its name leaves the disk.  Sets home, owes.
+GiveUpHome(p) ==
+  /\ home' = [home EXCEPT ![p] = None]
+  /\ owes' = IF "ForgetGivenUpHome" \in Broken THEN owes
+             ELSE [owes EXCEPT ![p] = (home[p] :> "unlinkHome") @@ @]
+
+\* Nobody of p contends any more.  On a disk where a Take that was answered may run once more, its home
+\* must not lie idle: the name could come to L when nobody thinks of it.  Sets home, owes.
+LeaveHome(p) ==
+  IF ~Local /\ queue[p] = << >> /\ home[p] # None /\ "KeepIdleHome" \notin Broken
+  THEN GiveUpHome(p)
+  ELSE UNCHANGED <<home, owes>>
+
+-----------------------------------------------------------------------------
+(* The actions *)
+
+\* A task asks: it joins the holders, becomes the contender, or queues.  A join is never refused, not even
+\* when an exclusive task waits: a nested request would wait for a waiter that waits for it.  The price is
+\* that holders that join again and again keep everybody else out.
+Request(t) ==
+  LET p == ProcOf[t]
+      joins == /\ heldLocks[p] # {}
+               /\ (heldLocks[p] \cup {t}) \subseteq ReentrantTasks
+      adopts == /\ "HoldDroppedName" \in Broken
+                /\ releasing[p] # None /\ releasing[p].name \in DOMAIN owes[p]
+      contends == /\ heldLocks[p] = {} /\ contender[p] = None /\ queue[p] = << >>
+                  /\ releasing[p] = None \/ "ContendWhileReleasing" \in Broken
+  IN
+  /\ p \in alive /\ pc[t] = "idle" /\ ThreadFree(p)
+  /\ MaxRequests > 0 => budget.request > 0
+  /\ budget' = IF MaxRequests > 0 THEN [budget EXCEPT !.request = @ - 1] ELSE budget
+  /\ CASE joins ->
+            /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \cup {t}]
+            /\ pc' = [pc EXCEPT ![t] = "holding"]
+            /\ UNCHANGED <<contender, queue, releasing, home, owes>>
+       [] adopts ->  \* broken: a name is held again although a Drop of it may be under way
+            /\ heldLocks' = [heldLocks EXCEPT ![p] = {t}]
+            /\ home' = [home EXCEPT ![p] = releasing[p].name]
+            /\ owes' = [owes EXCEPT ![p] = Without(@, releasing[p].name)]
+            /\ releasing' = [releasing EXCEPT ![p] = None]
+            /\ pc' = [pc EXCEPT ![t] = "holding"]
+            /\ UNCHANGED <<contender, queue>>
+       [] contends /\ ~joins /\ ~adopts ->
+            /\ contender' = [contender EXCEPT ![p] = t]
+            /\ pc' = [pc EXCEPT ![t] = Start1(home[p], owes[p])]
+            /\ UNCHANGED <<heldLocks, queue, releasing, home, owes>>
+       [] OTHER ->
+            /\ queue' = [queue EXCEPT ![p] = IF "LifoQueue" \in Broken THEN <<t>> \o @ ELSE Append(@, t)]
+            /\ pc' = [pc EXCEPT ![t] = "queued"]
+            /\ UNCHANGED <<heldLocks, contender, releasing, home, owes>>
+  /\ UNCHANGED <<lock, homes, late, procVars, gaveUp, seen>>
+
+\* mkdir(home), create home/own; then the Take is sent.  When it fails, whatever was made is owed, and
+\* the request ends with the error.
+Prepare(t) ==
+  LET p == ProcOf[t]
+      n == Fresh(p)
+  IN
+  /\ pc[t] = "prepare" /\ FreshOrdinals(p) # {}
+  /\ \/ /\ homes' = (n :> {n}) @@ homes
+        /\ home' = [home EXCEPT ![p] = n]
+        /\ pc' = [pc EXCEPT ![t] = "take"]
+        /\ UNCHANGED <<contender, queue, owes, budget>>
+     \/ /\ Fails("prepare") /\ SpendFault
+        /\ \/ UNCHANGED homes
+           \/ homes' = (n :> {}) @@ homes
+           \/ homes' = (n :> {n}) @@ homes
+        /\ owes' = [owes EXCEPT ![p] = (n :> "unlinkHome") @@ @]
+        /\ PassSlot(p, t, Start1(None, owes'[p]))
+        /\ UNCHANGED home
+  /\ UNCHANGED <<lock, late, procVars, heldLocks, releasing, gaveUp, seen>>
+
+\* rename(home, L): effect.  Refused by a non-empty L; "failed" is every other error.  Where a call may run
+\* late it may also be answered, and run once more.
+Take(t) ==
+  LET p == ProcOf[t]
+      n == home[p]
+      possible == n \in DOMAIN homes /\ Free(lock)
+      happens == /\ possible
+                 /\ lock' = homes[n]
+                 /\ homes' = Without(homes, n)
+      answered == \/ /\ happens
+                     /\ pc' = [pc EXCEPT ![t] = "taken"]
+                  \/ /\ ~possible
+                     /\ pc' = [pc EXCEPT ![t] = IF n \in DOMAIN homes THEN "refused" ELSE "failed"]
+                     /\ UNCHANGED <<lock, homes>>
+  IN
+  /\ pc[t] = "take" /\ p \in alive
+  /\ \/ answered /\ UNCHANGED <<late, budget>>
+     \/ /\ answered /\ ~Local /\ Fails("take") /\ SpendFault
+        /\ late' = late \cup Pending("take", n, TRUE)
+     \/ /\ Fails("take") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "failed"]
+        /\ \E later \in Later : late' = late \cup Pending("take", n, later)
+        /\ happens \/ UNCHANGED <<lock, homes>>
+  /\ UNCHANGED <<procVars, registry, gaveUp, seen>>
+
+\* readdir(L), in the turn that received the Take (or, after a doubt, the Look): exactly our name?
+Verify(t) ==
+  LET p == ProcOf[t] IN
+  /\ pc[t] \in {"taken", "verify"} /\ MyTurn(t)
+  /\ pc' = [pc EXCEPT ![t] = IF lock = {home[p]} \/ "NoVerify" \in Broken
+                              THEN "verified" ELSE "unverified"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+
+\* Into HELD_LOCKS.  A contender that gave up meanwhile passes the lock on, or takes it off the disk.
+Granted(t) ==
+  LET p == ProcOf[t]
+      heir == IF t \in gaveUp THEN Head(queue[p]) ELSE t
+  IN
+  /\ pc[t] = "verified"
+  /\ contender' = [contender EXCEPT ![p] = None]
+  /\ IF t \in gaveUp /\ queue[p] = << >>
+     THEN /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> FALSE]]
+          /\ pc' = [pc EXCEPT ![t] = WayOut]
+          /\ UNCHANGED <<heldLocks, queue, gaveUp>>
+     ELSE /\ GiveTo(p, t, GrantedWith(p, heir))
+          /\ gaveUp' = gaveUp \ {t}
+          /\ UNCHANGED releasing
+  /\ UNCHANGED <<lock, homes, late, procVars, home, owes, seen, budget>>
+
+\* Not taken.  A clean refusal: look who has it.  An error: look whether we have it.  Taken, but not as
+\* it should be (the home had lost its file): the home is given up.
+Refused(t) ==
+  LET p == ProcOf[t] IN
+  /\ pc[t] \in {"refused", "failed", "unverified"} /\ MyTurn(t)
+  /\ CASE pc[t] = "failed" ->
+            /\ pc' = [pc EXCEPT ![t] = "lookDoubt"]
+            /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
+       [] pc[t] = "refused" /\ t \notin gaveUp ->
+            /\ pc' = [pc EXCEPT ![t] = "look"]
+            /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
+       [] pc[t] = "refused" /\ t \in gaveUp ->
+            /\ PassSlot(p, t, Start1(home[p], owes[p]))
+            /\ gaveUp' = gaveUp \ {t}
+            /\ LeaveHome(p)
+       [] pc[t] = "unverified" ->
+            /\ GiveUpHome(p)
+            /\ \/ /\ t \notin gaveUp
+                  /\ pc' = [pc EXCEPT ![t] = "waiting"]
+                  /\ UNCHANGED <<contender, queue, gaveUp>>
+               \/ /\ PassSlot(p, t, Start1(None, owes'[p]))   \* gave up, or one error too many
+                  /\ gaveUp' = gaveUp \ {t}
+  /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, releasing, seen, budget>>
+
+\* readdir(L): effect.
+Look(t) ==
+  /\ pc[t] \in {"look", "lookDoubt"}
+  /\ seen' = [seen EXCEPT ![t] = lock]
+  /\ pc' = [pc EXCEPT ![t] = IF @ = "look" THEN "looked" ELSE "lookedDoubt"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, budget>>
+
+\* Who is dead (A1).  Merging the probes of several names is sound: death is for ever.
+Dead(p, n) ==
+  IF "JudgeByHeldLocks" \in Broken
+  THEN ~Lives(n) \/ (PidOf[Owner(n)] = PidOf[p] /\ ~(heldLocks[p] # {} /\ home[p] = n))
+  ELSE ~Lives(n)
+
+Judge(t) ==
+  LET p == ProcOf[t]
+      names == NamesAt(seen[t])
+      forget == seen' = [seen EXCEPT ![t] = Absent]
+  IN
+  /\ pc[t] \in {"looked", "lookedDoubt"} /\ MyTurn(t)
+  /\ CASE home[p] \in names ->  \* ours: taken, and the reply was lost
+            /\ pc' = [pc EXCEPT ![t] = "verify"]
+            /\ forget
+            /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
+       [] home[p] \notin names /\ pc[t] = "lookedDoubt" ->
+            /\ GiveUpHome(p)
+            /\ forget
+            /\ \/ /\ t \notin gaveUp
+                  /\ pc' = [pc EXCEPT ![t] = "waiting"]
+                  /\ UNCHANGED <<contender, queue, gaveUp>>
+               \/ /\ PassSlot(p, t, Start1(None, owes'[p]))   \* gave up, or one error too many
+                  /\ gaveUp' = gaveUp \ {t}
+       [] home[p] \notin names /\ pc[t] = "looked" /\ t \in gaveUp ->
+            /\ PassSlot(p, t, Start1(home[p], owes[p]))
+            /\ gaveUp' = gaveUp \ {t}
+            /\ forget
+            /\ LeaveHome(p)
+       [] home[p] \notin names /\ pc[t] = "looked" /\ t \notin gaveUp ->
+            /\ \/ /\ names = {}   \* free by now: again, at once or (refused too often) after a while
+                  /\ \E next \in {"take", "waiting"} : pc' = [pc EXCEPT ![t] = next]
+                  /\ forget
+               \/ /\ names # {} /\ \A n \in names : Dead(p, n)
+                  /\ pc' = [pc EXCEPT ![t] = "evict"]
+                  /\ UNCHANGED seen
+               \/ /\ \E n \in names : ~Dead(p, n)
+                  /\ pc' = [pc EXCEPT ![t] = "waiting"]
+                  /\ forget
+            /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
+  /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, releasing, budget>>
+
+\* unlink(L/X), in the turn that judged: a compare-and-delete, since the name X is used once.  When all
+\* are gone the Take is sent.
+Evict(t) ==
+  /\ pc[t] = "evict"
+  /\ \E x \in seen[t] :
+       LET happens == lock' = CASE lock = Absent -> Absent
+                                [] lock # Absent /\ "EvictByPath" \in Broken -> Absent
+                                [] lock # Absent /\ "EvictByPath" \notin Broken -> lock \ {x}
+           rest == seen[t] \ {x}
+       IN
+       \/ /\ happens
+          /\ seen' = [seen EXCEPT ![t] = IF rest = {} THEN Absent ELSE rest]
+          /\ pc' = [pc EXCEPT ![t] = IF rest = {} THEN "take" ELSE "evict"]
+          /\ UNCHANGED <<late, budget>>
+       \/ /\ Fails("evict") /\ SpendFault
+          /\ happens \/ UNCHANGED lock
+          /\ \E later \in Later : late' = late \cup Pending("unlinkLock", x, later)
+          /\ seen' = [seen EXCEPT ![t] = Absent]
+          /\ pc' = [pc EXCEPT ![t] = "waiting"]
+  /\ UNCHANGED <<homes, procVars, registry, gaveUp>>
+
+\* The wait is over (a timer, or the file system told us): the Take is sent.
+Wake(t) ==
+  /\ pc[t] = "waiting" /\ MyTurn(t)
+  /\ pc' = [pc EXCEPT ![t] = Start1(home[ProcOf[t]], owes[ProcOf[t]])]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+
+\* A waiter's timeout or AbortSignal.  Its promise is rejected now.  If it has a call under way it keeps
+\* the slot until the turn of that call: Granted, Refused or Judge then go on without it.
+GiveUp(t) ==
+  LET p == ProcOf[t] IN
+  /\ t \notin PatientTasks /\ t \notin gaveUp /\ ThreadFree(p)
+  /\ \/ /\ pc[t] = "queued"
+        /\ queue' = [queue EXCEPT ![p] = SelectSeq(@, LAMBDA u : u # t)]
+        /\ pc' = [pc EXCEPT ![t] = "idle"]
+        /\ UNCHANGED <<contender, home, owes, gaveUp>>
+     \/ /\ pc[t] = "waiting"
+        /\ IF "NeverPromote" \in Broken
+           THEN /\ contender' = [contender EXCEPT ![p] = None]
+                /\ pc' = [pc EXCEPT ![t] = "idle"]
+                /\ UNCHANGED <<queue, home, owes>>
+           ELSE /\ PassSlot(p, t, "waiting")   \* the heir takes over the wait too
+                /\ LeaveHome(p)
+        /\ UNCHANGED gaveUp
+     \/ /\ pc[t] \in InFlight
+        /\ gaveUp' = gaveUp \cup {t}
+        /\ IF "PassSlotInFlight" \in Broken /\ pc[t] = "take"
+           THEN \* broken: the next one contends although this one's Take may still take effect
+                IF queue[p] = << >>
+                THEN contender' = [contender EXCEPT ![p] = None] /\ UNCHANGED <<queue, pc>>
+                ELSE /\ contender' = [contender EXCEPT ![p] = Head(queue[p])]
+                     /\ queue' = [queue EXCEPT ![p] = Tail(@)]
+                     /\ pc' = [pc EXCEPT ![Head(queue[p])] = Start1(home[p], owes[p])]
+           ELSE UNCHANGED <<contender, queue, pc>>
+        /\ UNCHANGED <<home, owes>>
+  /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, releasing, seen, budget>>
+
+\* The last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.  Handing
+\* over is bounded in time; here either may happen, and Fairness says that the disk gets its turn.
+HandsOver(t) ==
+  LET p == ProcOf[t] IN
+  /\ heldLocks[p] = {t} /\ queue[p] # << >>
+  /\ GiveTo(p, t, GrantedWith(p, Head(queue[p])))
+  /\ UNCHANGED releasing
+
+GoesToDisk(t) ==
+  LET p == ProcOf[t] IN
+  /\ heldLocks[p] = {t}
+  /\ heldLocks' = [heldLocks EXCEPT ![p] = {}]
+  /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> queue[p] # << >>]]
+  /\ pc' = [pc EXCEPT ![t] = WayOut]
+  /\ UNCHANGED queue
+
+Release(t) ==
+  LET p == ProcOf[t] IN
+  /\ pc[t] = "holding" /\ ThreadFree(p)
+  /\ \/ /\ heldLocks[p] # {t}
+        /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \ {t}]
+        /\ pc' = [pc EXCEPT ![t] = "idle"]
+        /\ UNCHANGED <<releasing, queue>>
+     \/ HandsOver(t)
+     \/ GoesToDisk(t)
+  /\ UNCHANGED <<lock, homes, late, procVars, contender, home, owes, gaveUp, seen, budget>>
+
+\* readdir(L) must be exactly [own]; then PutBack in the same turn.
+Check(t) ==
+  /\ pc[t] = "check"
+  /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} THEN "putBack" ELSE "drop"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+
+\* rename(L, home), synchronous.  The only call that is not conditional by name, so it must never run
+\* late.  When it fails the release goes on as a Drop.
+PutBack(t) ==
+  LET p == ProcOf[t]
+      n == home[p]
+      possible == lock # Absent /\ (n \in DOMAIN homes => homes[n] = {})
+      happens == /\ possible
+                 /\ homes' = (n :> lock) @@ homes
+                 /\ lock' = Absent
+  IN
+  /\ pc[t] = "putBack"
+  /\ \/ /\ happens
+        /\ pc' = [pc EXCEPT ![t] = "confirm"]
+        /\ UNCHANGED budget
+     \/ /\ ~possible
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
+        /\ UNCHANGED <<lock, homes, budget>>
+     \/ /\ Fails("putBack") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
+        /\ happens \/ UNCHANGED <<lock, homes>>
+  /\ UNCHANGED <<late, procVars, registry, gaveUp, seen>>
+
+\* readdir(home), in the same turn: what we moved must have been ours.
+Confirm(t) ==
+  LET n == home[ProcOf[t]] IN
+  /\ pc[t] = "confirm"
+  /\ pc' = [pc EXCEPT ![t] = IF n \in DOMAIN homes /\ homes[n] = {n} THEN "released" ELSE "restore"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+
+\* It was not: back with it at once, if nobody took the place.
+Restore(t) ==
+  LET n == home[ProcOf[t]] IN
+  /\ pc[t] = "restore"
+  /\ IF n \in DOMAIN homes /\ Free(lock)
+     THEN lock' = homes[n] /\ homes' = Without(homes, n)
+     ELSE UNCHANGED <<lock, homes>>
+  /\ pc' = [pc EXCEPT ![t] = "lost"]
+  /\ UNCHANGED <<late, procVars, registry, gaveUp, seen, budget>>
+
+\* unlink(L/own): effect.  "dropMissed": it was not there (a PutBack that failed had happened, or
+\* somebody took it away).
+Drop(t) ==
+  LET n == home[ProcOf[t]]
+      happens == lock' = IF n \in NamesAt(lock) THEN lock \ {n} ELSE lock
+  IN
+  /\ pc[t] = "drop"
+  /\ \/ /\ happens
+        /\ pc' = [pc EXCEPT ![t] = IF n \in NamesAt(lock) THEN "dropped" ELSE "dropMissed"]
+        /\ UNCHANGED <<late, budget>>
+     \/ /\ Fails("drop") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "dropFailed"]
+        /\ happens \/ UNCHANGED lock
+        /\ \E later \in Later : late' = late \cup Pending("unlinkLock", n, later)
+  /\ UNCHANGED <<homes, procVars, registry, gaveUp, seen>>
+
+\* Off the disk, and out of RELEASING; the head of the queue becomes the contender.  A failed release is
+\* owed and stays in RELEASING.  A name for which a Drop was sent is never held again.
+Released(t) ==
+  LET p == ProcOf[t]
+      owed == pc[t] = "dropFailed" /\ "ForgetFailedRelease" \notin Broken
+      kept == pc[t] = "released"
+      left == pc[t] \in {"dropMissed", "lost"}   \* our file may lie elsewhere: the home is given up
+      first == IF releasing[p].aside THEN "waiting" ELSE Start1(home'[p], owes'[p])
+  IN
+  /\ pc[t] \in {"released", "lost", "dropped", "dropMissed", "dropFailed"} /\ MyTurn(t)
+  /\ home' = [home EXCEPT ![p] = IF kept THEN @ ELSE None]
+  /\ owes' = IF owed \/ left THEN [owes EXCEPT ![p] = (home[p] :> "unlinkHome") @@ @] ELSE owes
+  /\ gaveUp' = gaveUp \ {t}
+  /\ IF owed
+     THEN /\ pc' = [pc EXCEPT ![t] = "idle"]
+          /\ UNCHANGED <<releasing, contender, queue>>
+     ELSE /\ releasing' = [releasing EXCEPT ![p] = None]
+          /\ PassSlot(p, t, first)
+  /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, seen, budget>>
+
+\* The next call for a name that is owed: unlink(home/own); if that is ENOENT, unlink(L/own); then
+\* rmdir(home), which only tidies and is tried once.  Effect, and, as nothing else in the process looks at
+\* it before Retried, its turn.
+RetryHappens(n, step) ==
+  CASE step = "unlinkHome" /\ n \in DOMAIN homes /\ n \in homes[n] ->
+         homes' = Emptied(homes, n) /\ UNCHANGED lock
+    [] step = "unlinkLock" /\ n \in NamesAt(lock) ->
+         lock' = lock \ {n} /\ UNCHANGED homes
+    [] step = "rmdirHome" /\ n \in DOMAIN homes /\ homes[n] = {} ->
+         homes' = Without(homes, n) /\ UNCHANGED lock
+    [] OTHER -> UNCHANGED <<lock, homes>>
+
+AfterRetry(n, step) ==
+  CASE step = "unlinkHome" ->
+         IF n \in DOMAIN homes /\ n \in homes[n] THEN "rmdirHome" ELSE "unlinkLock"
+    [] step = "unlinkLock" -> "rmdirHome"
+    [] step = "rmdirHome" -> "paid"
+
+Retry(p, n) ==
+  /\ p \in alive /\ n \in DOMAIN owes[p] /\ owes[p][n] # "paid"
+  /\ LET step == owes[p][n] IN
+     \/ /\ RetryHappens(n, step)
+        /\ owes' = [owes EXCEPT ![p][n] = AfterRetry(n, step)]
+        /\ UNCHANGED <<late, budget>>
+     \/ /\ Fails("retry") /\ SpendFault
+        /\ RetryHappens(n, step) \/ UNCHANGED <<lock, homes>>
+        /\ \E later \in Later : late' = late \cup Pending(step, n, later)
+        /\ owes' = [owes EXCEPT ![p][n] = IF step = "rmdirHome" THEN "paid" ELSE step]
+  /\ UNCHANGED <<procVars, heldLocks, releasing, contender, queue, home, gaveUp, seen, pc>>
+
+\* The turn: owed no more.  If it was the release, the head of the queue becomes the contender.
+Retried(p, n) ==
+  /\ p \in alive /\ n \in DOMAIN owes[p] /\ owes[p][n] = "paid" /\ ThreadFree(p)
+  /\ owes' = [owes EXCEPT ![p] = Without(@, n)]
+  /\ IF releasing[p] # None /\ releasing[p].name = n
+     THEN /\ releasing' = [releasing EXCEPT ![p] = None]
+          /\ IF queue[p] = << >>
+             THEN UNCHANGED <<contender, queue, pc>>
+             ELSE /\ contender' = [contender EXCEPT ![p] = Head(queue[p])]
+                  /\ queue' = [queue EXCEPT ![p] = Tail(@)]
+                  /\ pc' = [pc EXCEPT ![Head(queue[p])] =
+                              IF releasing[p].aside THEN "waiting" ELSE Start1(home[p], owes'[p])]
+     ELSE UNCHANGED <<releasing, contender, queue, pc>>
+  /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, home, gaveUp, seen, budget>>
+
+-----------------------------------------------------------------------------
+(* The environment *)
+
+\* What p has sent, or is about to send, at this moment.
+Sent(p) ==
+  UNION {CASE pc[t] = "take" -> {[op |-> "take", name |-> home[p]]}
+           [] pc[t] = "drop" -> {[op |-> "unlinkLock", name |-> home[p]]}
+           [] pc[t] = "evict" -> {[op |-> "unlinkLock", name |-> x] : x \in seen[t]}
+           [] OTHER -> {} : t \in TasksOf(p)}
+  \cup {[op |-> owes[p][n], name |-> n] : n \in {m \in DOMAIN owes[p] : owes[p][m] # "paid"}}
+
+SentPutBack(p) ==
+  {[op |-> "putBack", name |-> home[p]] : t \in {u \in TasksOf(p) : pc[u] = "putBack"}}
+
+\* The process is gone, with everything that it remembered; nothing is unlocked.
+Crash(p) ==
+  /\ p \in alive /\ budget.crash > 0
+  /\ budget' = [budget EXCEPT !.crash = @ - 1]
+  /\ alive' = alive \ {p}
+  /\ late' = late \cup (IF Local THEN {} ELSE Sent(p))
+                  \cup (IF "LatePutBack" \in Broken THEN SentPutBack(p) ELSE {})
+  /\ heldLocks' = [heldLocks EXCEPT ![p] = {}]
+  /\ releasing' = [releasing EXCEPT ![p] = None]
+  /\ contender' = [contender EXCEPT ![p] = None]
+  /\ queue' = [queue EXCEPT ![p] = << >>]
+  /\ home' = [home EXCEPT ![p] = None]
+  /\ owes' = [owes EXCEPT ![p] = << >>]
+  /\ gaveUp' = gaveUp \ TasksOf(p)
+  /\ seen' = [t \in Tasks |-> IF ProcOf[t] = p THEN Absent ELSE seen[t]]
+  /\ pc' = [t \in Tasks |-> IF ProcOf[t] = p THEN "idle" ELSE pc[t]]
+  /\ UNCHANGED <<lock, homes, inc>>
+
+\* A new process; it gets the pid of the dead one.
+Start(p) ==
+  /\ p \notin alive
+  /\ alive' = alive \cup {p}
+  /\ inc' = [inc EXCEPT ![p] = @ + 1]
+  /\ UNCHANGED <<lock, homes, late, registry, gaveUp, seen, pc, budget>>
+
+\* A call that was sent takes effect after its process has died, or after it was reported as failed.
+LateEffect(c) ==
+  /\ c \in late
+  /\ late' = late \ {c}
+  /\ LET n == c.name IN
+     CASE c.op = "take" /\ n \in DOMAIN homes /\ Free(lock) ->
+            lock' = homes[n] /\ homes' = Without(homes, n)
+       [] c.op = "putBack" /\ lock # Absent /\ (n \in DOMAIN homes => homes[n] = {}) ->
+            homes' = (n :> lock) @@ homes /\ lock' = Absent
+       [] c.op \in {"unlinkHome", "unlinkLock", "rmdirHome"} -> RetryHappens(n, c.op)
+       [] OTHER -> UNCHANGED <<lock, homes>>
+  /\ UNCHANGED <<procVars, registry, gaveUp, seen, pc, budget>>
+
+\* Somebody removes the file from a home, or the home.
+Vandal(n) ==
+  /\ budget.vandal > 0
+  /\ budget' = [budget EXCEPT !.vandal = @ - 1]
+  /\ n \in DOMAIN homes
+  /\ \/ homes[n] # {} /\ homes' = [homes EXCEPT ![n] = {}]
+     \/ homes' = Without(homes, n)
+  /\ UNCHANGED <<lock, late, procVars, registry, gaveUp, seen, pc>>
+
+-----------------------------------------------------------------------------
+\* Everything that t does once it has asked, apart from giving up and letting go: it is bound to go on.
+Step(t) ==
+  \/ Prepare(t) \/ Take(t) \/ Verify(t) \/ Granted(t) \/ Refused(t) \/ Look(t) \/ Judge(t)
+  \/ Evict(t) \/ Wake(t) \/ Check(t) \/ PutBack(t) \/ Confirm(t) \/ Restore(t) \/ Drop(t)
+  \/ Released(t)
+
+Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ Release(t)
+
+Pay(p) == \E n \in Names : Retry(p, n) \/ Retried(p, n)
+
+Environment ==
+  \/ \E p \in Procs : Crash(p) \/ Start(p)
+  \/ \E c \in late : LateEffect(c)
+  \/ \E n \in Names : Vandal(n)
+
+\* The end of a run with counted requests.  Only "everybody idle, nothing owed, nothing to come" may be
+\* final: anything else without a next step is a deadlock, and TLC looks for deadlocks.  (A waiter that looks
+\* again and again is no deadlock: SomeoneGetsIt is about those.)
+AllIdle ==
+  /\ \A t \in Tasks : pc[t] = "idle"
+  /\ \A p \in Procs : owes[p] = << >> /\ releasing[p] = None /\ contender[p] = None
+  /\ late = {}
+Finished == MaxRequests > 0 /\ budget.request = 0 /\ AllIdle /\ UNCHANGED vars
+
+Next ==
+  \/ \E t \in Tasks : Task(t)
+  \/ \E p \in Procs : Pay(p)
+  \/ Environment
+  \/ Finished
+
+Spec == Init /\ [][Next]_vars
+
+-----------------------------------------------------------------------------
+(* Fairness *)
+
+\* Every process goes on, every debt is tried again, every holder lets go.  Strong fairness for Retried: the
+\* event loop runs what is ready in the end, although the thread is busy with others again and again.
+Progress ==
+  /\ \A t \in Tasks : WF_vars(Step(t)) /\ WF_vars(Release(t))
+  /\ \A p \in Procs : WF_vars(Pay(p)) /\ SF_vars(\E n \in Names : Retried(p, n))
+
+\* The bound on hand-overs in memory: the disk gets its turn.
+BoundedHandOvers(p) == SF_vars(\E t \in TasksOf(p) : Release(t) /\ GoesToDisk(t))
+
+\* The schedule is not in league with the others: a process whose contender again and again could make a
+\* certain step while the lock is free makes it, again and again, while the lock is free.  With it, that a
+\* contender gets the lock is nearly assumed; what EveryProcessGetsIt adds is the bound on hand-overs.  In
+\* src/ it is earned by jitter and by standing aside, and it is measured, not proved.
+FairDisk(p) ==
+  /\ SF_vars(Free(lock) /\ \E t \in TasksOf(p) : Take(t))
+  /\ SF_vars(Free(lock) /\ \E t \in TasksOf(p) : Refused(t))
+  /\ SF_vars(Free(lock) /\ \E t \in TasksOf(p) : Look(t))
+  /\ SF_vars(Free(lock) /\ \E t \in TasksOf(p) : Judge(t))
+  /\ SF_vars(Free(lock) /\ \E t \in TasksOf(p) : Wake(t))
+
+LiveSpec == Spec /\ Progress
+\* Broken: nobody has to try a debt again.
+NoRetrySpec == Spec /\ \A t \in Tasks : WF_vars(Step(t)) /\ WF_vars(Release(t))
+FairSpec == Spec /\ Progress /\ \A p \in Procs : BoundedHandOvers(p) /\ FairDisk(p)
+
+-----------------------------------------------------------------------------
+(* Safety *)
+
+Holders == {t \in Tasks : pc[t] = "holding"}
+
+Dirs == {Absent} \cup SUBSET Names
+
+TypeOK ==
+  /\ lock = Absent \/ lock \subseteq Names
+  /\ DOMAIN homes \subseteq Names /\ \A n \in DOMAIN homes : homes[n] \subseteq Names
+  /\ \A c \in late : /\ c.op \in {"take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"}
+                     /\ c.name \in Names
+  /\ alive \subseteq Procs
+  /\ inc \in [Procs -> 1 .. MaxCrashes + 1]
+  /\ \A p \in Procs :
+       /\ heldLocks[p] \subseteq TasksOf(p)
+       /\ releasing[p] = None \/ (releasing[p].name \in Names /\ releasing[p].aside \in BOOLEAN)
+       /\ contender[p] = None \/ contender[p] \in TasksOf(p)
+       /\ Range(queue[p]) \subseteq TasksOf(p)
+       /\ home[p] = None \/ home[p] \in Names
+       /\ DOMAIN owes[p] \subseteq Names
+       /\ \A n \in DOMAIN owes[p] : owes[p][n] \in {"unlinkHome", "unlinkLock", "rmdirHome", "paid"}
+  /\ gaveUp \subseteq Tasks
+  /\ \A t \in Tasks : seen[t] = Absent \/ seen[t] \subseteq Names
+  /\ pc \in [Tasks -> PCs]
+  /\ budget.crash \in 0 .. MaxCrashes /\ budget.fault \in 0 .. MaxFaults
+  /\ budget.vandal \in 0 .. MaxVandals /\ budget.request \in 0 .. MaxRequests
+
+\* A name for every Prepare: the finite stock of names hides nothing.
+FreshNamesSuffice == \A t \in Tasks : pc[t] = "prepare" => FreshOrdinals(ProcOf[t]) # {}
+
+\* Two tasks hold at the same time only if they are of one process, and both asked to share.
+MutualExclusion ==
+  \A t, u \in Holders : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
+
+\* Whoever holds has his name, and no other, on the disk.
+HeldIsOnDisk == \A p \in Procs : heldLocks[p] # {} => lock = {home[p]}
+
+\* A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle.
+NoGhostHolder == \A t \in Tasks : pc[t] = "holding" <=> t \in heldLocks[ProcOf[t]]
+
+\* One contender, and never beside a holder or a release.
+OneContender ==
+  \A p \in Procs :
+    /\ Cardinality({t \in TasksOf(p) : pc[t] \in Contending}) <= 1
+    /\ contender[p] # None => heldLocks[p] = {} /\ releasing[p] = None
+
+\* Nobody queues behind nothing.
+NoIdleQueue ==
+  \A p \in Procs : queue[p] # << >> =>
+    heldLocks[p] # {} \/ contender[p] # None \/ releasing[p] # None
+
+\* A lock that names a living process is on that process's mind.
+Remembered(n) ==
+  LET p == Owner(n) IN
+  \/ n = home[p] /\ (contender[p] # None \/ heldLocks[p] # {})
+  \/ releasing[p] # None /\ releasing[p].name = n
+  \/ n \in DOMAIN owes[p]
+NothingForgotten == \A n \in NamesAt(lock) : Lives(n) => Remembered(n)
+
+\* Whose step is it that changes L while a living process owns it?  Only the owner's.
+ByOwner(n) ==
+  LET p == Owner(n) IN
+  \/ \E t \in TasksOf(p) : home[p] = n /\ (Drop(t) \/ PutBack(t))
+  \/ Retry(p, n)
+  \/ \E c \in late : c.name = n /\ LateEffect(c)
+NeverTouchesAnothersStep ==
+  \A n \in NamesAt(lock) : Lives(n) /\ lock' # lock => ByOwner(n)
+NeverTouchesAnothers == [][NeverTouchesAnothersStep]_vars
+
+\* In a process the lock goes to those who asked first: who leaves the queue for the lock or for the slot
+\* is its head, or shares with it.
+FifoStep ==
+  \A p \in Procs : queue'[p] # queue[p] /\ queue[p] # << >> /\ p \in alive' =>
+    \/ \E t \in Tasks : queue'[p] = Append(queue[p], t)
+    \/ pc'[Head(queue[p])] # "queued"
+    \/ \E t \in Range(queue[p]) :
+         /\ pc'[t] = "idle"
+         /\ queue'[p] = SelectSeq(queue[p], LAMBDA u : u # t)
+    \/ LET gone == Range(queue[p]) \ Range(queue'[p]) IN gone # {} /\ gone \subseteq ReentrantTasks
+Fifo == [][FifoStep]_vars
+
+-----------------------------------------------------------------------------
+(* What it implements.  The abstract owner is what the DISK says, not a program counter. *)
+
+AbstractOwner ==
+  IF Free(lock) THEN None
+  ELSE LET n == CHOOSE m \in lock : TRUE IN <<n[1], n[2]>>
+
+L == INSTANCE Lock WITH owner <- AbstractOwner, users <- UNION {heldLocks[p] : p \in Procs}
+
+\* L!Spec, in an order that is cheap to check: most steps change nothing that the abstract lock has.
+RefinementInit == L!Init
+Refinement == [][UNCHANGED L!vars \/ L!Next]_vars
+
+THEOREM Spec => L!Spec
+
+-----------------------------------------------------------------------------
+(* Liveness *)
+
+Waits(t) == pc[t] \in Contending \cup {"queued"} /\ t \notin gaveUp
+SomeoneWaits == \E t \in Tasks : Waits(t)
+
+\* Under LiveSpec.  Not because they all went away: configurations with this property have no GiveUp.
+SomeoneGetsIt == SomeoneWaits ~> (Holders # {} \/ ~SomeoneWaits)
+
+\* Under LiveSpec with counted requests: once the competition ends, everybody has had the lock.
+EveryRequestEnds == \A t \in Tasks : Waits(t) ~> ~Waits(t)
+
+\* Under FairSpec, with requests without end.  TLC expands strong fairness into 2^n cases, so it is asked for
+\* one process at a time, with the fairness that this one needs: ProcessGetsIt.
+ProcessGetsIt(p) ==
+  (\E t \in TasksOf(p) : Waits(t)) ~> (heldLocks[p] # {} \/ \A t \in TasksOf(p) : ~Waits(t))
+EveryProcessGetsIt == \A p \in Procs : ProcessGetsIt(p)
+
+\* Under LiveSpec: what is owed is paid.
+DebtsArePaid == \A p \in Procs : owes[p] # << >> ~> owes[p] = << >>
+=============================================================================
