@@ -2,11 +2,13 @@
 
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
+import { dirname } from "node:path";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, watchExit } from "./exit.ts";
 import { type AcquireOptions, type AcquireSessionWriteLockParams, readOptions } from "./options.ts";
+import { openLifeSocket } from "./owner/life.ts";
 import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
@@ -161,6 +163,8 @@ function entryFor(registry: Registry, { lockPath, sessionFile, directory }: Lock
   }
   watchExit(registry);
   const local = isLocalDisk(directory);
+  // Before the first step there, so that the proof is at hand from the first lock on.
+  if (local) openLife(registry, directory);
   const entry = createEntry({ lockPath, sessionFile, local, services: realServices(registry) });
   registry.entries.set(lockPath, entry);
   return entry;
@@ -189,12 +193,31 @@ const MOST_IDLE_ENTRIES = 64;
  * calls, on a local disk only, where no Take of it can be under way).
  */
 function tidy(): void {
-  const { entries } = processRegistry();
+  const registry = processRegistry();
+  const { entries } = registry;
+  const before = entries.size;
   for (const [lockPath, entry] of entries) {
     if (!isIdle(entry)) continue;
     if (entry.home !== null && entries.size <= MOST_IDLE_ENTRIES) break;
     removeIdleHome(entry);
     entries.delete(lockPath);
+  }
+  if (entries.size < before) closeIdleLives(registry);
+}
+
+function openLife({ lives, self }: Registry, directory: string): void {
+  if (self.life === "-" || lives.has(directory)) return;
+  const socket = openLifeSocket(directory, self.life);
+  if (socket !== undefined) lives.set(directory, socket);
+}
+
+/** A directory in which this process has no entry any more needs no life socket. */
+function closeIdleLives({ entries, lives }: Registry): void {
+  const used = new Set([...entries.keys()].map((lockPath) => dirname(lockPath)));
+  for (const [directory, socket] of lives) {
+    if (used.has(directory)) continue;
+    lives.delete(directory);
+    socket.close();
   }
 }
 

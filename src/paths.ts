@@ -65,7 +65,7 @@ function isDirectory(path: string, given: string): boolean {
 }
 
 /** What src/owner/name.ts makes at most: `.swl-`, a digest, and the owner's name. */
-const LONGEST_HOME_NAME = 169;
+const LONGEST_HOME_NAME = 186;
 
 /**
  * The kernel is asked whether it takes these names: limits differ (255 bytes, 255 characters, 143 under

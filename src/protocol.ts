@@ -8,7 +8,7 @@
 import type { DiskCall, DiskFailure, DiskReply } from "./disk.ts";
 import { errnoText, SessionWriteLockError } from "./errors.ts";
 import { isKnownJunk } from "./owner/name.ts";
-import type { Attempt, Debt, DebtStep, Entry, Home } from "./registry.ts";
+import type { Attempt, Debt, DebtStep, Entry, Home, OwnerPlace } from "./registry.ts";
 import type { CallAction, Part, Run, Step, TurnAction, Wakeable } from "./steps.ts";
 
 /**
@@ -217,6 +217,8 @@ function* refused(entry: Entry, patience: Patience, refusal: Refusal): Part<bool
     return false;
   }
   const seen = yield call("Look", "async", readdir(entry.lockPath));
+  const ask = seen.ok ? entry.services.owners.ask?.(seen.names, placeOf(entry)) : undefined;
+  if (ask !== undefined) yield { kind: "ask", ask };
   yield turn("Judge");
   const names = seen.ok ? seen.names : [];
   const { home } = entry;
@@ -251,7 +253,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   } else if (foreign.length > 0) {
     entry.obstacle = { kind: "foreign", what: `a directory that holds ${listed(foreign)}` };
   } else if (present.length > 0) {
-    const judged = present.map((name) => ({ name, ...owners.judge(name) }));
+    const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
     const survivor = judged.find(({ verdict }) => verdict !== "dead");
     if (survivor === undefined) {
       yield* evict(entry, patience, present);
@@ -467,6 +469,8 @@ function giveUpHome(entry: Entry): void {
 function fail(entry: Entry, error: SessionWriteLockError): void {
   if (entry.contender?.gaveUp === false) entry.contender.failed(error);
 }
+
+const placeOf = ({ lockPath, local }: Entry): OwnerPlace => ({ path: lockPath, local });
 
 function homeOf(entry: Entry): Home {
   if (entry.home === null) throw new Error(`session-write-lock: no home for ${entry.lockPath} (a bug)`);

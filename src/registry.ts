@@ -8,6 +8,7 @@ import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
+import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 
@@ -84,7 +85,20 @@ export interface Owners {
   content(home: Home): string;
   /** Is this file name the name of an owner? Anything else is foreign. */
   isOwner(name: string): boolean;
-  judge(name: string): Judgement;
+  judge(name: string, place: OwnerPlace): Judgement;
+  /**
+   * What only an asynchronous question can tell about these owners, for the next {@link judge}. Undefined if there
+   * is nothing to ask; else the question, which calls `done` once, in a later turn.
+   */
+  ask?(names: readonly string[], place: OwnerPlace): ((done: () => void) => void) | undefined;
+}
+
+/** Where an owner file lies. */
+export interface OwnerPlace {
+  /** The directory that holds it: a lock path, or a home. */
+  readonly path: string;
+  /** Whether the disk is known to be local. */
+  readonly local: boolean;
 }
 
 /** The world, as the protocol sees it. */
@@ -104,6 +118,8 @@ export interface Registry {
   /** A process that is found to run with another's memory must not act on it. */
   readonly pid: number;
   readonly entries: Map<string, Entry>;
+  /** By directory: the life sockets of this process (an extra of the protocol). */
+  readonly lives: Map<string, LifeSocket>;
   /** Who this thread is, read once: a second reading may give other random values. */
   readonly self: OwnerScope;
 }
@@ -117,7 +133,12 @@ const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v1");
  */
 export function processRegistry(): Registry {
   const shared = globalThis as { [REGISTRY_KEY]?: Registry };
-  shared[REGISTRY_KEY] ??= { pid: process.pid, entries: new Map(), self: readOwnerScope(createObserver()) };
+  shared[REGISTRY_KEY] ??= {
+    pid: process.pid,
+    entries: new Map(),
+    lives: new Map(),
+    self: readOwnerScope(createObserver()),
+  };
   const registry = shared[REGISTRY_KEY];
   if (registry.pid !== process.pid) {
     throw new SessionWriteLockError(

@@ -36,7 +36,8 @@ export type Protocol = Pick<typeof protocolModule, "request" | "giveUp" | "relea
 export interface Pending {
   readonly proc: Proc;
   readonly run: Run;
-  step: Step;
+  /** Never a question: no owner of the harness has a life socket. */
+  step: Exclude<Step, { readonly kind: "ask" }>;
   /** The reply of an asynchronous call whose effect has happened, until its turn. */
   reply: DiskReply | undefined;
   /** Of a release: the task that releases. */
@@ -229,6 +230,7 @@ export class World {
       process.pending = process.pending.filter((other) => other !== pending);
       return;
     }
+    if (result.value.kind === "ask") throw new Error("no owner of the harness has a life socket");
     pending.step = result.value;
     if (result.value.kind !== "sleep") return;
     const cancel = (): void => {
