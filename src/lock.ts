@@ -2,12 +2,14 @@
 
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
-import { dirname } from "node:path";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, watchExit } from "./exit.ts";
 import { type AcquireOptions, type AcquireSessionWriteLockParams, readOptions } from "./options.ts";
+import { readHostName } from "./owner/content.ts";
 import { openLifeSocket } from "./owner/life.ts";
 import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
@@ -268,7 +270,8 @@ function timeoutError(entry: Entry, { timeoutMs }: AcquireOptions, startedAt: nu
   }
   const owner = currentOwner(entry, obstacle);
   const waited = Math.round(entry.services.clock.now() - startedAt);
-  const message = `${prefix} pid=${owner.pid ?? "unknown"} ${lockPath} (${owner.verdict}; waited ${waited} ms)`;
+  const where = owner.host === undefined || owner.host === hostname() ? "" : ` host=${owner.host}`;
+  const message = `${prefix} pid=${owner.pid ?? "unknown"}${where} ${lockPath} (${owner.verdict}; waited ${waited} ms)`;
   return new SessionWriteLockError(message, { ...details, reason: "session_busy", owner });
 }
 
@@ -279,7 +282,7 @@ function currentOwner(entry: Entry, obstacle: Entry["obstacle"]): LockOwner {
   return {
     name: name ?? "",
     pid: identity === undefined ? process.pid : Number(identity.pid),
-    host: identity?.host,
+    host: name === undefined ? hostname() : readHostName(join(entry.lockPath, name)),
     ageMs: ageOf(entry.lockPath),
     verdict: obstacle?.kind === "owner" ? obstacle.verdict : "this process has it, or is taking it",
   };

@@ -1,7 +1,7 @@
 /** The real {@link Owners}: names from src/owner, verdicts from what can be observed here and now. */
 
-import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { formatContent } from "./owner/content.ts";
 import { newNonce, type OwnerScope } from "./owner/identity.ts";
 import { askLifeSocket, type LifeAnswer } from "./owner/life.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "./owner/name.ts";
@@ -51,18 +51,6 @@ export function createOwners(self: OwnerScope): Owners {
       };
     },
   };
-}
-
-/** The content of an owner file: for people and tools. No verdict reads it. */
-function formatContent({ processStart }: OwnerScope): string {
-  const content = {
-    pid: process.pid,
-    createdAt: new Date().toISOString(),
-    starttime: processStart === "-" ? undefined : Number(processStart),
-    hostname: hostname(),
-    library: "session-write-lock",
-  };
-  return `${JSON.stringify(content)}\n`;
 }
 
 /** What life sockets said. A refusal is kept for good, since death is for ever; anything else for a moment. */

@@ -195,7 +195,7 @@ describe.skipIf(!isLinux)("the life socket of a process", () => {
 
 describe.skipIf(!isLinux)("the sweep of life sockets", () => {
   it("removes those that refuse, and leaves those that accept and those that are just being made", async () => {
-    const { child, life } = await holder("setInterval(() => {}, 1000);");
+    const { child } = await holder("setInterval(() => {}, 1000);");
     const [name = ""] = sockets();
     expect(await sweepLifeSocket(directory, name)).toBe(false);
     child.kill("SIGKILL");
