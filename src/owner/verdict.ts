@@ -94,12 +94,17 @@ function judgeByNumbers(self: OwnerScope, owner: OwnerIdentity, seen: Observatio
       // A1: ESRCH in the same pid namespace of the same boot. A pid, once free, never becomes this owner again.
       .with("gone", () => dead(`pid ${owner.pid} is gone`))
       // A1: EPERM means that it runs. An unanswered probe proves nothing, but a stat file may still.
-      .with("runs", "notPermitted", "unanswered", (probe) => judgeProcess(owner, seen, probe))
+      .with("runs", "notPermitted", "unanswered", (probe) => judgeProcess(self, owner, seen, probe))
       .exhaustive()
   );
 }
 
-function judgeProcess(owner: OwnerIdentity, seen: Observation, probe: ProbeResult): Verdict {
+function judgeProcess(
+  self: OwnerScope,
+  owner: OwnerIdentity,
+  seen: Observation,
+  probe: ProbeResult,
+): Verdict {
   const seems = probe === "unanswered" ? `pid ${owner.pid} may run` : `pid ${owner.pid} runs`;
   return (
     match(seen.before)
@@ -107,12 +112,18 @@ function judgeProcess(owner: OwnerIdentity, seen: Observation, probe: ProbeResul
       .with("untrusted", () => unknown(`${seems}, but there is no /proc of our own to compare start times`))
       // A1: hidepid hides the living.
       .with("missing", "unreadable", () => unknown(`${seems}, but its start time cannot be compared`))
-      .with({ start: P.string }, (stat) => judgeStat(owner, seen, stat, seems))
+      .with({ start: P.string }, (stat) => judgeStat(self, owner, seen, stat, seems))
       .exhaustive()
   );
 }
 
-function judgeStat(owner: OwnerIdentity, seen: Observation, stat: ProcessStat, seems: string): Verdict {
+function judgeStat(
+  self: OwnerScope,
+  owner: OwnerIdentity,
+  seen: Observation,
+  stat: ProcessStat,
+  seems: string,
+): Verdict {
   // A1: a zombie answers the probe. Whose it is does not matter: either the owner's own, or that of a later
   // process with the owner's pid, and no living process shares its pid with a zombie. Hence before the starts.
   if (isZombie(stat)) return dead(`pid ${owner.pid} is a zombie`);
@@ -121,10 +132,17 @@ function judgeStat(owner: OwnerIdentity, seen: Observation, stat: ProcessStat, s
   // A1: both starts known and different: the pid was reused.
   if (stat.start !== owner.processStart) return dead(`pid ${owner.pid} started later than the owner`);
   // The main thread of a Node process lives as long as its process does.
-  if (owner.tid === owner.pid) return alive(`pid ${owner.pid} runs since the owner started`);
+  if (owner.tid === owner.pid) return alive(runsSince(self, owner));
   if (owner.tid === "-")
     return unknown(`pid ${owner.pid} runs, but which of its threads owns it is not known`);
   return judgeThread(owner, seen);
+}
+
+/** In this very thread there is one registry for each realm: those of others are owners like any other. */
+function runsSince(self: OwnerScope, owner: OwnerIdentity): string {
+  const ourselves = owner.pid === self.pid && owner.tid === self.tid;
+  if (!ourselves) return `pid ${owner.pid} runs since the owner started`;
+  return `this very thread of pid ${owner.pid} has it, in another realm (a vm context, as of a test runner)`;
 }
 
 /** The owner is a worker thread, and `seen.before` shows the process that the owner recorded. */
