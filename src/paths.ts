@@ -64,7 +64,8 @@ function isDirectory(path: string, given: string): boolean {
   }
 }
 
-/** What src/owner/name.ts makes at most: `.swl-`, a digest, and the owner's name. */
+/** What src/owner/name.ts makes at most: an owner's name; before it, for a home, `.swl-` and a digest. */
+const LONGEST_OWNER_NAME = 168;
 const LONGEST_HOME_NAME = 186;
 
 /**
@@ -72,9 +73,12 @@ const LONGEST_HOME_NAME = 186;
  * eCryptfs). Nobody may see a half-way failure later, when a lock should be released.
  */
 function checkLength(sessionFile: string, lockPath: string): void {
+  const home = join(dirname(lockPath), "x".repeat(LONGEST_HOME_NAME));
+  const owner = "x".repeat(LONGEST_OWNER_NAME);
   try {
-    fs.lstatSync(lockPath, { throwIfNoEntry: false });
-    fs.lstatSync(join(dirname(lockPath), "x".repeat(LONGEST_HOME_NAME)), { throwIfNoEntry: false });
+    for (const path of [lockPath, home, join(home, owner)]) fs.lstatSync(path, { throwIfNoEntry: false });
+    // What stands at L may be a file. Then the path is short enough all the same.
+    ignoreNotDirectory(() => fs.lstatSync(join(lockPath, owner), { throwIfNoEntry: false }));
   } catch (error) {
     const tooLong = (error as NodeJS.ErrnoException).code === "ENAMETOOLONG";
     const why = tooLong ? "its name is longer than this file system allows" : errnoText(error);
@@ -84,6 +88,14 @@ function checkLength(sessionFile: string, lockPath: string): void {
       lockPath,
       cause: error,
     });
+  }
+}
+
+function ignoreNotDirectory(look: () => void): void {
+  try {
+    look();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOTDIR") throw error;
   }
 }
 
