@@ -7,7 +7,7 @@ import type { Child } from "./support/child.ts";
 import { now } from "./support/child.ts";
 import { deepCount, latencies } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
-import { openPlace, type Place, pidNamespaces, root } from "./support/places.ts";
+import { openPlace, type Place, pidNamespaces, root, takePid } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
 /** A process does not look dead before it is, and then at the next look of a waiter: 15 ms, with jitter. */
@@ -175,12 +175,6 @@ async function reusePid(session: Session): Promise<{ readonly place: Place; read
   await owner.kill();
   place.run("sh", "-c", takePid(owner.pid));
   return { place, owner };
-}
-
-/** A shell script that leaves a process with exactly this pid, or fails. */
-function takePid(pid: number): string {
-  return `echo ${pid - 1} > /proc/sys/kernel/ns_last_pid
-    sleep 600 > /dev/null 2>&1 & test $! = ${pid}`;
 }
 
 /** Waits until the kernel shows the process in that state: signals are delivered when they are. */

@@ -29,6 +29,7 @@ export async function openPlace(
   namespaces: readonly Namespace[],
   setup = "true",
   options: readonly string[] = [],
+  inside: readonly string[] = [],
 ): Promise<Place> {
   const flags = namespaces.flatMap((name) =>
     name === "mount" ? ["--mount", "--propagation", "private"] : [`--${name}`],
@@ -36,7 +37,9 @@ export async function openPlace(
   // The keeper says that the setup is done, and waits for the end of its input. No exec: a shell that is
   // pid 1 goes on as pid 1.
   const script = `set -e\n${setup}\necho open\nexec cat`;
-  const child = spawn("unshare", [...flags, ...options, "--fork", "--kill-child", "sh", "-c", script], {
+  const command = [...inside, "unshare", ...flags, ...options, "--fork", "--kill-child", "sh", "-c", script];
+  const [file = "", ...args] = command;
+  const child = spawn(file, args, {
     stdio: ["pipe", "pipe", "pipe"],
   });
   let complaint = "";
@@ -63,6 +66,12 @@ export async function openPlace(
 export function runIn(prefix: readonly string[], command: readonly string[]): string {
   const [file = "", ...args] = [...prefix, ...command];
   return execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** A shell script that leaves a process with exactly this pid, or fails. */
+export function takePid(pid: number): string {
+  return `echo ${pid - 1} > /proc/sys/kernel/ns_last_pid
+    sleep 600 > /dev/null 2>&1 & test $! = ${pid}`;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -100,6 +109,15 @@ export const timeNamespaces: Need = need("a time namespace of its own", () => {
 export const tracing: Need = need("strace that may trace", () => {
   runIn([], ["strace", "-f", "-o", "/dev/null", "-e", "inject=rename:delay_enter=1", "true"]);
 });
+
+/** A clock that lies to a process that is started with it; the machine's own clock is never set. */
+export const clockThatLies: Need & { library(): string } = {
+  ...need("libfaketime", () => {
+    runIn([], ["faketime", "-f", "+0", "true"]);
+  }),
+  /** For LD_PRELOAD; the variant for programs with threads. */
+  library: () => runIn([], ["faketime", "-m", "-f", "+0", "printenv", "LD_PRELOAD"]).trim(),
+};
 
 /** A file system in a file, mounted by a loop device, in a mount namespace. */
 export function fileSystem(type: string): Need {
