@@ -5,9 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Child } from "./support/child.ts";
 import { now } from "./support/child.ts";
+import { mountFor } from "./support/disks.ts";
 import { deepCount, latencies } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
-import { openPlace, type Place, pidNamespaces, root, takePid } from "./support/places.ts";
+import { mounts, openPlace, type Place, pidNamespaces, root, takePid } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
 /** A process does not look dead before it is, and then at the next look of a waiter: 15 ms, with jitter. */
@@ -126,6 +127,29 @@ describe("a process that ends while it holds", () => {
     });
   }
 
+  scenario(
+    "by process.exit while its release is queued behind a busy pool: late, it takes nothing from the next",
+    { needs: [root, mounts] },
+    async (session) => {
+      await mountFor(session, WITH_DROP);
+      const holder = await session.start("holder");
+      await holder.acquire();
+      const next = await session.start("next");
+      const waiting = next.acquire({ timeoutMs: 30_000 });
+      await holder.ask("occupyPool", { iterations: POOL_ITERATIONS });
+      await holder.ask("queueRelease");
+      // Not in HELD_LOCKS any more, and on the disk still: the Drop waits for the pool.
+      expect(session.owners()).toHaveLength(1);
+      void holder.ask("exit");
+      expect(await waiting).toMatchObject({ held: true, found: [] });
+      await holder.ended;
+      expect(await next.ask("assertHeld")).toMatchObject({ ours: true });
+      expect((await next.release()).found).toEqual([]);
+      expect(session.counter()).toBe(2);
+      session.leaves(/^a\.jsonl\.lock = \[\]$/);
+    },
+  );
+
   scenario("leaves no line behind that comes after a line of the next", {}, async (session) => {
     expect(await writeAfterExit(session)).toEqual([
       "the last line of the dead",
@@ -138,6 +162,9 @@ describe("a process that ends while it holds", () => {
     expect(lines).toEqual(["the first line of the next", "the last line of the dead"]);
   });
 });
+
+/** A disk on which a release is a Drop: asynchronous, so that it can be queued. */
+const WITH_DROP = 'mount -t ramfs ramfs "$mnt"';
 
 /** A holder whose only write is queued behind a busy pool calls process.exit; another waits, and writes. */
 async function writeAfterExit(session: Session, library?: string): Promise<readonly string[]> {

@@ -254,7 +254,7 @@ describe("an owner that was killed", () => {
       expect(refused).toMatchObject({ held: false, code: "ELOCKED" });
       expect(refused.verdict).toMatch(/^another boot id/);
       expect(session.owners()).toEqual([name]);
-      session.leaves(new RegExp(`^a\\.jsonl\\.lock = \\[${name}\\]$`));
+      session.staysLocked();
     },
   );
 });

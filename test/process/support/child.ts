@@ -33,6 +33,23 @@ export interface Acquired {
   readonly code?: string;
   readonly message?: string;
   readonly verdict?: string;
+  readonly reason?: string;
+}
+
+export interface Released {
+  readonly found: readonly string[];
+  readonly code?: string;
+}
+
+export interface AcquireArgs {
+  /** A name for the lock, if the process takes several. */
+  readonly as?: string;
+  readonly timeoutMs?: number;
+  readonly sessionFile?: string;
+  /** Another copy of the module. */
+  readonly library?: string;
+  /** Whether the witnesses watch. Default true. */
+  readonly inside?: boolean;
 }
 
 export interface Answer {
@@ -49,13 +66,8 @@ export interface Child {
   readonly hostPid: number;
   readonly isRunning: () => boolean;
   ask(what: string, args?: object): Promise<Answer>;
-  acquire(args?: {
-    as?: string;
-    timeoutMs?: number;
-    sessionFile?: string;
-    library?: string;
-  }): Promise<Acquired>;
-  release(args?: { as?: string }): Promise<{ readonly found: readonly string[]; readonly code?: string }>;
+  acquire(args?: AcquireArgs): Promise<Acquired>;
+  release(args?: { as?: string }): Promise<Released>;
   /** Ends its input: it ends by itself, and in order. */
   leave(): Promise<void>;
   /** Resolves when it is gone, and waited for; with the moment before the signal was sent. */
@@ -93,8 +105,8 @@ export async function startChild(params: WorkerParams, start: Start = {}): Promi
     hostPid,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     ask,
-    acquire: async (options = {}) => (await ask("acquire", options)) as unknown as Acquired,
-    release: async (options = {}) => (await ask("release", options)) as unknown as { found: string[] },
+    acquire: (options = {}) => ask("acquire", options) as Promise<Answer & Acquired>,
+    release: (options = {}) => ask("release", options) as Promise<Answer & Released>,
     leave: async () => {
       child.stdin?.end();
       await ended;

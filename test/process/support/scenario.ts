@@ -24,8 +24,8 @@ export interface Session {
   start(who: string, start?: Start & { readonly sessionFile?: string }): Promise<Child>;
   /** A place that is closed with the scenario. */
   open(place: Promise<Place>): Promise<Place>;
-  /** From here on the session is in a directory of that place: a mount, say. */
-  moveTo(place: Place, directory: string): void;
+  /** From here on the session is in a directory of that place; without `plant` its bystanders are there already. */
+  moveTo(place: Place, directory: string, plant?: boolean): void;
   /** The names at the lock path; empty where nothing stands. */
   owners(): readonly string[];
   /** The lines of the session file. */
@@ -36,8 +36,10 @@ export interface Session {
   expectAlone(found: readonly string[], dead?: readonly string[]): void;
   /** How many sections were counted: every one, and no update lost. */
   counter(): number;
-  /** Says that this scenario leaves what nobody can judge from here: matched against the listing. */
+  /** Says what may be left: matched against the listing. */
   leaves(entries: RegExp): void;
+  /** Says that the lock is left to an owner that nobody can judge from here. */
+  staysLocked(): void;
   /** Says that a broken double ran here, whose sweep may have taken the home of the living for one of the dead. */
   losesTheHomeOfTheLiving(): void;
 }
@@ -83,6 +85,7 @@ function openSession(): Opened {
   const places: Place[] = [];
   let where: Where = { directory: join(scratch, "sessions"), enter: [] };
   let left: RegExp | undefined;
+  let locked = false;
   let lost: RegExp | undefined;
   for (const directory of [witness, where.directory]) makeOpenDirectory(directory);
   fs.writeFileSync(join(witness, "counter"), "");
@@ -113,9 +116,9 @@ function openSession(): Opened {
       places.push(place);
       return place;
     },
-    moveTo: (place, directory) => {
+    moveTo: (place, directory, plant = true) => {
       where = { directory, enter: place.enter, root: `/proc/${place.keeper}/root` };
-      bystanders = plantBystanders(where);
+      if (plant) bystanders = plantBystanders(where);
     },
     owners: () => list(join(where.root ?? "", session.lockPath)),
     lines: () =>
@@ -131,6 +134,10 @@ function openSession(): Opened {
     leaves: (entries) => {
       left = entries;
     },
+    staysLocked: () => {
+      locked = true;
+      left = /^a\.jsonl\.lock = \[own1_[^,]*\]$/;
+    },
     losesTheHomeOfTheLiving: () => {
       lost = /^\.swl-[0-9a-f]+-own1_/;
     },
@@ -140,8 +147,8 @@ function openSession(): Opened {
     expectSwept: async () => {
       for (const child of children) if (child.isRunning()) await child.leave();
       const sweeper = await start("sweeper");
-      const acquired = await sweeper.acquire({ timeoutMs: left === undefined ? 5_000 : 100 });
-      if (left === undefined) expect(acquired).toMatchObject({ held: true });
+      const acquired = await sweeper.acquire({ timeoutMs: locked ? 100 : 5_000 });
+      expect(acquired).toMatchObject({ held: !locked, found: expect.any(Array) });
       if (acquired.held) await sweeper.release();
       // It ends when its sweep is done: what is under way keeps a process alive.
       await sweeper.leave();
@@ -187,7 +194,7 @@ function plantBystanders({ directory, root = "" }: Where): readonly string[] {
 }
 
 /** Every entry, with what is in it. */
-function listing(directory: string): readonly string[] {
+export function listing(directory: string): readonly string[] {
   return fs
     .readdirSync(directory, { withFileTypes: true })
     .map((entry) => {

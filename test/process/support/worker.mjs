@@ -7,6 +7,7 @@
  * whether it was alone there. It lives until its input ends.
  */
 
+import childProcess from "node:child_process";
 import cluster from "node:cluster";
 import crypto from "node:crypto";
 import fs from "node:fs";
@@ -15,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { openWitness } from "../../support/witness.mjs";
 
-/** @type {{ who: string, sessionFile: string, witness: string, library: string, without?: boolean }} */
+/** @type {{ who: string, sessionFile: string, witness: string, library: string, without?: boolean, count?: number }} */
 const params = isMainThread ? JSON.parse(process.argv[2] ?? "") : workerData;
 const signals = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "unhandledRejection", "beforeExit"];
 const listeners = () => Object.fromEntries(signals.map((name) => [name, process.listenerCount(name)]));
@@ -137,7 +138,8 @@ const commands = {
     const thread = new Worker(fileURLToPath(import.meta.url), { workerData: { ...params, who } });
     threads.set(who, thread);
     await new Promise((resolve) => thread.once("message", resolve));
-    thread.setMaxListeners(100);
+    // The end of the input ends the process, and its threads with it.
+    thread.unref();
   },
   /** Passes a command on; answers what the thread answers. */
   tellThread: ({ who, command }) =>
@@ -157,20 +159,27 @@ const commands = {
     await threads.get(who).terminate();
     return { at };
   },
-  /** Workers of a cluster, each with so many sections; answers what they found. */
-  async cluster({ workers, count }) {
-    cluster.setupPrimary({ exec: fileURLToPath(import.meta.url), args: [], silent: true });
-    const found = await Promise.all(
-      Array.from({ length: workers }, async (_, i) => {
-        const args = [JSON.stringify({ ...params, who: `${params.who}-${i}`, ipc: { count } })];
-        cluster.setupPrimary({ args });
-        const worker = cluster.fork();
-        return await new Promise((resolve) => worker.once("message", resolve));
+  /** Processes that this one forks, each with so many sections; answers what they found. */
+  async family({ how, size, count }) {
+    const fork = (args) => {
+      if (how === "fork") return childProcess.fork(fileURLToPath(import.meta.url), args, { silent: true });
+      cluster.setupPrimary({ exec: fileURLToPath(import.meta.url), args, silent: true });
+      return cluster.fork();
+    };
+    const answers = await Promise.all(
+      Array.from({ length: size }, async (_, i) => {
+        const child = fork([JSON.stringify({ ...params, who: `${params.who}-${i}`, count })]);
+        const answer = new Promise((resolve) => child.once("message", resolve));
+        const ended = new Promise((resolve) => child.once("exit", resolve));
+        return await Promise.race([
+          answer,
+          ended.then((code) => ({ found: [`a child ended with ${code}`] })),
+        ]);
       }),
     );
     return {
-      found: found.flatMap((answer) => answer.found),
-      sections: found.map((answer) => answer.sections),
+      found: answers.flatMap(({ found }) => found),
+      sections: answers.map(({ sections }) => sections),
     };
   },
 };
@@ -184,15 +193,15 @@ function now() {
 
 async function obey({ id, do: what, ...rest }, answer) {
   try {
-    answer({ id, ...(await commands[what](rest)) });
+    answer({ ...(await commands[what](rest)), id });
   } catch (error) {
     answer({ id, error: String(error?.stack ?? error) });
   }
 }
 
-if (params.ipc !== undefined) {
-  // A worker of a cluster: one command, and the end.
-  process.send(await commands.sections({ count: params.ipc.count }), () => process.disconnect());
+if (params.count !== undefined) {
+  // Forked by `family`: one command, and the end.
+  process.send(await commands.sections({ count: params.count }), () => process.disconnect());
 } else if (isMainThread) {
   const answer = (reply) => fs.writeSync(1, `${JSON.stringify(reply)}\n`);
   createInterface({ input: process.stdin }).on("line", (line) => void obey(JSON.parse(line), answer));
