@@ -179,16 +179,24 @@ export const WITHOUT_DOUBLE: Readonly<Partial<Record<Guard, string>>> = {
 
 /** The protocol with one guard taken out. The source is read now; a patch that does not fit throws. */
 export async function loadDouble({ guard, patches }: Double): Promise<Protocol> {
-  let source = fs.readFileSync(join(root, "src", "protocol.ts"), "utf8");
+  const source = patchSource("protocol.ts", guard, patches);
+  const file = join(GENERATED, `${guard}.ts`);
+  fs.mkdirSync(GENERATED, { recursive: true });
+  fs.writeFileSync(file, source.replaceAll(' from "./', ' from "../../../src/'));
+  return (await import(pathToFileURL(file).href)) as Protocol;
+}
+
+/** Where broken doubles are made; not in the repository. */
+export const GENERATED: string = join(root, "test", "twins", ".generated");
+
+/** A file of src/ with every patch applied. One that does not fit exactly once throws. */
+export function patchSource(file: string, what: string, patches: Double["patches"]): string {
+  let source = fs.readFileSync(join(root, "src", file), "utf8");
   for (const [find, replace] of patches) {
     if (source.split(find).length !== 2) {
-      throw new Error(`Cannot break ${guard}: the patch must fit once: ${find}`);
+      throw new Error(`Cannot break ${what}: the patch must fit once: ${find}`);
     }
     source = source.replace(find, () => replace);
   }
-  const directory = join(root, "test", "twins", ".generated");
-  const file = join(directory, `${guard}.ts`);
-  fs.mkdirSync(directory, { recursive: true });
-  fs.writeFileSync(file, source.replaceAll(' from "./', ' from "../../../src/'));
-  return (await import(pathToFileURL(file).href)) as Protocol;
+  return source;
 }
