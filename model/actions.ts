@@ -5,6 +5,7 @@
  */
 
 import { match } from "ts-pattern";
+import type { MachineLabel } from "./machine.ts";
 import {
   addLate,
   at,
@@ -60,9 +61,8 @@ export const ACTIONS = [
 export type ActionName = (typeof ACTIONS)[number];
 
 /** An action with its argument: a task, a process, a name (`p.i.k`), or a late call (`op p.i.k`). */
-export interface Label {
+export interface Label extends MachineLabel {
   readonly action: ActionName;
-  readonly arg: string;
 }
 
 /** A labelled step to a successor. */
@@ -96,11 +96,6 @@ export function successors(c: Config, s: State, label: Label): readonly State[] 
   const action = TABLE.find((candidate) => candidate.name === label.action);
   if (action?.args(c, s).includes(label.arg) !== true || !action.enabled(c, s, label.arg)) return [];
   return action.next(c, s, label.arg);
-}
-
-/** As the specification writes it: `Take(a1)`. */
-export function labelText(label: Label): string {
-  return `${label.action}(${label.arg})`;
 }
 
 // ------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@
 
 import fs from "node:fs";
 import { join } from "node:path";
-import { type ActionName, freshName, type Label, labelText, successors } from "../../model/actions.ts";
+import { type ActionName, freshName, type Label, successors } from "../../model/actions.ts";
+import { labelText } from "../../model/machine.ts";
 import {
   at,
   type Config,

@@ -2,9 +2,8 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { type Counterexample, explore } from "../../model/explore.ts";
-import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
-import type { Config } from "../../model/state.ts";
+import { explore, findViolation } from "../../model/explore.ts";
+import { ownerDirectory } from "../../model/ownerDirectory.ts";
 import { readModelConfig } from "../../tla/tools/constants.ts";
 import { buildGraph, graphDigest } from "../../tla/tools/graphDigest.ts";
 import { type ModelConfig, readManifest } from "../../tla/tools/manifest.ts";
@@ -28,19 +27,12 @@ function violatedBy({ expect: expected }: ModelConfig): string | undefined {
   return /(?:Invariant|Action property) (\w+) is violated/.exec(expected.line)?.[1] ?? expected.line;
 }
 
-function violationOf(config: Config, name: string): Counterexample | null {
-  const invariants = INVARIANTS.filter((invariant) => invariant.name === name);
-  const stepProperties = STEP_PROPERTIES.filter((property) => property.name === name);
-  const { violation, deadlock } = explore(config, { invariants, stepProperties });
-  return name === "Deadlock" ? deadlock : violation;
-}
-
 describe("without Java, the explorer finds what TLC found (tla/models.json)", () => {
   for (const model of comparable) {
     const violated = violatedBy(model);
     if (violated === undefined) {
       it(`${model.name} holds, with the same number of states and the same depth`, () => {
-        const found = explore(readModelConfig(tla, model.config));
+        const found = explore(ownerDirectory, readModelConfig(tla, model.config));
         expect(found.violation).toBeNull();
         expect(found.deadlock).toBeNull();
         expect({ distinct: found.distinct, depth: found.depth }).toEqual({
@@ -50,7 +42,7 @@ describe("without Java, the explorer finds what TLC found (tla/models.json)", ()
       });
     } else {
       it(`${model.name}: ${violated}, in as many states`, () => {
-        const found = violationOf(readModelConfig(tla, model.config), violated);
+        const found = findViolation(ownerDirectory, readModelConfig(tla, model.config), violated);
         expect(found?.property).toBe(violated);
         const trace = model.expect.verdict === "fails" ? model.expect.trace : 0;
         expect(found?.states).toHaveLength(trace);

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { explore } from "../../model/explore.ts";
+import { ownerDirectory } from "../../model/ownerDirectory.ts";
 import type { Config, State } from "../../model/state.ts";
 import { dumpLabel, stateVariables } from "../../model/text.ts";
 import { readModelConfig } from "./constants.ts";
@@ -18,7 +19,7 @@ export function graphOf(config: Config): GraphSource {
   const states: string[] = [];
   const edges: [from: number, label: string, to: number][] = [];
   const text = (state: State): string => stateText(stateVariables(config, state));
-  explore(config, {
+  explore(ownerDirectory, config, {
     invariants: [],
     stepProperties: [],
     onState: (state) => states.push(text(state)),
