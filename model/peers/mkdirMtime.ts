@@ -271,6 +271,7 @@ const INVARIANTS: readonly Invariant<Config, State>[] = [
 ];
 
 export const mkdirMtime: Machine<Config, State, Step> = {
+  actions: ACTIONS.map(({ name }) => name),
   initialStates: (c) => [initialState(c)],
   steps: (c, s) => stepsOf(ACTIONS, c, s),
   key: (s) => JSON.stringify(s),

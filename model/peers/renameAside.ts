@@ -240,6 +240,7 @@ const STEP_PROPERTIES: readonly StepProperty<Config, State, Step>[] = [
 ];
 
 export const renameAside: Machine<Config, State, Step> = {
+  actions: ACTIONS.map(({ name }) => name),
   initialStates: (c) => [initialState(c)],
   steps: (c, s) => stepsOf(ACTIONS, c, s),
   key: (s) => JSON.stringify(s),

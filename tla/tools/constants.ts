@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, type FaultKind, GUARDS, type Guard } from "../../model/state.ts";
+import { type Config, type FaultKind, GUARDS } from "../../model/state.ts";
 import { ToolError } from "./toolError.ts";
 import { canonical, parseValue, type Value } from "./values.ts";
 
@@ -12,23 +12,7 @@ const definitionsModule = "MCOwnerDirectory.tla";
  * same file, so that they cannot drift apart.
  */
 export function readModelConfig(dir: string, cfgFile: string): Config {
-  const constants = readConstants(dir, cfgFile);
-  const value = (name: string): Value => {
-    const found = constants.get(name);
-    if (found === undefined) {
-      throw new ToolError(`read ${cfgFile}`, `it has no constant ${name}`, "Add it to the configuration.");
-    }
-    return found;
-  };
-  const broken = strings(value("Broken"));
-  const unknown = broken.filter((guard) => !GUARDS.some((known) => known === guard));
-  if (unknown.length > 0) {
-    throw new ToolError(
-      `read ${cfgFile}`,
-      `the model knows no guard ${unknown}`,
-      "Add it to model/state.ts.",
-    );
-  }
+  const value = readConstants(dir, cfgFile);
   return {
     procs: strings(value("Procs")),
     tasks: strings(value("Tasks")),
@@ -44,12 +28,48 @@ export function readModelConfig(dir: string, cfgFile: string): Config {
     maxFaults: Number(canonical(value("MaxFaults"))),
     maxVandals: Number(canonical(value("MaxVandals"))),
     maxRequests: Number(canonical(value("MaxRequests"))),
-    broken: broken as Guard[],
+    broken: known(cfgFile, strings(value("Broken")), GUARDS, "guard"),
   };
 }
 
-/** The CONSTANTS of a .cfg file: `Name = value`, or `Name <- Definition` of the MC module. */
-function readConstants(dir: string, cfgFile: string): Map<string, Value> {
+/** Reads a constant of a .cfg file by its name: `Name = value`, or `Name <- Definition` of the MC module. */
+export function readConstants(dir: string, cfgFile: string): (name: string) => Value {
+  const constants = parseConstants(dir, cfgFile);
+  return (name) => {
+    const found = constants.get(name);
+    if (found === undefined) {
+      throw new ToolError(`read ${cfgFile}`, `it has no constant ${name}`, "Add it to the configuration.");
+    }
+    return found;
+  };
+}
+
+/** What the types of the model say already, and what is about its one initial state. */
+const notInModel: readonly string[] = ["TypeOK", "RefinementInit"];
+
+/** The properties that a .cfg file names, as far as the model can check them. */
+export function readProperties(dir: string, cfgFile: string): string[] {
+  const text = readFileSync(join(dir, cfgFile), "utf8");
+  const lines = [...text.matchAll(/^(?:INVARIANTS?|PROPERTY|PROPERTIES)\s+(.+)$/gm)];
+  const names = lines.flatMap(([, line]) => (line ?? "").trim().split(/\s+/));
+  return names.filter((name) => !notInModel.includes(name));
+}
+
+/** The names, if the model knows all of them: a guard or a hole that it ignores would not be compared. */
+export function known<Name extends string>(
+  cfgFile: string,
+  names: readonly string[],
+  all: readonly Name[],
+  what: string,
+): Name[] {
+  const unknown = names.filter((name) => !all.some((other) => other === name));
+  if (unknown.length > 0) {
+    throw new ToolError(`read ${cfgFile}`, `the model knows no ${what} ${unknown}`, "Add it to the model.");
+  }
+  return names as Name[];
+}
+
+function parseConstants(dir: string, cfgFile: string): Map<string, Value> {
   const definitions = readDefinitions(dir);
   const constants = new Map<string, Value>();
   for (const line of readFileSync(join(dir, cfgFile), "utf8").split("\n")) {
@@ -77,7 +97,7 @@ function readDefinitions(dir: string): Map<string, Value> {
   return definitions;
 }
 
-function strings(value: Value): string[] {
+export function strings(value: Value): string[] {
   const items = value.kind === "set" ? value.items : [];
   return items.map((item) => (item.kind === "string" ? item.value : canonical(item))).sort();
 }
