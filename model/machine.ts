@@ -12,7 +12,7 @@ export interface StepProperty<Config, State, Step> {
   readonly holds: (c: Config, s: State, step: Step) => boolean;
 }
 
-/** An action with its argument: `Take`, `a1`. */
+/** The name of an action with its argument: `Take`, `a1`. */
 export interface MachineLabel {
   readonly action: string;
   readonly arg: string;
@@ -37,7 +37,33 @@ export interface Machine<Config, State, Step extends MachineStep<State>> {
   readonly stepProperties: readonly StepProperty<Config, State, Step>[];
 }
 
-/** As the specification writes it: `Take(a1)`. */
-export function labelText(label: MachineLabel): string {
-  return `${label.action}(${label.arg})`;
+/** An action: guard and effect apart. */
+export interface Action<Config, State, Name extends string = string> {
+  readonly name: Name;
+  /** The arguments for which the action is worth asking in this state. */
+  readonly args: (c: Config, s: State) => readonly string[];
+  readonly enabled: (c: Config, s: State, arg: string) => boolean;
+  /** Every successor that the action allows: a call may fail in several ways. */
+  readonly next: (c: Config, s: State, arg: string) => readonly State[];
+}
+
+/** Every step that is possible in `s`, in the order of the table, which is that of the specification. */
+export function stepsOf<Config, State, Name extends string>(
+  table: readonly Action<Config, State, Name>[],
+  c: Config,
+  s: State,
+): { readonly label: { readonly action: Name; readonly arg: string }; readonly next: State }[] {
+  const found = [];
+  for (const action of table) {
+    for (const arg of action.args(c, s)) {
+      if (!action.enabled(c, s, arg)) continue;
+      for (const next of action.next(c, s, arg)) found.push({ label: { action: action.name, arg }, next });
+    }
+  }
+  return found;
+}
+
+/** As the specification writes it: `Take(a1)`, and `Tick` where there is no argument. */
+export function labelText({ action, arg }: MachineLabel): string {
+  return arg === "" ? action : `${action}(${arg})`;
 }
