@@ -82,26 +82,26 @@ vars == <<file, life, inc, heldLocks, releasing, handle, spent, seen, pc, budget
 (* The holes, and the features that some of them need *)
 
 Holes == {
-  "orphanWhileReleasing",     \* a lock that is being released is taken for an orphan
-  "guardRemovedEarly",        \* A: the release that ends first removes the guard of the other
-  "orphanWhileTaking",        \* a lock that is written but not yet in HELD_LOCKS is taken for an orphan
-  "orphanOfAnotherRegistry",  \* a lock of another copy of the module in this process is taken for an orphan
-  "orphanByPath",             \* the orphan that was read is gone; what stands there now is removed
-  "staleByPath",              \* the stale file that was judged is gone; what stands there now is removed
-  "joinWhileReleasing",       \* B: a request joins an entry that is on its way out
-  "lateDeleteHitsAnother",    \* B: the late delete deletes the next holder's entry
-  "joinExclusive",            \* a request that may share joins a holder who does not share
-  "releaseTwice",             \* one handle gives back what another one holds
-  "removeFails",              \* a file that could not be removed is forgotten
-  "unwrittenIsStale",         \* a lock that is not written yet is removed as stale
-  "unreadableIsStale",        \* a lock that could not be read is removed as stale
-  "mtimeOfAnother",           \* the mtime that decides is that of another file than was read
-  "ageIsDeath",               \* a living owner is removed because it is old
-  "watchdogReleases",         \* the watchdog releases the lock of a holder who is not told
-  "exitUnlocksHolder",        \* the exit hook unlocks what is still written under
-  "exitWhileReleasing",       \* B: exit hook and release in flight both remove; one removes another's file
-  "sweepOfNothing",           \* cleanStaleLockFiles removes a lock of which it read nothing
-  "sweepByPath"}              \* cleanStaleLockFiles removes another file than it judged
+  "OrphanWhileReleasing",     \* a lock that is being released is taken for an orphan
+  "GuardRemovedEarly",        \* A: the release that ends first removes the guard of the other
+  "OrphanWhileTaking",        \* a lock that is written but not yet in HELD_LOCKS is taken for an orphan
+  "OrphanOfAnotherRegistry",  \* a lock of another copy of the module in this process is taken for an orphan
+  "OrphanByPath",             \* the orphan that was read is gone; what stands there now is removed
+  "StaleByPath",              \* the stale file that was judged is gone; what stands there now is removed
+  "JoinWhileReleasing",       \* B: a request joins an entry that is on its way out
+  "LateDeleteHitsAnother",    \* B: the late delete deletes the next holder's entry
+  "JoinExclusive",            \* a request that may share joins a holder who does not share
+  "ReleaseTwice",             \* one handle gives back what another one holds
+  "ForgetFailedRemoval",      \* a file that could not be removed is forgotten
+  "UnwrittenIsStale",         \* a lock that is not written yet is removed as stale
+  "UnreadableIsStale",        \* a lock that could not be read is removed as stale
+  "MtimeOfAnother",           \* the mtime that decides is that of another file than was read
+  "AgeIsDeath",               \* a living owner is removed because it is old
+  "WatchdogReleases",         \* the watchdog releases the lock of a holder who is not told
+  "ExitUnlocksHolder",        \* the exit hook unlocks what is still written under
+  "ExitWhileReleasing",       \* B: exit hook and release in flight both remove; one removes another's file
+  "SweepOfNothing",           \* cleanStaleLockFiles removes a lock of which it read nothing
+  "SweepByPath"}              \* cleanStaleLockFiles removes another file than it judged
 
 AllFeatures == {
   "twice",       \* a handle may be released twice
@@ -174,9 +174,9 @@ RemoveOnly(n) == file' = IF Stands(n) THEN Absent ELSE file
 RemoveRead(t, hole) ==
   IF hole \in OpenHoles \/ seen[t] = Absent THEN RemoveByPath ELSE RemoveOnly(seen[t].id)
 
-\* A's Set; with guardRemovedEarly closed, a number.
-GuardAdded(n) == IF "guardRemovedEarly" \in OpenHoles THEN 1 ELSE n + 1
-GuardRemoved(n) == IF "guardRemovedEarly" \in OpenHoles THEN 0 ELSE n - 1
+\* A's Set; with GuardRemovedEarly closed, a number.
+GuardAdded(n) == IF "GuardRemovedEarly" \in OpenHoles THEN 1 ELSE n + 1
+GuardRemoved(n) == IF "GuardRemovedEarly" \in OpenHoles THEN 0 ELSE n - 1
 
 \* The last one lets go: x takes the entry id off the disk.  Sets heldLocks, releasing, handle, pc.
 BeginRelease(x, p, id) ==
@@ -205,8 +205,8 @@ Request(t) ==
   LET p == ProcOf[t]
       entry == heldLocks[p]
       joins == /\ t \in ReentrantTasks /\ entry # None
-               /\ entry.releasing => "joinWhileReleasing" \in OpenHoles
-               /\ \/ "joinExclusive" \in OpenHoles
+               /\ entry.releasing => "JoinWhileReleasing" \in OpenHoles
+               /\ \/ "JoinExclusive" \in OpenHoles
                   \/ \A u \in Tasks : handle[u] = entry.id /\ pc[u] = "holding" => u \in ReentrantTasks
   IN
   /\ Turn(t, {"idle"})
@@ -218,14 +218,14 @@ Request(t) ==
           /\ UNCHANGED <<heldLocks, handle>>
   /\ UNCHANGED <<file, procVars, releasing, spent, seen, budget>>
 
-\* open(L, "wx"): effect.  With unwrittenIsStale closed the file appears with its payload in it (written
+\* open(L, "wx"): effect.  With UnwrittenIsStale closed the file appears with its payload in it (written
 \* aside, then linked to L).
 Open(t) ==
   LET p == ProcOf[t] IN
   /\ pc[t] = "open"
   /\ IF file = Absent
      THEN /\ FreshOrdinals(p) # {}
-          /\ file' = [id |-> Fresh(p), written |-> "unwrittenIsStale" \notin OpenHoles, old |-> FALSE]
+          /\ file' = [id |-> Fresh(p), written |-> "UnwrittenIsStale" \notin OpenHoles, old |-> FALSE]
           /\ handle' = [handle EXCEPT ![t] = Fresh(p)]
           /\ pc' = [pc EXCEPT ![t] = "opened"]
      ELSE /\ pc' = [pc EXCEPT ![t] = "exists"]
@@ -262,7 +262,7 @@ Refused(t) ==
 \* read(L): effect.  Nothing there, nothing written yet, and any error: nothing.  Which file it was, the
 \* algorithm forgets; seen does not.
 Read(t) ==
-  LET fails == "readFails" \in Features /\ "unreadableIsStale" \in OpenHoles IN
+  LET fails == "readFails" \in Features /\ "UnreadableIsStale" \in OpenHoles IN
   /\ pc[t] \in {"read", "sweepRead"}
   /\ IF file = Absent
      THEN seen' = [seen EXCEPT ![t] = Absent]
@@ -279,35 +279,35 @@ Dead(n) ==
 \* The orphan rule: my pid, no start time, and HELD_LOCKS does not have it.
 Orphan(p, n) ==
   /\ ~StartTime /\ PidOf[Owner(n)] = PidOf[p]
-  /\ "orphanOfAnotherRegistry" \in OpenHoles \/ Owner(n) = p
+  /\ "OrphanOfAnotherRegistry" \in OpenHoles \/ Owner(n) = p
   /\ heldLocks[p] = None
   /\ Fix = "guardSet" => releasing[p] = 0
-  /\ Fix = "none" /\ "orphanWhileReleasing" \notin OpenHoles => \A x \in AgentsOf(p) : pc[x] \notin Leaving
-  /\ "orphanWhileTaking" \notin OpenHoles => \A x \in AgentsOf(p) : pc[x] \notin Taking
+  /\ Fix = "none" /\ "OrphanWhileReleasing" \notin OpenHoles => \A x \in AgentsOf(p) : pc[x] \notin Leaving
+  /\ "OrphanWhileTaking" \notin OpenHoles => \A x \in AgentsOf(p) : pc[x] \notin Taking
 
-TooOld(s) == "age" \in Features /\ s.old /\ "ageIsDeath" \in OpenHoles
+TooOld(s) == "age" \in Features /\ s.old /\ "AgeIsDeath" \in OpenHoles
 
 Nothing(s) == IF s = Absent THEN TRUE ELSE s.empty
 
 \* Stale: the removal is sent.  Nothing read: the mtime decides.  Else: wait.
 Judge(t) ==
   LET s == seen[t]
-      verdict == IF s = Absent /\ "mtimeOfAnother" \notin OpenHoles THEN "waiting"
+      verdict == IF s = Absent /\ "MtimeOfAnother" \notin OpenHoles THEN "waiting"
                  ELSE IF Nothing(s) THEN "stat"
                  ELSE IF Dead(s.id) THEN "removeDead"
                  ELSE IF Orphan(ProcOf[t], s.id) THEN "removeOrphan"
                  ELSE IF TooOld(s) THEN "removeOld"
                  ELSE "waiting"
-      stale == IF Nothing(s) THEN "sweepOfNothing" \in OpenHoles ELSE Dead(s.id) \/ TooOld(s)
+      stale == IF Nothing(s) THEN "SweepOfNothing" \in OpenHoles ELSE Dead(s.id) \/ TooOld(s)
   IN
   /\ Turn(t, {"looked", "sweepLooked"})
   /\ pc' = [pc EXCEPT ![t] = IF @ = "looked" THEN verdict ELSE IF stale THEN "sweepRemove" ELSE "idle"]
   /\ seen' = IF pc'[t] \in {"waiting", "idle"} THEN [seen EXCEPT ![t] = None] ELSE seen
   /\ UNCHANGED <<file, procVars, registry, handle, spent, budget>>
 
-\* stat(L).mtime: effect.  With mtimeOfAnother closed it is that of the file that was read (fstat).
+\* stat(L).mtime: effect.  With MtimeOfAnother closed it is that of the file that was read (fstat).
 Stat(t) ==
-  LET asked == "mtimeOfAnother" \in OpenHoles \/ Stands(seen[t].id)
+  LET asked == "MtimeOfAnother" \in OpenHoles \/ Stands(seen[t].id)
       old == "mtime" \in Features /\ file # Absent /\ asked /\ file.old
   IN
   /\ pc[t] = "stat"
@@ -323,9 +323,9 @@ JudgeAge(t) ==
 
 \* rm(L) of what was judged stale: effect.
 Reclaim(t) ==
-  /\ \/ pc[t] \in {"removeDead", "removeOld"} /\ RemoveRead(t, "staleByPath")
-     \/ pc[t] = "removeOrphan" /\ RemoveRead(t, "orphanByPath")
-     \/ pc[t] = "sweepRemove" /\ RemoveRead(t, "sweepByPath")
+  /\ \/ pc[t] \in {"removeDead", "removeOld"} /\ RemoveRead(t, "StaleByPath")
+     \/ pc[t] = "removeOrphan" /\ RemoveRead(t, "OrphanByPath")
+     \/ pc[t] = "sweepRemove" /\ RemoveRead(t, "SweepByPath")
   /\ seen' = [seen EXCEPT ![t] = None]
   /\ pc' = [pc EXCEPT ![t] = IF @ = "sweepRemove" THEN "sweepRemoved" ELSE "reclaimed"]
   /\ UNCHANGED <<procVars, registry, handle, spent, budget>>
@@ -348,7 +348,8 @@ GiveUp(t) ==
   /\ pc' = [pc EXCEPT ![t] = "idle"]
   /\ UNCHANGED <<file, procVars, registry, handle, spent, seen, budget>>
 
-\* release, up to its first call: the last one sends close.
+\* release, up to its first call: the last one sends close.  With ReleaseTwice closed a handle knows that
+\* it is spent.
 Release(t) ==
   LET p == ProcOf[t] IN
   /\ Turn(t, {"holding"})
@@ -358,14 +359,15 @@ Release(t) ==
           /\ handle' = [handle EXCEPT ![t] = None]
           /\ pc' = [pc EXCEPT ![t] = "idle"]
           /\ UNCHANGED releasing
-  /\ spent' = IF "twice" \in Features THEN [spent EXCEPT ![t] = handle[t]] ELSE spent
+  /\ spent' = IF "twice" \in Features /\ "ReleaseTwice" \in OpenHoles
+              THEN [spent EXCEPT ![t] = handle[t]]
+              ELSE spent
   /\ UNCHANGED <<file, procVars, seen, budget>>
 
-\* release again, by the same handle, after the first call or while it is under way.  With releaseTwice
-\* closed a handle knows that it is spent.
+\* release again, by the same handle, after the first call or while it is under way.
 ReleaseAgain(t) ==
   LET p == ProcOf[t] IN
-  /\ Turn(t, {"idle"} \cup Leaving) /\ spent[t] # None /\ "releaseTwice" \in OpenHoles
+  /\ Turn(t, {"idle"} \cup Leaving) /\ spent[t] # None
   /\ IF Begins(p, spent[t])
      THEN pc[t] = "idle" /\ BeginRelease(t, p, spent[t])
      ELSE /\ heldLocks' = CountedDown(p, spent[t])
@@ -385,12 +387,12 @@ Closed(x) ==
   /\ pc' = [pc EXCEPT ![x] = "remove"]
   /\ UNCHANGED <<file, procVars, registry, handle, spent, seen, budget>>
 
-\* rm(L) of the release: effect, by path, errors ignored.  With removeFails closed it is tried until it
+\* rm(L) of the release: effect, by path, errors ignored.  With ForgetFailedRemoval closed it is tried until it
 \* has succeeded.
 Remove(x) ==
   /\ pc[x] = "remove"
   /\ \/ RemoveByPath
-     \/ "removeFails" \in Features /\ "removeFails" \in OpenHoles /\ UNCHANGED file
+     \/ "removeFails" \in Features /\ "ForgetFailedRemoval" \in OpenHoles /\ UNCHANGED file
   /\ pc' = [pc EXCEPT ![x] = "removed"]
   /\ UNCHANGED <<procVars, registry, handle, spent, seen, budget>>
 
@@ -398,7 +400,7 @@ Remove(x) ==
 Released(x) ==
   LET p == ProcessOf(x)
       deletes == /\ Fix = "lateDelete" /\ heldLocks[p] # None
-                 /\ "lateDeleteHitsAnother" \in OpenHoles \/ heldLocks[p].id = handle[x]
+                 /\ "LateDeleteHitsAnother" \in OpenHoles \/ heldLocks[p].id = handle[x]
   IN
   /\ Turn(x, {"removed"})
   /\ heldLocks' = IF deletes THEN [heldLocks EXCEPT ![p] = None] ELSE heldLocks
@@ -407,10 +409,10 @@ Released(x) ==
   /\ pc' = [pc EXCEPT ![x] = "idle"]
   /\ UNCHANGED <<file, procVars, spent, seen, budget>>
 
-\* The watchdog: held for longer than maxHoldMs, the same release, forced.  With watchdogReleases closed it
+\* The watchdog: held for longer than maxHoldMs, the same release, forced.  With WatchdogReleases closed it
 \* takes nothing away.
 Expire(p) ==
-  /\ "watchdog" \in Features /\ "watchdogReleases" \in OpenHoles
+  /\ "watchdog" \in Features /\ "WatchdogReleases" \in OpenHoles
   /\ Turn(p, {"idle"}) /\ heldLocks[p] # None /\ ~heldLocks[p].releasing
   /\ BeginRelease(p, p, heldLocks[p].id)
   /\ UNCHANGED <<file, procVars, spent, seen, budget>>
@@ -429,7 +431,7 @@ Sweep(t) ==
 ExitHook(p) ==
   LET entry == heldLocks[p] IN
   /\ "exit" \in Features /\ life[p] = "runs" /\ budget.crash > 0 /\ entry # None
-  /\ (IF entry.releasing THEN "exitWhileReleasing" ELSE "exitUnlocksHolder") \in OpenHoles
+  /\ (IF entry.releasing THEN "ExitWhileReleasing" ELSE "ExitUnlocksHolder") \in OpenHoles
   /\ RemoveByPath
   /\ life' = [life EXCEPT ![p] = "exiting"]
   /\ budget' = [budget EXCEPT !.crash = @ - 1]
