@@ -62,7 +62,7 @@ export const quote = (text: string): string => `"${text}"`;
 export const orNone = <V>(value: V | null, text: (value: V) => string): string =>
   value === null ? "None" : text(value);
 
-function nameText(name: Name): string {
+export function nameText(name: Name): string {
   const [proc, incarnation, ordinal] = name.split(".");
   return `<<"${proc}", ${incarnation}, ${ordinal}>>`;
 }

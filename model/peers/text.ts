@@ -1,5 +1,6 @@
 /** States of the peers as their specifications print them, in canonical form: see model/text.ts. */
 
+import type { MachineLabel } from "../machine.ts";
 import { at } from "../state.ts";
 import { orNone, quote, record, setText } from "../text.ts";
 import type * as mkdirMtime from "./mkdirMtime.ts";
@@ -41,4 +42,9 @@ export function renameAsideVariables(c: renameAside.Config, s: renameAside.State
     ["pc", perProc((p) => quote(at(s.pc, p)))],
     ["crashes", String(s.crashes)],
   ];
+}
+
+/** A label as TLC's dump prints it; the MC modules restore the process. */
+export function dumpLabel({ action, arg }: MachineLabel): string {
+  return arg === "" ? action : `${action}_${arg}`;
 }
