@@ -2,21 +2,10 @@
 
 import { CONTENDING, freshName, type Step, tasksOf } from "./actions.ts";
 import { isLockStep } from "./lock.ts";
+import type { Invariant, StepProperty } from "./machine.ts";
 import { at, type Config, lives, mapGet, type Name, ownerOf, type State, type Task } from "./state.ts";
 
-/** Something that holds in every reachable state. */
-export interface Invariant {
-  readonly name: string;
-  readonly holds: (c: Config, s: State) => boolean;
-}
-
-/** Something that holds for every step between reachable states. */
-export interface StepProperty {
-  readonly name: string;
-  readonly holds: (c: Config, s: State, step: Step) => boolean;
-}
-
-export const INVARIANTS: readonly Invariant[] = [
+export const INVARIANTS: readonly Invariant<Config, State>[] = [
   { name: "FreshNamesSuffice", holds: freshNamesSuffice },
   { name: "MutualExclusion", holds: mutualExclusion },
   { name: "HeldIsOnDisk", holds: heldIsOnDisk },
@@ -26,7 +15,7 @@ export const INVARIANTS: readonly Invariant[] = [
   { name: "NothingForgotten", holds: nothingForgotten },
 ];
 
-export const STEP_PROPERTIES: readonly StepProperty[] = [
+export const STEP_PROPERTIES: readonly StepProperty<Config, State, Step>[] = [
   { name: "Refinement", holds: (c, s, step) => isLockStep(c, s, step.next) },
   { name: "NeverTouchesAnothers", holds: neverTouchesAnothers },
   { name: "Fifo", holds: fifo },

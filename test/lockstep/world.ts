@@ -16,10 +16,10 @@ import {
   type ActionName,
   freshName,
   type Label,
-  labelText,
   type Step as ModelStep,
   successors,
 } from "../../model/actions.ts";
+import { labelText } from "../../model/machine.ts";
 import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
 import {
   at,
