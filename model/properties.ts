@@ -111,7 +111,8 @@ function fifo(c: Config, s: State, { next }: Step): boolean {
     const gone = before.filter((t) => !after.includes(t));
     if (after.join() !== before.filter((t) => !gone.includes(t)).join()) return false;
     const [first] = gone;
-    if (gone.length === 1 && first !== undefined && (first === head || at(next.pc, first) === "idle")) return true;
+    if (gone.length === 1 && first !== undefined && (first === head || at(next.pc, first) === "idle"))
+      return true;
     const group = at(next.heldLocks, p);
     const shares = gone.every((t) => group.includes(t)) && group.every((t) => c.reentrantTasks.includes(t));
     return shares && (gone.includes(head) || group.some((t) => !gone.includes(t)));

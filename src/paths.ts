@@ -77,8 +77,7 @@ function checkLength(sessionFile: string, lockPath: string): void {
   const owner = "x".repeat(LONGEST_OWNER_NAME);
   try {
     for (const path of [lockPath, home, join(home, owner)]) fs.lstatSync(path, { throwIfNoEntry: false });
-    // What stands at L may be a file. Then the path is short enough all the same.
-    ignoreNotDirectory(() => fs.lstatSync(join(lockPath, owner), { throwIfNoEntry: false }));
+    lookInto(lockPath, owner);
   } catch (error) {
     const tooLong = (error as NodeJS.ErrnoException).code === "ENAMETOOLONG";
     const why = tooLong ? "its name is longer than this file system allows" : errnoText(error);
@@ -91,11 +90,12 @@ function checkLength(sessionFile: string, lockPath: string): void {
   }
 }
 
-function ignoreNotDirectory(look: () => void): void {
+/** What stands at L may be a file, a link to itself, a directory of somebody else: only the length matters here. */
+function lookInto(lockPath: string, owner: string): void {
   try {
-    look();
+    fs.lstatSync(join(lockPath, owner), { throwIfNoEntry: false });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOTDIR") throw error;
+    if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") throw error;
   }
 }
 
