@@ -67,7 +67,7 @@ export function readMkdirMtimeConfig(dir: string, cfgFile: string): mkdirMtime.C
     maxTime: constants.number("MaxTime"),
     maxIds: constants.number("MaxIds"),
     maxCrashes: constants.number("MaxCrashes"),
-    timely: constants.flag("Timely"),
+    slow: constants.known("Slow", mkdirMtime.SLOW, "slow part", "model/peers/mkdirMtime.ts"),
     ahead: constants.strings("Ahead"),
     closed: constants.known("Closed", mkdirMtime.HOLES, "hole", "model/peers/mkdirMtime.ts"),
   };
