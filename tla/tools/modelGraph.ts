@@ -55,8 +55,8 @@ export interface ConfiguredModel {
   readonly findViolation: (property: string) => Counterexample<unknown> | null;
   /** The same, in words. */
   readonly shortestRun: (property: string) => Run | null;
-  /** A run of `length` steps, each of them accepted; `property` is what it is said to violate. */
-  readonly follow: (property: string, length: number, accepts: Accepts) => Run;
+  /** A run of `length` steps, each of them accepted; its property is what its end violates, if anything. */
+  readonly follow: (length: number, accepts: Accepts) => Run;
   /** No property is checked here: the graph is what there is, also where the specification is broken. */
   readonly graph: () => GraphSource;
 }
@@ -93,8 +93,7 @@ function configured<Config, State, Step extends MachineStep<State>>(
         const found = findViolation(machine, config, property);
         return found === null ? null : inWords(mirror, config, found);
       },
-      follow: (property, length, accepts) =>
-        inWords(mirror, config, { property, ...follow(machine, mirror, config, length, accepts) }),
+      follow: (length, accepts) => inWords(mirror, config, follow(machine, mirror, config, length, accepts)),
       graph: () => graphOf(mirror, config),
     };
   };

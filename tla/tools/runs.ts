@@ -68,9 +68,14 @@ function fieldsOf(text: string): ReadonlyMap<string, string> {
 /** Does the step with this number (from 0), label and successor belong to the run that is looked for? */
 export type Accepts = (step: number, label: string, state: string) => boolean;
 
+interface Path<State, Step> {
+  readonly states: readonly State[];
+  readonly steps: readonly Step[];
+}
+
 /**
- * A run of `length` steps, each of them accepted. A label may have several successors, so all of them are followed;
- * of several runs the first is told.
+ * A run of `length` steps, each of them accepted. A label may have several successors, so all of them are followed,
+ * and of several runs one that violates something is told.
  */
 export function follow<Config, State, Step extends MachineStep<State>>(
   machine: Machine<Config, State, Step>,
@@ -78,27 +83,63 @@ export function follow<Config, State, Step extends MachineStep<State>>(
   config: Config,
   length: number,
   accepts: Accepts,
-): Pick<Counterexample<State>, "states" | "labels"> {
-  type Path = Pick<Counterexample<State>, "states" | "labels">;
-  let paths: Path[] = machine.initialStates(config).map((state) => ({ states: [state], labels: [] }));
+): Counterexample<State> {
+  let paths: Path<State, Step>[] = machine
+    .initialStates(config)
+    .map((state) => ({ states: [state], steps: [] }));
   for (let i = 0; i < length; i++) {
-    const next = new Map<string, Path>();
-    const offered = new Set<string>();
-    for (const { states, labels } of paths) {
-      for (const step of states.slice(-1).flatMap((state) => machine.steps(config, state))) {
-        const label = labelText(step.label);
-        offered.add(label);
-        if (!accepts(i, label, stateText(words.stateVariables(config, step.next)))) continue;
-        const key = machine.key(step.next);
-        if (!next.has(key)) next.set(key, { states: [...states, step.next], labels: [...labels, label] });
-      }
-    }
-    if (next.size === 0) {
-      const reason = `step ${i + 1} is not a step of the model, which has ${[...offered].join(", ") || "none"}`;
-      throw new ToolError("follow the run", reason, "Is it of this configuration?");
-    }
-    paths = [...next.values()];
+    const offered = paths.flatMap((path) => extended(machine, config, path));
+    const taken = offered.filter(({ states, steps }) => {
+      const [state, step] = [states.at(-1), steps.at(-1)];
+      if (state === undefined || step === undefined) return false;
+      return accepts(i, labelText(step.label), stateText(words.stateVariables(config, state)));
+    });
+    if (taken.length === 0) throw stuck(i, offered);
+    paths = [...new Map(taken.map((path) => [keyOf(machine, path), path])).values()];
   }
-  const [path] = paths;
-  return path ?? { states: [], labels: [] };
+  const told = paths.map((path) => ({ path, property: violatedBy(machine, config, path) }));
+  const best = told.find(({ property }) => property !== "") ?? told[0];
+  const { states = [], steps = [] } = best?.path ?? {};
+  return { property: best?.property ?? "", states, labels: steps.map(({ label }) => labelText(label)) };
+}
+
+function extended<Config, State, Step extends MachineStep<State>>(
+  machine: Machine<Config, State, Step>,
+  config: Config,
+  { states, steps }: Path<State, Step>,
+): Path<State, Step>[] {
+  const next = states.slice(-1).flatMap((state) => machine.steps(config, state));
+  return next.map((step) => ({ states: [...states, step.next], steps: [...steps, step] }));
+}
+
+function keyOf<Config, State, Step extends MachineStep<State>>(
+  machine: Machine<Config, State, Step>,
+  { states }: Path<State, Step>,
+): string {
+  return states.slice(-1).map(machine.key).join();
+}
+
+/** The properties that the end of a run violates, by name; empty if none. */
+function violatedBy<Config, State, Step extends MachineStep<State>>(
+  machine: Machine<Config, State, Step>,
+  config: Config,
+  { states, steps }: Path<State, Step>,
+): string {
+  const names = states
+    .slice(-1)
+    .flatMap((state) => machine.invariants.filter(({ holds }) => !holds(config, state)));
+  const [step, before] = [steps.at(-1), states.at(-2)];
+  const stepNames =
+    step === undefined || before === undefined
+      ? []
+      : machine.stepProperties.filter(({ holds }) => !holds(config, before, step));
+  return [...names, ...stepNames].map(({ name }) => name).join(", ");
+}
+
+function stuck<State>(i: number, offered: readonly Path<State, MachineStep<State>>[]): ToolError {
+  const labels = new Set(
+    offered.flatMap(({ steps }) => steps.slice(-1).map(({ label }) => labelText(label))),
+  );
+  const reason = `step ${i + 1} is not one of the model, which has ${[...labels].join(", ") || "none"}`;
+  return new ToolError("follow the run", reason, "Is it of this configuration?");
 }
