@@ -51,13 +51,21 @@ export function findViolation<Config, State, Step extends MachineStep<State>>(
   config: Config,
   name: string,
 ): Counterexample<State> | null {
-  const invariants = machine.invariants.filter((invariant) => invariant.name === name);
-  const stepProperties = machine.stepProperties.filter((property) => property.name === name);
-  if (name !== "Deadlock" && invariants.length + stepProperties.length === 0) {
-    throw new Error(`Cannot look for a violation of ${name}: the model has no such property`);
-  }
-  const { violation, deadlock } = explore(machine, config, { invariants, stepProperties });
+  const { violation, deadlock } = explore(machine, config, propertiesOf(machine, [name]));
   return name === "Deadlock" ? deadlock : violation;
+}
+
+/** The machine's properties with these names, as options of {@link explore}, which always looks for deadlocks. */
+export function propertiesOf<Config, State, Step extends MachineStep<State>>(
+  machine: Machine<Config, State, Step>,
+  names: readonly string[],
+): Pick<ExploreOptions<Config, State, Step>, "invariants" | "stepProperties"> {
+  const invariants = machine.invariants.filter(({ name }) => names.includes(name));
+  const stepProperties = machine.stepProperties.filter(({ name }) => names.includes(name));
+  const all = [...machine.invariants, ...machine.stepProperties].map(({ name }) => name);
+  const unknown = names.find((name) => name !== "Deadlock" && !all.includes(name));
+  if (unknown !== undefined) throw new Error(`Cannot check ${unknown}: the model has no such property`);
+  return { invariants, stepProperties };
 }
 
 const PROGRESS_EVERY = 50_000;

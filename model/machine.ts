@@ -25,6 +25,8 @@ export interface MachineStep<State> {
 }
 
 export interface Machine<Config, State, Step extends MachineStep<State>> {
+  /** The names of the actions, in the order of the specification. */
+  readonly actions: readonly string[];
   /** `Init` of the specification, in its order. */
   readonly initialStates: (c: Config) => readonly State[];
   /** Every step that is possible in `s`, in the order of the specification. */

@@ -1,11 +1,12 @@
 /** OwnerDirectory.tla as a machine for the explorer. */
 
-import { type Step, steps } from "./actions.ts";
+import { ACTIONS, type Step, steps } from "./actions.ts";
 import type { Machine } from "./machine.ts";
 import { INVARIANTS, STEP_PROPERTIES } from "./properties.ts";
 import { at, type Config, initialState, type State, stateKey } from "./state.ts";
 
 export const ownerDirectory: Machine<Config, State, Step> = {
+  actions: ACTIONS,
   initialStates: (c) => [initialState(c)],
   steps,
   key: stateKey,

@@ -292,8 +292,7 @@ const stat: Action<Config, State, ActionName> = {
   enabled: isAt("stat"),
   next: (c, s, t) => {
     const seen = at(s.seen, t);
-    const asked =
-      isOpen(c, "MtimeOfAnother") || (seen !== null && seen !== "absent" && stands(s, seen.id));
+    const asked = isOpen(c, "MtimeOfAnother") || (seen !== null && seen !== "absent" && stands(s, seen.id));
     const old = has(c, "mtime") && asked && s.file?.old === true;
     return [goTo(s, t, old ? "old" : "young")];
   },
@@ -303,9 +302,7 @@ const judgeAge: Action<Config, State, ActionName> = {
   name: "JudgeAge",
   args: tasks,
   enabled: inTurn("old", "young"),
-  next: (_c, s, t) => [
-    at(s.pc, t) === "old" ? goTo(s, t, "removeOld") : goTo(forget(s, t), t, "waiting"),
-  ],
+  next: (_c, s, t) => [at(s.pc, t) === "old" ? goTo(s, t, "removeOld") : goTo(forget(s, t), t, "waiting")],
 };
 
 /** Which hole a removal of something stale is, by the place of its call. */
@@ -361,9 +358,7 @@ const release: Action<Config, State, ActionName> = {
     const again = has(c, "twice") && isOpen(c, "ReleaseTwice");
     const s: State = again ? { ...before, spent: put(before.spent, t, id) } : before;
     if (begins(s, p, id)) return [beginRelease(c, s, t, p, id)];
-    return [
-      goTo({ ...s, heldLocks: countedDown(s, p, id), handle: put(s.handle, t, null) }, t, "idle"),
-    ];
+    return [goTo({ ...s, heldLocks: countedDown(s, p, id), handle: put(s.handle, t, null) }, t, "idle")];
   },
 };
 

@@ -4,7 +4,7 @@ import { type Action, type Invariant, type Machine, type MachineStep, stepsOf } 
 import { at, insert, put, remove } from "../state.ts";
 
 /** The holes that can be closed, each by the smallest change. */
-export const MKDIR_MTIME_HOLES = [
+export const HOLES = [
   "TakeoverByPath",
   "OldLook",
   "ReleaseByPath",
@@ -12,7 +12,10 @@ export const MKDIR_MTIME_HOLES = [
   "UndoByPath",
   "OwnClock",
 ] as const;
-export type MkdirMtimeHole = (typeof MKDIR_MTIME_HOLES)[number];
+export type Hole = (typeof HOLES)[number];
+
+export const SLOW = ["owners", "contenders"] as const;
+export type Slow = (typeof SLOW)[number];
 
 /** The CONSTANTS of MkdirMtime.tla. */
 export interface Config {
@@ -21,9 +24,10 @@ export interface Config {
   readonly maxTime: number;
   readonly maxIds: number;
   readonly maxCrashes: number;
-  readonly timely: boolean;
+  /** Who may be slow: owners let their directory become stale, contenders judge an old look. */
+  readonly slow: readonly Slow[];
   readonly ahead: readonly string[];
-  readonly closed: readonly MkdirMtimeHole[];
+  readonly closed: readonly Hole[];
 }
 
 type Proc = string;
@@ -92,7 +96,7 @@ function freshId(c: Config, s: State): number | undefined {
   return undefined;
 }
 
-const isClosed = (c: Config, hole: MkdirMtimeHole): boolean => c.closed.includes(hole);
+const isClosed = (c: Config, hole: Hole): boolean => c.closed.includes(hole);
 const goes = (s: State, p: Proc, pc: Pc): State => ({ ...s, pc: put(s.pc, p, pc) });
 const disowns = (s: State, p: Proc): State => ({ ...s, mine: put(s.mine, p, null) });
 const forgets = (s: State, p: Proc): State => ({ ...s, saw: put(s.saw, p, null) });
@@ -102,7 +106,7 @@ const clock = (c: Config, s: State, p: Proc): number =>
   c.ahead.includes(p) && !isClosed(c, "OwnClock") ? s.now + c.stale : s.now;
 
 /** rmdir(lock path). What it was meant for does not matter to the call; only if the hole is closed does it. */
-function rmdir(c: Config, s: State, hole: MkdirMtimeHole, meant: Seen | null): State {
+function rmdir(c: Config, s: State, hole: Hole, meant: Seen | null): State {
   const spared = s.lock !== null && isClosed(c, hole) && s.lock.id !== meant?.id;
   return spared ? s : { ...s, lock: null };
 }
@@ -237,7 +241,11 @@ const ACTIONS: readonly Action<Config, State>[] = [
   {
     name: "Tick",
     args: () => [""],
-    enabled: (c, s) => s.now < c.maxTime && !(c.timely && becomesOverdue(c, s).length > 0),
+    enabled: (c, s) => {
+      const ownersMayBe = c.slow.includes("owners") || becomesOverdue(c, s).length === 0;
+      const judging = c.procs.some((p) => isAt("judge", "rmdir")(c, s, p));
+      return s.now < c.maxTime && ownersMayBe && (c.slow.includes("contenders") || !judging);
+    },
     next: (c, s) => {
       const overdue = becomesOverdue(c, s).reduce((all, p) => insert(all, p), s.overdue);
       return [{ ...s, now: s.now + 1, overdue }];
@@ -271,6 +279,7 @@ const INVARIANTS: readonly Invariant<Config, State>[] = [
 ];
 
 export const mkdirMtime: Machine<Config, State, Step> = {
+  actions: ACTIONS.map(({ name }) => name),
   initialStates: (c) => [initialState(c)],
   steps: (c, s) => stepsOf(ACTIONS, c, s),
   key: (s) => JSON.stringify(s),

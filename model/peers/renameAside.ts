@@ -11,15 +11,15 @@ import {
 import { at, insert, put, remove } from "../state.ts";
 
 /** The holes that can be closed, each by the smallest change. */
-export const RENAME_ASIDE_HOLES = ["MoveByPath", "PutBackByRename"] as const;
-export type RenameAsideHole = (typeof RENAME_ASIDE_HOLES)[number];
+export const HOLES = ["MoveByPath", "PutBackByRename"] as const;
+export type Hole = (typeof HOLES)[number];
 
 /** The CONSTANTS of RenameAside.tla. */
 export interface Config {
   readonly procs: readonly string[];
   readonly maxCrashes: number;
   readonly recheck: boolean;
-  readonly closed: readonly RenameAsideHole[];
+  readonly closed: readonly Hole[];
 }
 
 type Proc = string;
@@ -79,7 +79,7 @@ const procOf = (o: Owner): Proc => o.split(".")[0] ?? "";
 const lives = (s: State, o: Owner | null): boolean =>
   o !== null && s.alive.includes(procOf(o)) && self(s, procOf(o)) === o;
 
-const isClosed = (c: Config, hole: RenameAsideHole): boolean => c.closed.includes(hole);
+const isClosed = (c: Config, hole: Hole): boolean => c.closed.includes(hole);
 const goes = (s: State, p: Proc, pc: Pc): State => ({ ...s, pc: put(s.pc, p, pc) });
 const forgets = (s: State, p: Proc): State => ({ ...s, saw: put(s.saw, p, null) });
 const removesAside = (s: State, p: Proc): State => ({ ...s, aside: put(s.aside, p, null) });
@@ -240,6 +240,7 @@ const STEP_PROPERTIES: readonly StepProperty<Config, State, Step>[] = [
 ];
 
 export const renameAside: Machine<Config, State, Step> = {
+  actions: ACTIONS.map(({ name }) => name),
   initialStates: (c) => [initialState(c)],
   steps: (c, s) => stepsOf(ACTIONS, c, s),
   key: (s) => JSON.stringify(s),

@@ -10,6 +10,7 @@ interface Counter {
 type CounterMachine = Machine<Counter, number, MachineStep<number>>;
 
 const counter: CounterMachine = {
+  actions: ["Add"],
   initialStates: ({ starts }) => starts,
   steps: ({ top }, n) =>
     [1, 2]
@@ -74,7 +75,7 @@ describe("the explorer, on any machine", () => {
 
   it("refuses a property that the machine does not have, instead of finding no violation of it", () => {
     expect(() => findViolation(counter, { starts: [0], top: 3 }, "BelowSix")).toThrow(
-      "Cannot look for a violation of BelowSix",
+      "Cannot check BelowSix",
     );
   });
 

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as issue from "../../model/issue/state.ts";
+import * as mkdirMtime from "../../model/peers/mkdirMtime.ts";
+import * as renameAside from "../../model/peers/renameAside.ts";
 import { type Config, type FaultKind, GUARDS } from "../../model/state.ts";
 import { ToolError } from "./toolError.ts";
 import { canonical, parseValue, type Value } from "./values.ts";
@@ -54,6 +56,43 @@ export function readIssueConfig(dir: string, cfgFile: string): issue.Config {
     idsPerLife: constants.number("IdsPerLife"),
     maxCrashes: constants.number("MaxCrashes"),
   };
+}
+
+/** The same of a MkdirMtime .cfg file. */
+export function readMkdirMtimeConfig(dir: string, cfgFile: string): mkdirMtime.Config {
+  const constants = new Constants(dir, cfgFile);
+  return {
+    procs: constants.strings("Procs"),
+    stale: constants.number("Stale"),
+    maxTime: constants.number("MaxTime"),
+    maxIds: constants.number("MaxIds"),
+    maxCrashes: constants.number("MaxCrashes"),
+    slow: constants.known("Slow", mkdirMtime.SLOW, "slow part", "model/peers/mkdirMtime.ts"),
+    ahead: constants.strings("Ahead"),
+    closed: constants.known("Closed", mkdirMtime.HOLES, "hole", "model/peers/mkdirMtime.ts"),
+  };
+}
+
+/** The same of a RenameAside .cfg file. */
+export function readRenameAsideConfig(dir: string, cfgFile: string): renameAside.Config {
+  const constants = new Constants(dir, cfgFile);
+  return {
+    procs: constants.strings("Procs"),
+    maxCrashes: constants.number("MaxCrashes"),
+    recheck: constants.flag("Recheck"),
+    closed: constants.known("Closed", renameAside.HOLES, "hole", "model/peers/renameAside.ts"),
+  };
+}
+
+/** What the types of the model say already, and what is about its one initial state. */
+const notInModel: readonly string[] = ["TypeOK", "RefinementInit"];
+
+/** The properties that a .cfg file names, as far as the model can check them. */
+export function readProperties(dir: string, cfgFile: string): string[] {
+  const text = readFileSync(join(dir, cfgFile), "utf8");
+  const lines = [...text.matchAll(/^(?:INVARIANTS?|PROPERTY|PROPERTIES)\s+(.+)$/gm)];
+  const names = lines.flatMap(([, line]) => (line ?? "").trim().split(/\s+/));
+  return names.filter((name) => !notInModel.includes(name));
 }
 
 /** The CONSTANTS of a .cfg file: `Name = value`, or `Name <- Definition` of the MC module. */

@@ -1,33 +1,62 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Counterexample, type Exploration, explore, findViolation } from "../../model/explore.ts";
+import {
+  type Counterexample,
+  type Exploration,
+  explore,
+  findViolation,
+  propertiesOf,
+} from "../../model/explore.ts";
 import { issueLock } from "../../model/issue/issueLock.ts";
 import * as issueText from "../../model/issue/text.ts";
 import type { Machine, MachineStep } from "../../model/machine.ts";
 import { ownerDirectory } from "../../model/ownerDirectory.ts";
+import { mkdirMtime } from "../../model/peers/mkdirMtime.ts";
+import { renameAside } from "../../model/peers/renameAside.ts";
+import * as peersText from "../../model/peers/text.ts";
+import { issueLockPicture } from "../../model/pictures/issueLock.ts";
+import { mkdirMtimePicture } from "../../model/pictures/mkdirMtime.ts";
+import { ownerDirectoryPicture } from "../../model/pictures/ownerDirectory.ts";
+import { renameAsidePicture } from "../../model/pictures/renameAside.ts";
 import * as ownerDirectoryText from "../../model/text.ts";
-import { readIssueConfig, readModelConfig } from "./constants.ts";
+import {
+  readIssueConfig,
+  readMkdirMtimeConfig,
+  readModelConfig,
+  readRenameAsideConfig,
+} from "./constants.ts";
 import { type GraphSource, stateText } from "./graphDigest.ts";
 import { type ModelConfig, manifestName } from "./manifest.ts";
+import { type Accepts, follow, inWords, type Run, type Words } from "./runs.ts";
 import { ToolError } from "./toolError.ts";
 
 const specifications = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /** The state graph that the model's explorer finds for `<configName>.cfg`, in the words of TLC's dump. */
 export function modelGraph(configName: string): GraphSource {
+  return modelOf(configName).graph();
+}
+
+/** The model under the constants of `<configName>.cfg`; the manifest says of which module it is. */
+export function modelOf(configName: string): ConfiguredModel {
   const config = `${configName}.cfg`;
   const manifest = JSON.parse(readFileSync(join(specifications, manifestName), "utf8")) as {
     readonly models: readonly ModelConfig[];
   };
   const module = manifest.models.find((model) => model.config === config)?.module ?? "";
-  return modelFor(module, specifications, config).graph();
+  return modelFor(module, specifications, config);
 }
 
 /** A model under one configuration. What its states are is its own business. */
 export interface ConfiguredModel {
-  readonly explore: () => Exploration<unknown>;
+  /** Explores everything, unless one of these properties is violated. */
+  readonly check: (properties: readonly string[]) => Exploration<unknown>;
   readonly findViolation: (property: string) => Counterexample<unknown> | null;
+  /** The same, in words. */
+  readonly shortestRun: (property: string) => Run | null;
+  /** A run of `length` steps, each of them accepted; its property is what its end violates, if anything. */
+  readonly follow: (length: number, accepts: Accepts) => Run;
   /** No property is checked here: the graph is what there is, also where the specification is broken. */
   readonly graph: () => GraphSource;
 }
@@ -45,10 +74,9 @@ export function modelFor(module: string, dir: string, cfgFile: string): Configur
 export const modelledModules = (): readonly string[] => [...MODELS.keys()];
 
 /** What a model says in the words of the specification. */
-interface Mirror<Config, State, Step extends MachineStep<State>> {
+interface Mirror<Config, State, Step extends MachineStep<State>> extends Words<Config, State> {
   readonly machine: Machine<Config, State, Step>;
   readonly readConfig: (dir: string, cfgFile: string) => Config;
-  readonly stateVariables: (c: Config, s: State) => readonly (readonly [name: string, value: string])[];
   readonly dumpLabel: (label: Step["label"]) => string;
 }
 
@@ -59,8 +87,13 @@ function configured<Config, State, Step extends MachineStep<State>>(
   return (dir, cfgFile) => {
     const config = mirror.readConfig(dir, cfgFile);
     return {
-      explore: () => explore(machine, config),
+      check: (properties) => explore(machine, config, propertiesOf(machine, properties)),
       findViolation: (property) => findViolation(machine, config, property),
+      shortestRun: (property) => {
+        const found = findViolation(machine, config, property);
+        return found === null ? null : inWords(mirror, config, found);
+      },
+      follow: (length, accepts) => inWords(mirror, config, follow(machine, mirror, config, length, accepts)),
       graph: () => graphOf(mirror, config),
     };
   };
@@ -72,15 +105,16 @@ function graphOf<Config, State, Step extends MachineStep<State>>(
 ): GraphSource {
   const states: string[] = [];
   const edges: [from: number, label: string, to: number][] = [];
+  const text = (state: State): string => stateText(stateVariables(config, state));
   explore(machine, config, {
     invariants: [],
     stepProperties: [],
-    onState: (state) => states.push(stateText(stateVariables(config, state))),
+    onState: (state) => states.push(text(state)),
     onEdge: (from, step, to) => edges.push([from, dumpLabel(step.label), to]),
   });
   const textOf = (id: number): string => states[id] ?? "";
   return {
-    init: states.slice(0, 1),
+    init: machine.initialStates(config).map(text),
     states,
     edges: edges.map(([from, label, to]) => [textOf(from), label, textOf(to)] as const),
   };
@@ -89,13 +123,37 @@ function graphOf<Config, State, Step extends MachineStep<State>>(
 const ownerDirectoryModel = configured({
   machine: ownerDirectory,
   readConfig: readModelConfig,
+  adapter: ownerDirectoryPicture,
   ...ownerDirectoryText,
 });
-const issueLockModel = configured({ machine: issueLock, readConfig: readIssueConfig, ...issueText });
+const issueLockModel = configured({
+  machine: issueLock,
+  readConfig: readIssueConfig,
+  adapter: issueLockPicture,
+  ...issueText,
+});
+const mkdirMtimeModel = configured({
+  machine: mkdirMtime,
+  readConfig: readMkdirMtimeConfig,
+  adapter: mkdirMtimePicture,
+  stateVariables: peersText.mkdirMtimeVariables,
+  dumpLabel: peersText.dumpLabel,
+});
+const renameAsideModel = configured({
+  machine: renameAside,
+  readConfig: readRenameAsideConfig,
+  adapter: renameAsidePicture,
+  stateVariables: peersText.renameAsideVariables,
+  dumpLabel: peersText.dumpLabel,
+});
 
 const MODELS: ReadonlyMap<string, (dir: string, cfgFile: string) => ConfiguredModel> = new Map([
   ["MCOwnerDirectory", ownerDirectoryModel],
   ["MCGraph", ownerDirectoryModel],
   ["MCIssueLock", issueLockModel],
   ["MCIssueGraph", issueLockModel],
+  ["MkdirMtime", mkdirMtimeModel],
+  ["MCMkdirMtime", mkdirMtimeModel],
+  ["RenameAside", renameAsideModel],
+  ["MCRenameAside", renameAsideModel],
 ]);
