@@ -189,8 +189,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     story:
       "a1 holds, with allowReentrant off. a2 asks with allowReentrant on, which is the default: there is an entry, so it joins. Whether the holder wanted company is not asked.",
     closedBy: "A request joins only if every holder asked to share.",
-    whyOursIsNot:
-      "`Request` joins only holders who all asked to share, and the default is not to (G1).",
+    whyOursIsNot: "`Request` joins only holders who all asked to share, and the default is not to (G1).",
   },
   {
     name: "ReleaseTwice",
@@ -249,7 +248,8 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     property: "MutualExclusion",
     story:
       "b1 is refused, and when it reads, the file has just been released: nothing. Before its stat its process is stopped for longer than staleMs; meanwhile a1 takes the lock and holds it. The stat is about the file of a1, which is old: b1 removes the lock of a living holder.",
-    closedBy: "The mtime is that of the descriptor that was read (fstat); no file is no reason, but another try.",
+    closedBy:
+      "The mtime is that of the descriptor that was read (fstat); no file is no reason, but another try.",
     whyOursIsNot: "No verdict asks a path for its age, and no age is a reason (A1, G15).",
   },
   {
@@ -288,7 +288,8 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
   },
   {
     name: "ExitWhileReleasing",
-    title: "Fix B: the exit hook and a release in flight both remove; one of them removes the lock of another.",
+    title:
+      "Fix B: the exit hook and a release in flight both remove; one of them removes the lock of another.",
     openIn: LATE_DELETE,
     configuration: "IssueExitWhileReleasing",
     property: "MutualExclusion",
@@ -307,8 +308,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     story:
       "The sweep lists the lock of a1. Until it reads, a1 has released: nothing, so no pid, so stale, and the sweep knows no mtime rule. b1 takes the lock, and the sweep removes it. A lock that is not written yet is removed as well.",
     closedBy: "The sweep passes over what it cannot read.",
-    whyOursIsNot:
-      "The sweep removes the homes of the dead, by name, and never touches the lock path (G7).",
+    whyOursIsNot: "The sweep removes the homes of the dead, by name, and never touches the lock path (G7).",
   },
   {
     name: "SweepByPath",
