@@ -229,7 +229,7 @@ function holeTable(found: readonly Found[]): string {
   const fixes = ["no fix", "A", "B"];
   return [
     markdownTable(["what goes wrong", ...fixes, "ours", ...runHeader], rows),
-    "Every cell is checked by ' +
+    "Every cell is checked by " +
       '[test/model/issue.test.ts](../../test/model/issue.test.ts), "no" as well as "open"; "ours" is argued on each page.',
   ].join("\n\n");
 }
