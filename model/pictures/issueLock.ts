@@ -91,22 +91,24 @@ function processEvent(c: Config, action: string, p: string): Act {
 
 /** What a call or turn does to HELD_LOCKS, or finds there. */
 function registryText(action: string, before: State, after: State, t: string, p: string): string {
-  if (action === "Request") return at(after.pc, t) === "holding" ? "joins the entry" : "no entry to join";
+  const entry = at(before.heldLocks, p);
+  if (action === "Request" && at(after.pc, t) === "holding") return "joins the entry";
+  if (action === "Request") return entry === null ? "there is no entry" : "there is an entry, not to join";
   if (action === "Granted") return "add the entry";
-  return at(before.heldLocks, p) === at(after.heldLocks, p) ? "the entry is not its own" : "";
+  return entry === at(after.heldLocks, p) ? "the entry is not its own" : "";
 }
 
 function callText(action: string, before: State, after: State, x: Agent): string {
   const { file } = before;
   switch (action) {
     case "Open":
-      return file === null ? "open wx" : "open wx, EEXIST";
+      return file === null ? "wx" : "wx, EEXIST";
     case "Write":
-      return stands(before, at(before.handle, x)) ? "write" : "write, to a file that is not there any more";
+      return stands(before, at(before.handle, x)) ? "" : "to a file that is not there any more";
     case "Read":
-      return `read, ${readText(after, x)}`;
+      return readText(after, x);
     case "Stat":
-      return file === null ? "stat, ENOENT" : `stat, mtime of ${file.id} is ${file.old ? "old" : "young"}`;
+      return file === null ? "ENOENT" : `mtime of ${file.id} is ${file.old ? "old" : "young"}`;
     case "Reclaim":
       return `rm by path${removed(before)}`;
     case "Remove":
@@ -114,7 +116,7 @@ function callText(action: string, before: State, after: State, x: Agent): string
         ? "rm by path, fails"
         : `rm by path${removed(before)}`;
     default:
-      return "close";
+      return "";
   }
 }
 

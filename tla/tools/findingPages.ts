@@ -3,6 +3,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Hole } from "../../model/hole.ts";
+import { type Cell, FIX_VERDICTS, ISSUE_HOLES } from "../../model/issue/holes.ts";
+import type { Fix } from "../../model/issue/state.ts";
 import { MKDIR_MTIME_HOLES, RENAME_ASIDE_HOLES } from "../../model/peers/holes.ts";
 import { sequenceDiagram } from "../../model/pictures/mermaid.ts";
 import { readProperties } from "./constants.ts";
@@ -20,11 +22,11 @@ export async function findingPages(root: string): Promise<ReadonlyMap<string, st
   const { models } = await readManifest(join(root, "tla"));
   const pages = new Map<string, string>();
   const found: Found[] = [];
-  for (const family of FAMILIES) {
+  for (const family of [ISSUE, ...PEERS]) {
     for (const hole of family.holes) {
       const one = find(root, models, family, hole);
       found.push(one);
-      pages.set(fileOf(hole), page(one));
+      pages.set(fileOf(hole), page(root, one));
     }
   }
   pages.set("README.md", readme(root, models, found));
@@ -40,7 +42,17 @@ interface Family {
   readonly holes: readonly Hole[];
 }
 
-const FAMILIES: readonly Family[] = [
+const ISSUE: Family = {
+  specification: "IssueLock",
+  source: "model/issue/holes.ts",
+  heading: "The algorithm of the issue",
+  intro:
+    "A lock file that is created with `wx` and removed by path, `HELD_LOCKS` in memory, and the two fixes of the issue: A, a guard set, " +
+    "and B, a late delete ([problem.md](../problem.md)).",
+  holes: ISSUE_HOLES,
+};
+
+const PEERS: readonly Family[] = [
   {
     specification: "MkdirMtime",
     source: "model/peers/holes.ts",
@@ -103,20 +115,40 @@ export function fileOf({ configuration }: Pick<Hole, "configuration">): string {
   return `${configuration.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase()}.md`;
 }
 
-function page({ family, hole, run, replayedBy }: Found): string {
+function page(root: string, { family, hole, run, replayedBy }: Found): string {
   const { specification, source } = family;
   return [
     `${generatedMark} from ${source} and tla/${hole.configuration}.cfg. -->`,
-    `# ${hole.title}`,
+    `# ${titleOf(hole)}`,
     facts(family, hole, run, replayedBy),
     `## What happens\n\n${hole.story}`,
     `## The shortest run\n\n${fenced("mermaid", sequenceDiagram(run.picture))}`,
     `## Step by step\n\nThe actions are those of [${specification}.tla](../../tla/${specification}.tla); what does not change is left out.\n\n${stepTable(run)}`,
     `## What closes it\n\n${hole.closedBy}`,
-    `## Why session-write-lock does not have it\n\n${hole.whyOursIsNot}`,
+    `## Why session-write-lock does not have it\n\n${withIdLinks(root, hole.whyOursIsNot)}`,
   ]
     .join("\n\n")
     .concat("\n");
+}
+
+/** The ids of assumptions and guarantees in a text, as links to their sections; those that are links stay. */
+function withIdLinks(root: string, text: string): string {
+  return text.replaceAll(/(?<![\w[])[AG]\d+\b(?!\])/g, (id) => {
+    const file = id.startsWith("A") ? "assumptions.md" : "guarantees.md";
+    const headings = readFileSync(join(root, "spec", file), "utf8").matchAll(/^#+ (([AG]\d+)\. .+)$/gm);
+    const heading = [...headings].find(([, , of]) => of === id)?.[1];
+    if (heading === undefined)
+      throw new ToolError(`link ${id}`, `spec/${file} does not define it`, "Add it.");
+    return `[${id}](../${file}#${slug(heading)})`;
+  });
+}
+
+/** As GitHub makes anchors of headings. */
+function slug(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+    .replaceAll(" ", "-");
 }
 
 function facts({ specification }: Family, hole: Hole, run: Run, replayedBy: readonly string[]): string {
@@ -143,9 +175,10 @@ function stepTable({ labels, changes }: Run): string {
 }
 
 function readme(root: string, models: readonly ModelConfig[], found: readonly Found[]): string {
-  const families = FAMILIES.map((family) => {
-    const rows = found.filter((one) => one.family === family).map(summary);
-    const table = markdownTable(["what goes wrong", "hole", "violated", "states", "on a real disk"], rows);
+  const of = (family: Family): readonly Found[] => found.filter((one) => one.family === family);
+  const peers = PEERS.map((family) => {
+    const rows = of(family).map((one) => [titleCell(one), `\`${one.hole.name}\``, ...runCells(one)]);
+    const table = markdownTable(["what goes wrong", "hole", ...runHeader], rows);
     return `### ${family.heading}\n\n${family.intro}\n\n${table}`;
   });
   return [
@@ -155,24 +188,72 @@ function readme(root: string, models: readonly ModelConfig[], found: readonly Fo
       "is for. The runs are the shortest ones, found by the explorer of [model/](../../model); TLC finds runs of the same length " +
       "([tla/models.json](../../tla/models.json)). Every page has the run as a diagram and as a table of steps.",
     "Another run, from TLC's output or as a list of steps: `npm run findings -- --trace FILE --config NAME`.",
+    `## ${ISSUE.heading}\n\n${ISSUE.intro}`,
+    `### Is a fix enough?\n\n${verdictTable()}`,
+    `### Its holes\n\n${holeTable(of(ISSUE))}`,
     "## How popular libraries take over a stale lock",
-    ...families,
+    ...peers,
     `## Our own guards\n\nEach guard of [OwnerDirectory.tla](../../tla/OwnerDirectory.tla) can be removed, and is missed:\n\n${guardTable(root, models)}`,
   ]
     .join("\n\n")
     .concat("\n");
 }
 
-function summary({ hole, run, replayedBy }: Found): readonly string[] {
-  return [
-    `[${hole.title}](${fileOf(hole)})`,
-    `\`${hole.name}\``,
-    `\`${run.property}\``,
-    String(run.labels.length + 1),
-    replayedBy.map((file) => `[${basename(file, ".test.ts")}](../../test/scenarios/${file})`).join(", ") ||
-      "no",
-  ];
+function verdictTable(): string {
+  const rows = FIX_VERDICTS.map((verdict) => [
+    verdict.title,
+    verdict.enough ? "yes" : "**no**",
+    withHoleLinks(verdict.withoutStartTimes),
+    withHoleLinks(verdict.withStartTimes),
+  ]);
+  return markdownTable(
+    ["", "enough", "without start times (macOS, Windows)", "with start times (Linux)"],
+    rows,
+  );
 }
+
+/** The names of holes in a text, as links to their pages. */
+function withHoleLinks(text: string): string {
+  return text.replaceAll(/\b[A-Z]\w+\b/g, (word) => {
+    const hole = ISSUE_HOLES.find(({ name }) => name === word);
+    return hole === undefined ? word : `[${word}](${fileOf(hole)})`;
+  });
+}
+
+function holeTable(found: readonly Found[]): string {
+  const rows = found.map((one) => {
+    const hole = ISSUE_HOLES.find(({ name }) => name === one.hole.name);
+    const cells = FIX_VERDICTS.map(({ fix }) => openCell(hole?.openIn ?? [], fix));
+    return [titleCell(one), ...cells, "no", ...runCells(one)];
+  });
+  const fixes = ["no fix", "A", "B"];
+  return [
+    markdownTable(["what goes wrong", ...fixes, "ours", ...runHeader], rows),
+    "Every cell is checked by " +
+      '[test/model/issue.test.ts](../../test/model/issue.test.ts), "no" as well as "open"; "ours" is argued on each page.',
+  ].join("\n\n");
+}
+
+function openCell(openIn: readonly Cell[], fix: Fix): string {
+  const settings = openIn.filter((cell) => cell.fix === fix).map(({ startTime }) => startTime);
+  if (settings.length === 0) return "no";
+  if (settings.length === 2) return "open";
+  return settings.includes(true) ? "open with start times" : "open without start times";
+}
+
+const runHeader: readonly string[] = ["violated", "states", "on a real disk"];
+
+function titleCell({ hole }: Found): string {
+  return `[${titleOf(hole)}](${fileOf(hole)})`;
+}
+
+function runCells({ run, replayedBy }: Found): readonly string[] {
+  const tests = replayedBy.map((file) => `[${basename(file, ".test.ts")}](../../test/scenarios/${file})`);
+  return [`\`${run.property}\``, String(run.labels.length + 1), tests.join(", ") || "not yet"];
+}
+
+/** As a heading. */
+const titleOf = ({ title }: Hole): string => title.replace(/\.$/, "");
 
 /** One row for each must-fail configuration that removes a guard. */
 function guardTable(root: string, models: readonly ModelConfig[]): string {
@@ -182,9 +263,11 @@ function guardTable(root: string, models: readonly ModelConfig[]): string {
     const [named = ""] = readProperties(join(root, "tla"), model.config);
     const property = line === temporalViolation ? named : violatedBy(line);
     const configuration = `[${model.name}](../../tla/${model.config})`;
-    return [[model.guard, configuration, `\`${property}\``, String(trace)]];
+    const text = readFileSync(join(root, "tla", model.config), "utf8");
+    const guard = /Removed guard: (.+)/.exec(text)?.[1] ?? model.guard;
+    return [[guard, configuration, `\`${property}\``, String(trace)]];
   });
-  return markdownTable(["removed guard", "configuration", "violated", "states"], rows);
+  return markdownTable(["the guard that is removed", "configuration", "violated", "states"], rows);
 }
 
 /** A bar would end the cell, also in code. */

@@ -8,6 +8,7 @@ import { isProgram, runProgram } from "./console.ts";
 import { findingPages, generatedMark } from "./findingPages.ts";
 import { modelOf } from "./modelGraph.ts";
 import type { Run } from "./runs.ts";
+import { temporalViolation } from "./tlcOutput.ts";
 import { isTlcOutput, readTlcTrace } from "./tlcTrace.ts";
 import { reasonOf, ToolError } from "./toolError.ts";
 
@@ -72,7 +73,8 @@ export function readRun(text: string, configName: string): Run {
   }
   const { property, states } = readTlcTrace(text);
   const run = model.follow(states.length - 1, (i, _label, state) => state === states[i + 1]);
-  if (!run.property.split(", ").includes(property)) {
+  // The model has no liveness: there is only the run itself.
+  if (property !== temporalViolation && !run.property.split(", ").includes(property)) {
     const reason = `TLC says that it violates ${property}, the model: ${run.property || "nothing"}`;
     throw new ToolError("follow the run", reason, "Is it of this configuration?");
   }

@@ -119,7 +119,7 @@ function keyOf<Config, State, Step extends MachineStep<State>>(
   return states.slice(-1).map(machine.key).join();
 }
 
-/** The properties that the end of a run violates, by name; empty if none. */
+/** The properties that the end of a run violates, by name, `Deadlock` among them; empty if none. */
 function violatedBy<Config, State, Step extends MachineStep<State>>(
   machine: Machine<Config, State, Step>,
   config: Config,
@@ -133,7 +133,10 @@ function violatedBy<Config, State, Step extends MachineStep<State>>(
     step === undefined || before === undefined
       ? []
       : machine.stepProperties.filter(({ holds }) => !holds(config, before, step));
-  return [...names, ...stepNames].map(({ name }) => name).join(", ");
+  const isStuck = (state: State): boolean =>
+    machine.steps(config, state).length === 0 && !machine.isFinished(config, state);
+  const stuckNames = states.slice(-1).some(isStuck) ? ["Deadlock"] : [];
+  return [...[...names, ...stepNames].map(({ name }) => name), ...stuckNames].join(", ");
 }
 
 function stuck<State>(i: number, offered: readonly Path<State, MachineStep<State>>[]): ToolError {
