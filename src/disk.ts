@@ -93,7 +93,7 @@ function ignoreErrors(action: () => void): void {
   }
 }
 
-function failure(error: unknown): DiskFailure {
+export function failure(error: unknown): DiskFailure {
   const failed = error instanceof Error ? error : new Error(String(error));
   const { code } = failed as NodeJS.ErrnoException;
   return { ok: false, errno: code ?? failed.message, error: failed };
