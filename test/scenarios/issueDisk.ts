@@ -53,7 +53,10 @@ export function performNow(call: IssueCall): IssueReply {
 function perform(call: IssueCall): IssueDone {
   switch (call.call) {
     case "open":
-      return { ok: true, file: call.payload === undefined ? create(call.path) : link(call.path, call.payload) };
+      return {
+        ok: true,
+        file: call.payload === undefined ? create(call.path) : link(call.path, call.payload),
+      };
     case "write":
       fs.ftruncateSync(call.file.descriptor);
       fs.writeSync(call.file.descriptor, call.payload, 0);

@@ -42,12 +42,19 @@ export function withIssueWorld<T>(
   }
 }
 
-/** Drives the run to its end; what the directory and the callers say before its last step, and after it. */
-export function drive(world: IssueWorld, { states, labels }: Counterexample<State>): readonly string[] {
+/**
+ * Drives the run to its end, through its very states, or through any that the model of the world's configuration
+ * allows by the same steps. Returns what the directory and the callers say before the last step.
+ */
+export function drive(
+  world: IssueWorld,
+  { states, labels }: Pick<Counterexample<State>, "states" | "labels">,
+  through: "its states" | "any state" = "its states",
+): readonly string[] {
   let before: readonly string[] = [];
   for (const [i, label] of labels.entries()) {
     before = world.violations();
-    world.perform(label, states[i + 1]);
+    world.perform(label, states[i + 1], through);
   }
   return before;
 }

@@ -9,13 +9,13 @@
 
 import fs from "node:fs";
 import { join } from "node:path";
-import { processOf, type Step as ModelStep, steps } from "../../model/issue/actions.ts";
+import { type Step as ModelStep, processOf, steps } from "../../model/issue/actions.ts";
 import {
   type Agent,
   agents,
   type Config,
-  type Hole,
   freshId,
+  type Hole,
   type Id,
   initialState,
   type Life,
@@ -24,8 +24,8 @@ import {
   type State,
 } from "../../model/issue/state.ts";
 import { labelText } from "../../model/machine.ts";
-import { differences } from "../lockstep/projection.ts";
 import { at, ownerOf, type Proc, type Task } from "../../model/state.ts";
+import { differences } from "../lockstep/projection.ts";
 import { type IssueCall, type IssueReply, type LockFile, performNow } from "./issueDisk.ts";
 import {
   type CallAction,
@@ -37,9 +37,9 @@ import {
   isTooOld,
   type Module,
   type Reason,
+  type Run,
   release,
   request,
-  type Run,
   type Step,
   sweep,
   type TurnAction,
@@ -78,7 +78,19 @@ interface Pending {
 /** The real state is not what the model has after a step of that name, or there is no such step. */
 export class Divergence extends Error {
   override readonly name = "Divergence";
+  readonly step: string;
+  readonly what: string;
+
+  constructor(what: string, trace: readonly string[]) {
+    const step = trace.at(-1) ?? "";
+    super(`${step}: ${what}\nafter: ${trace.join("; ")}`);
+    this.step = step;
+    this.what = what;
+  }
 }
+
+/** Of a run that another configuration has. */
+export const NO_SUCH_STEP = "the model has no such step here";
 
 const DONE: IssueReply = { ok: true };
 
@@ -157,16 +169,19 @@ export class IssueWorld {
     this.processes = new Map(config.procs.map((proc) => [proc, start(proc)]));
   }
 
-  /** Makes `Open(a1)` happen, and compares. `next` says which of several outcomes the call is to have. */
-  perform(label: string, next?: State): void {
+  /**
+   * Makes `Open(a1)` happen, and compares. `next` says which of several outcomes the call is to have, and with
+   * `its states` it is the state that must come of it.
+   */
+  perform(label: string, next: State | undefined, through: "its states" | "any state"): void {
     const [, action = "", arg = ""] = /^(\w+)(?:\((\w+)\))?$/.exec(label) ?? [];
     this.trace.push(label);
     const candidates = steps(this.config, this.state).filter((step) => labelText(step.label) === label);
-    if (candidates.length === 0) throw this.divergence("the model has no such step here");
+    if (candidates.length === 0) throw this.divergence(NO_SUCH_STEP);
     const outside = this.calls[action];
     if (outside === undefined) this.step(action, arg, next ?? candidates[0]?.next ?? this.state);
     else outside(arg);
-    this.compare(candidates, next);
+    this.compare(candidates, through === "its states" ? next : undefined);
   }
 
   /** What is still open is closed, as the kernel does it for the dead. */
@@ -215,7 +230,10 @@ export class IssueWorld {
     const runs = [...this.processes.values()].some(
       ({ life, module }) => life !== "dead" && module.services.pid === pid,
     );
-    const known = [...this.holders().map(({ handle }) => handle?.file), ...this.pending.map(({ file }) => file)];
+    const known = [
+      ...this.holders().map(({ handle }) => handle?.file),
+      ...this.pending.map(({ file }) => file),
+    ];
     return runs && !known.some((file) => file?.inode === inode);
   }
 
@@ -439,10 +457,13 @@ export class IssueWorld {
   private mustFail(call: IssueCall, agent: Agent, next: State): IssueReply | undefined {
     const inode = this.inodeAtLock();
     const failure = { ok: false, errno: "EIO", error: INJECTED } as const;
-    if (call.call === "rm" && call.only === undefined && next.file !== null) return failure;
+    const { features, openHoles } = this.config;
+    const removeFails = features.includes("removeFails") && openHoles.includes("ForgetFailedRemoval");
+    const readFails = features.includes("readFails") && openHoles.includes("UnreadableIsStale");
+    if (call.call === "rm") return removeFails && next.file !== null ? failure : undefined;
     const seen = next.seen[agent];
     const empty = seen !== null && seen !== undefined && seen !== "absent" && seen.empty;
-    if (call.call !== "read" || !empty || this.content() === "" || inode === undefined) return undefined;
+    if (!readFails || call.call !== "read" || !empty || inode === undefined) return undefined;
     return { ...failure, inode };
   }
 
@@ -548,11 +569,12 @@ export class IssueWorld {
     const real = this.project();
     const expected = wanted === undefined ? candidates.map(({ next }) => next) : [wanted];
     const match = expected.find((candidate) => JSON.stringify(candidate) === JSON.stringify(real));
-    if (match === undefined) throw this.divergence(expected.map((other) => differences(other, real)).join(" or "));
+    if (match === undefined)
+      throw this.divergence(expected.map((other) => differences(other, real)).join(" or "));
     this.state = match;
   }
 
   private divergence(what: string): Divergence {
-    return new Divergence(`${this.trace.at(-1) ?? "the start"}: ${what}\nafter: ${this.trace.join("; ")}`);
+    return new Divergence(what, this.trace);
   }
 }
