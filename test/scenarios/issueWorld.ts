@@ -26,7 +26,7 @@ import {
 import { labelText } from "../../model/machine.ts";
 import { at, ownerOf, type Proc, type Task } from "../../model/state.ts";
 import { differences } from "../lockstep/projection.ts";
-import { type IssueCall, type IssueReply, type LockFile, performNow } from "./issueDisk.ts";
+import { type IssueReply, type LockFile, performNow } from "./issueDisk.ts";
 import {
   type CallAction,
   type Caller,
@@ -424,7 +424,7 @@ export class IssueWorld {
   /** The real call. The code behind it begins with a turn: it is taken there, and waits. */
   private effect(pending: Pending, step: Step & { readonly kind: "call" }, next: State): void {
     const { agent } = pending;
-    const failing = this.mustFail(step.call, agent, next);
+    const failing = this.mustFail(step.action, agent, next);
     const reply = failing ?? performNow(step.call);
     if (step.call.call === "open" && reply.ok && reply.file !== undefined) {
       pending.file = reply.file;
@@ -454,16 +454,16 @@ export class IssueWorld {
   }
 
   /** A removal after which the file is still there, and a read that gives nothing of what is written. */
-  private mustFail(call: IssueCall, agent: Agent, next: State): IssueReply | undefined {
+  private mustFail(action: CallAction, agent: Agent, next: State): IssueReply | undefined {
     const inode = this.inodeAtLock();
     const failure = { ok: false, errno: "EIO", error: INJECTED } as const;
     const { features, openHoles } = this.config;
     const removeFails = features.includes("removeFails") && openHoles.includes("ForgetFailedRemoval");
     const readFails = features.includes("readFails") && openHoles.includes("UnreadableIsStale");
-    if (call.call === "rm") return removeFails && next.file !== null ? failure : undefined;
+    if (action === "Remove") return removeFails && next.file !== null ? failure : undefined;
     const seen = next.seen[agent];
     const empty = seen !== null && seen !== undefined && seen !== "absent" && seen.empty;
-    if (!readFails || call.call !== "read" || !empty || inode === undefined) return undefined;
+    if (!readFails || action !== "Read" || !empty || inode === undefined) return undefined;
     return { ...failure, inode };
   }
 
