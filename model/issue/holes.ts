@@ -70,7 +70,7 @@ export const FIX_VERDICTS: readonly FixVerdict[] = [
     title: "Fix B, late delete",
     enough: false,
     withoutStartTimes:
-      "The scenario of the issue is closed, with any number of releases in flight. OrphanByPath, OrphanWhileTaking and OrphanOfAnotherRegistry are as before, without any crash, and B adds holes of its own: LateDeleteHitsAnother, JoinWhileReleasing, ExitWhileReleasing.",
+      "The scenario of the issue is closed, with several releases in flight too. OrphanByPath, OrphanWhileTaking and OrphanOfAnotherRegistry are as before, without any crash, and B adds holes of its own: LateDeleteHitsAnother, JoinWhileReleasing, ExitWhileReleasing.",
     withStartTimes:
       "B is worse than nothing: exclusive tasks that nothing befalls, and whom the algorithm of the issue served well, lose their entry in HELD_LOCKS, and their lock file is never removed (LateDeleteHitsAnother). Holders who share lose the lock (JoinWhileReleasing). One crash is enough for two holders (StaleByPath).",
   },
@@ -86,7 +86,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     story:
       "a1 releases: its entry is out of HELD_LOCKS, its file still there. a2, of the same process, finds the file, its own pid in it, and no entry: an orphan. It removes the file of a1, creates its own and holds. The removal that a1 has sent removes the file of a2, and the next one who asks holds beside a2.",
     closedBy:
-      "The orphan rule says no while a release of this process is in flight. Fix A does that for one release at a time, fix B for all. A removal that removes only its own file would do as well, but there is none.",
+      "The orphan rule says no while a release of this process is in flight. Fix A does that for one release at a time, fix B for all of them.",
     whyOursIsNot: `There is no orphan rule, so nobody guesses whether a lock with the own pid is the own one, and nobody contends beside a release (${G4}; guards \`JudgeByHeldLocks\` and \`ContendWhileReleasing\`).`,
   },
   {
@@ -131,7 +131,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     configuration: "IssueOrphanByPath",
     property: "MutualExclusion",
     story:
-      "a2 reads the lock of a1. Before a2 judges what it read, a1 releases, and the release ends: no entry, no guard, no file. b1, of another process, takes the lock. Now a2 judges: its own pid, no entry, an orphan. It removes by path, which is the lock of b1, and takes it. Nobody has crashed, and both fixes have done their work by then.",
+      "a2 reads the lock of a1. Before a2 judges what it read, a1 releases, and the release ends: no entry, no guard, no file. b1, of another process, takes the lock. Now a2 judges what it read: its own pid, no entry, an orphan. It removes by path, which is the lock of b1, and the next one of its process holds beside b1. Nobody has crashed, and both fixes have done their work by then.",
     closedBy:
       "Nothing small: the removal must remove the file that was read and no other, in one step, and no system call does that for a file.",
     whyOursIsNot: `\`Evict\` unlinks a name in the lock, used once in the world, not a path: late or repeated it hits nobody (${G7}; guard \`EvictByPath\`). And there is no orphan rule.`,
@@ -143,9 +143,9 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     configuration: "IssueStaleByPath",
     property: "MutualExclusion",
     story:
-      "An owner dies. Two contenders read its file and judge it dead, both rightly. The first one removes it, creates its own and holds. The second one's removal, by path, removes that, and it takes the lock too. Start times make the verdict better and the removal no safer. A file that is removed because of its age goes the same way.",
+      "An owner dies. Two contenders, one of them the next life of its process, read its file and judge it dead, both rightly. The first one removes it, creates its own and holds. The second one's removal, by path, removes that, and it takes the lock too. Start times make the verdict better and the removal no safer. A file that is removed because of its age goes the same way.",
     closedBy:
-      "Nothing small: the removal must remove the file that was judged and no other, in one step, and no system call does that for a file. To read once more before the removal makes the window smaller and leaves it open.",
+      "Nothing small: the removal must remove the file that was judged and no other, in one step, and no system call does that for a file. Reading once more before the removal is a look and then an act again.",
     whyOursIsNot: `\`Evict\` unlinks the dead owner's name in the lock, so the second one finds nothing to unlink (${G7}; guard \`EvictByPath\`).`,
   },
   {
@@ -210,7 +210,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     configuration: "IssueUnwrittenIsStale",
     property: "MutualExclusion",
     story:
-      "a1 has created the file; before it writes the payload its process is stopped, or the machine sleeps, for longer than staleMs. b1 reads nothing, finds the mtime old, removes the file and takes the lock. a1 goes on: it writes to a file that has no name any more, and holds.",
+      "a1 has created the file and not yet written its payload when b1 reads: nothing, so the mtime decides. More than staleMs go by before b1 asks for it (its process is stopped, the machine sleeps); a1 has written by then, and holds. The mtime is old, b1 removes the file and takes the lock. It goes the same way if a1 is the one that is stopped, between open and write: it then writes to a file that has no name any more, and holds.",
     closedBy:
       "The file appears with its payload in it: it is written under another name, and linked to the lock path.",
     whyOursIsNot: `The lock appears by one rename with the owner's name in it; it is never seen half made, so there is no grace time (${G1}).`,
@@ -290,7 +290,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     configuration: "IssueSweepOfNothing",
     property: "MutualExclusion",
     story:
-      "The sweep lists the lock of a1. Until it reads, a1 has released: nothing, so no pid, so stale, and the sweep knows no mtime rule. b1 takes the lock, and the sweep removes it. A lock that is not written yet is removed as well.",
+      "The sweep lists the lock of a1. Until it reads, a1 has released: nothing, so no pid, so stale, and the sweep knows no mtime rule. a1 takes the lock again, and the sweep removes it. A lock that is not written yet is removed as well.",
     closedBy: "The sweep passes over what it cannot read.",
     whyOursIsNot: `The sweep removes the homes of the dead, by name, and never touches the lock path (${G7}).`,
   },
@@ -301,7 +301,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     configuration: "IssueSweepByPath",
     property: "MutualExclusion",
     story:
-      "The sweep reads the file of a dead owner and judges it dead, rightly. Before it removes it, another one has taken the lock over. The sweep removes by path: the lock of the new holder.",
+      "The sweep reads the file of a dead owner and judges it dead, rightly. Before it removes it, another one has removed it, another sweep or a takeover, and the lock is taken. The sweep removes by path: the lock of the new holder.",
     closedBy:
       "Nothing small: the removal must remove the file that was judged and no other, in one step, and no system call does that for a file.",
     whyOursIsNot: `The sweep removes the homes of the dead, by name, and never touches the lock path (${G7}; guard \`EvictByPath\`).`,

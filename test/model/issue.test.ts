@@ -1,13 +1,12 @@
 /** The algorithm of the issue: its holes, found without Java, in each fix and setting. */
 
-import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { explore, findViolation } from "../../model/explore.ts";
 import { type Cell, FIX_VERDICTS, ISSUE_HOLES, type IssueHole } from "../../model/issue/holes.ts";
 import { issueLock } from "../../model/issue/issueLock.ts";
-import { type Config, FEATURES, FIXES, HOLES, PCS } from "../../model/issue/state.ts";
+import { type Config, FIXES, HOLES } from "../../model/issue/state.ts";
 import { readIssueConfig } from "../../tla/tools/constants.ts";
 import { comparableOf, describeAgainstTlc, describePinned } from "./againstTlc.ts";
 
@@ -97,51 +96,6 @@ describe("is the fix enough (FIX_VERDICTS)", () => {
     for (const fix of FIXES) {
       const crashing = { ...plain({ fix, startTime: true }), tasks: ["a1", "b1"], maxCrashes: 1 };
       expect(findViolation(issueLock, crashing, "MutualExclusion"), fix).not.toBeNull();
-    }
-  });
-});
-
-describe("one vocabulary in tla/IssueLock.tla and model/issue/", () => {
-  const spec = readFileSync(join(tla, "IssueLock.tla"), "utf8");
-  const between = (from: string, to: string): string => spec.slice(spec.indexOf(from), spec.indexOf(to));
-  const quoted = (text: string): string[] => [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? "");
-
-  it("the actions are the model's, in the same order", () => {
-    const body = between("(* The actions *)", "\nTask(t) ==");
-    const helpers = ["Dead", "Orphan", "TooOld", "Nothing"];
-    const defined = [...body.matchAll(/^([A-Z]\w*)(?:\((?:t|x|p|n|p, n|s)\))? ==/gm)].map(
-      ([, name]) => name ?? "",
-    );
-    expect(defined.filter((name) => !helpers.includes(name))).toEqual(issueLock.actions);
-  });
-
-  it("the variables are the fields of the model's state, in the same order", () => {
-    const block = between("VARIABLES", "procVars ==");
-    const names = [...block.matchAll(/^ {2}(\w+),? /gm)].map(([, name]) => name ?? "");
-    const [initial] = issueLock.initialStates(plain({ fix: "none", startTime: true }));
-    expect(names).toEqual(Object.keys(initial ?? {}));
-  });
-
-  it("the program counters are the model's", () => {
-    const names = new Set([...quoted(between("Taking ==", "PCs ==")), "idle", "holding"]);
-    expect([...names].sort()).toEqual([...PCS].sort());
-  });
-
-  it("holes, features and fixes are the model's, in the same order", () => {
-    expect(quoted(between("Holes == {", "AllFeatures == {"))).toEqual([...HOLES]);
-    expect(quoted(between("AllFeatures == {", "\nASSUME"))).toEqual([...FEATURES]);
-    expect(quoted(/Fix \\in (\{.*?\})/.exec(spec)?.[1] ?? "")).toEqual([...FIXES]);
-  });
-
-  it("every hole that the specification names is one of the list, and is used", () => {
-    const body = spec.slice(spec.indexOf("ASSUME"));
-    const used = new Set([...body.matchAll(/"([A-Z]\w+)"/g)].map(([, name]) => name ?? ""));
-    expect([...used].sort()).toEqual([...HOLES].sort());
-  });
-
-  it("the properties are defined in the specification, under the same names", () => {
-    for (const { name } of [...issueLock.invariants, ...issueLock.stepProperties]) {
-      expect(spec, name).toMatch(new RegExp(`^${name} ==`, "m"));
     }
   });
 });
