@@ -19,16 +19,22 @@ export function slow(call: Call, side: Side, ms: number): readonly string[] {
   return [...quiet, "-e", `trace=${call}`, "-e", `inject=${call}:${side}=${ms}ms`];
 }
 
-/** Waits until strace holds a thread of that process, at two looks in a row: the delay of an injected call. */
+/** How many looks in a row a thread must be held: at an event (a new thread, say) strace holds it for a moment. */
+const LOOKS = 5;
+const LOOK_EVERY_MS = 20;
+
+/** Waits until strace holds a thread of that process: the delay of an injected call, which must be longer. */
 export async function untilStopped({ hostPid }: Child): Promise<void> {
-  const stopped = (): readonly string[] =>
-    readdirSync(`/proc/${hostPid}/task`).filter((tid) =>
-      readFileSync(`/proc/${hostPid}/task/${tid}/stat`, "latin1").includes(") t "),
-    );
+  const isStopped = (tid: string): boolean =>
+    readFileSync(`/proc/${hostPid}/task/${tid}/stat`, "latin1").includes(") t ");
   for (;;) {
-    const before = stopped();
-    await sleep(20);
-    if (stopped().some((tid) => before.includes(tid))) return;
+    let held = readdirSync(`/proc/${hostPid}/task`).filter(isStopped);
+    for (let look = 1; look < LOOKS && held.length > 0; look++) {
+      await sleep(LOOK_EVERY_MS);
+      held = held.filter(isStopped);
+    }
+    if (held.length > 0) return;
+    await sleep(LOOK_EVERY_MS);
   }
 }
 
