@@ -1,12 +1,14 @@
 /**
- * Homes that the dead leave beside the lock are removed by name, once per process and directory, in the
- * background. A named extra of the protocol: it touches private directories only, never a lock path, and
- * only those whose owner is proved dead.
+ * What the dead leave beside the lock, homes and life sockets, is removed by name, once per process and directory,
+ * in the background. A named extra of the protocol: it touches private things only, never a lock path, and only
+ * those whose owner is proved dead.
  */
 
 import fs from "node:fs/promises";
 import { join } from "node:path";
-import { formatOwnerName, parseHomeName } from "./owner/name.ts";
+import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
+import { formatOwnerName, isKnownJunk, parseHomeName } from "./owner/name.ts";
+import { isLocalDisk } from "./paths.ts";
 import type { Owners } from "./registry.ts";
 
 const swept: Set<string> = new Set();
@@ -18,16 +20,18 @@ export function sweepOnce(directory: string, owners: Owners): void {
   void sweep(directory, owners);
 }
 
-/** Removes the homes of the dead; the names of those that were removed. */
+/** Removes the homes and life sockets of the dead; the names of those that were removed. */
 export async function sweep(directory: string, owners: Owners): Promise<readonly string[]> {
   const removed: string[] = [];
+  const local = isLocalDisk(directory);
   try {
     for await (const { name } of await fs.opendir(directory)) {
       const owner = parseHomeName(name)?.owner;
-      if (owner === undefined) continue;
-      const ownerName = formatOwnerName(owner);
-      if (owners.judge(ownerName).verdict !== "dead") continue;
-      if (await removeHome(join(directory, name), ownerName)) removed.push(name);
+      const gone =
+        owner === undefined
+          ? local && isLifeSocketName(name) && (await sweepLifeSocket(directory, name))
+          : await sweepHome(join(directory, name), formatOwnerName(owner), local, owners);
+      if (gone) removed.push(name);
     }
   } catch {
     // The directory went away, or may not be read: nothing to sweep, and nobody waits for it.
@@ -35,14 +39,26 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
   return removed;
 }
 
+async function sweepHome(home: string, owner: string, local: boolean, owners: Owners): Promise<boolean> {
+  const place = { path: home, local };
+  const ask = owners.ask?.([owner], place);
+  if (ask !== undefined) await new Promise<void>(ask);
+  return owners.judge(owner, place).verdict === "dead" && (await removeHome(home, owner));
+}
+
 async function removeHome(home: string, ownerName: string): Promise<boolean> {
   try {
     await fs.unlink(join(home, ownerName)).catch(ignoreMissing);
+    for (const name of (await fs.readdir(home)).filter(isKnownJunk)) await removeJunk(join(home, name));
     await fs.rmdir(home);
     return true;
   } catch {
     return false; // another sweeper was first, or somebody put a thing of his own there
   }
+}
+
+async function removeJunk(path: string): Promise<void> {
+  await fs.unlink(path).catch(() => fs.rmdir(path));
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -18,12 +18,14 @@ export interface OwnerIdentity {
   readonly processStart: string;
   /** Field 22 of `/proc/<pid>/task/<tid>/stat`. */
   readonly threadStart: string;
-  /** Hash of machine id and host name, or of what the user sets. */
+  /** Hash of machine id and host name, or of what the user sets; `m` before it if it is not the name alone (A6). */
   readonly host: string;
   readonly boot: string;
   /** Inode number of the namespace, unique in one kernel. */
   readonly pidNamespace: string;
   readonly timeNamespace: string;
+  /** Names the life socket of the process; `-` where there can be none. */
+  readonly life: string;
   /** New for each home, so that a name is used once in the world. */
   readonly nonce: string;
 }
@@ -44,7 +46,14 @@ export function readOwnerScope(observer: ProcessObserver, options: OwnerScopeOpt
     host: readHost(observer, options.host),
     boot: readBoot(observer),
     ...readNamespaces(observer),
+    life: drawLife(observer),
   };
+}
+
+/** A1: the handles of a worker are closed before its last calls have ended, so its socket would prove nothing. */
+function drawLife({ platform, mainThread }: ProcessObserver): string {
+  const mayHaveSocket = mainThread && (platform === "linux" || platform === "android");
+  return mayHaveSocket ? randomBytes(8).toString("hex") : "-";
 }
 
 /** 96 random bits: a collision needs some 2^48 homes. */
@@ -79,12 +88,13 @@ function startOf(reading: StatReading): string {
 }
 
 function readHost(observer: ProcessObserver, chosen: string | undefined): string {
-  if (chosen !== undefined) return digest("host set by the user", chosen);
+  if (chosen !== undefined) return `m${digest("host set by the user", chosen)}`;
   const hostName = observer.hostName();
   const machineId = readMachineId(observer);
   // Names that half the world has say nothing by themselves: a scope field is never a constant (A1).
   if (machineId === undefined && SAYS_NOTHING.has(hostName)) return unreadable();
-  return digest("machine id and host name", machineId ?? "", hostName);
+  const host = digest("machine id and host name", machineId ?? "", hostName);
+  return machineId === undefined ? host : `m${host}`;
 }
 
 const SAYS_NOTHING: ReadonlySet<string> = new Set(["", "(none)", "localhost", "localhost.localdomain"]);

@@ -20,17 +20,19 @@ describe("on Linux", () => {
       tid: "4711",
       processStart: "1000",
       threadStart: "1000",
-      host: "1aa71329822b591e",
+      host: "m1aa71329822b591e",
       boot: "d463d2d5a9227d7f",
       pidNamespace: "4026531836",
       timeNamespace: "4026531834",
+      life: expect.stringMatching(/^[0-9a-f]{16}$/),
     });
-    expect(scopeOf({})).toEqual(scope);
+    expect(scopeOf({})).toEqual({ ...scope, life: expect.not.stringMatching(scope.life) });
   });
 
   it("a worker has its own thread id and start", () => {
     const links = { ...LINUX_LINKS, "/proc/thread-self": "4711/task/4713" };
-    expect(scopeOf({ links })).toMatchObject({ tid: "4713", processStart: "1000", threadStart: "1300" });
+    const worker = { tid: "4713", processStart: "1000", threadStart: "1300", life: "-" };
+    expect(scopeOf({ links, mainThread: false })).toMatchObject(worker);
   });
 
   it("a thread that is not one of ours is not believed", () => {
@@ -108,6 +110,12 @@ describe("the host", () => {
     expect(new Set(hosts).size).toBe(4);
   });
 
+  // tests A6
+  it("says whether a machine id is in it", () => {
+    expect(scopeOf({}).host).toMatch(/^m[0-9a-f]{16}$/);
+    expect(scopeOf({ files: withoutMachineId }).host).toMatch(/^[0-9a-f]{16}$/);
+  });
+
   it("takes the machine id of D-Bus if that is the only one", () => {
     const files = { ...withoutMachineId, "/var/lib/dbus/machine-id": machineId ?? "" };
     expect(scopeOf({ files }).host).toBe(scopeOf({}).host);
@@ -122,7 +130,7 @@ describe("the host", () => {
 
   it("is what the user sets, whatever the machine", () => {
     const host = scopeOf({}, "Büro 7").host;
-    expect(host).toMatch(/^[0-9a-f]{16}$/);
+    expect(host).toMatch(/^m[0-9a-f]{16}$/);
     expect(scopeOf({ hostName: "other", files: {} }, "Büro 7").host).toBe(host);
     expect(scopeOf({}, "Büro 8").host).not.toBe(host);
     expect(scopeOf({}, "box").host).not.toBe(scopeOf({}).host);
@@ -140,7 +148,8 @@ describe("elsewhere", () => {
     expect(scopeOf({ platform })).toMatchObject({
       ...expected,
       timeNamespace: "-",
-      host: "1aa71329822b591e",
+      life: "-",
+      host: "m1aa71329822b591e",
     });
   });
 
@@ -157,7 +166,7 @@ describe("this process", () => {
     const scope = readOwnerScope(createObserver());
     expect(formatOwnerName({ ...scope, nonce: newNonce() })).toMatch(/^own1_/);
     expect(scope.pid).toBe(String(process.pid));
-    expect(readOwnerScope(createObserver())).toEqual(scope);
+    expect(readOwnerScope(createObserver())).toEqual({ ...scope, life: expect.any(String) });
   });
 
   it("never draws a nonce twice", () => {
