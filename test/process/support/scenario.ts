@@ -186,7 +186,7 @@ const self: OwnerScope = readOwnerScope(createObserver());
 /** What no sweep may touch: files of others, what looks like ours and is not, the home of a living owner. */
 function plantBystanders({ directory, root = "" }: Where): readonly string[] {
   const at = join(root, directory);
-  const living = formatOwnerName({ ...self, nonce: newNonce() });
+  const living = formatOwnerName({ ...self, life: "-", nonce: newNonce() });
   const home = join(at, homeName("a.jsonl.lock", living));
   fs.writeFileSync(join(at, "notes.txt"), "notes");
   for (const path of [join(at, ".swl-not-a-home"), join(at, "b.jsonl.lock"), home]) fs.mkdirSync(path);
