@@ -5,6 +5,7 @@
  * is no step of the protocol (a handle, the watchdog, an exit, a sweep) is asked of the library itself.
  */
 
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,11 +59,14 @@ const STORIES: Readonly<Record<Hole, Story>> = {
       expectWaits(world, "b1");
       expectHolders(world, "a1");
     })(code);
-    // The verdict itself: our pid, another nonce, and no start times.
-    const self = { ...readOwnerScope(createObserver()), processStart: "-", threadStart: "-" };
-    const other = formatOwnerName({ ...self, nonce: "e".repeat(24) });
-    const judged = createOwners(self).judge(other, { path: tmpdir(), local: true });
-    expect(judged.verdict).not.toBe("dead");
+    // The verdict itself: our pid, another nonce, and no start times. It would say "dead" of another pid.
+    const self = { ...readOwnerScope(createObserver()), processStart: "-", threadStart: "-", life: "-" };
+    const judge = (pid: string): string => {
+      const name = formatOwnerName({ ...self, pid, tid: pid, nonce: "e".repeat(24) });
+      return createOwners(self).judge(name, { path: tmpdir(), local: true }).verdict;
+    };
+    expect(judge(self.pid)).toBe("unknown");
+    expect(judge(String(spawnSync(process.execPath, ["-e", ""]).pid))).toBe("dead");
   },
 
   OrphanByPath: ours(["a1", "a2", "b1"], {}, (world) => {

@@ -175,23 +175,23 @@ export const REPLAYS: readonly Replay[] = [
   },
 ];
 
-/** The tests by file: of every hole each has at most one. */
+/** Where the stories are told to our lock. */
+export const REFUSED_IN = "issueRefused.test.ts";
+
+/** The test files of this folder that replay holes: what a page calls that, and the title of each hole's test. */
 export const REPLAY_FILES: Readonly<
-  Record<string, { readonly what: string; title(of: Replay): string | undefined }>
+  Record<string, { readonly what: string; readonly title: (replay: Replay) => string | undefined }>
 > = {
   "issueOnDisk.test.ts": { what: "step by step", title: endOf },
   "issueInProcesses.test.ts": { what: "in processes", title: ({ processes }) => processes },
-  "issueRefused.test.ts": { what: "refused by ours", title: ({ refusal }) => refusal },
+  [REFUSED_IN]: { what: "refused", title: ({ refusal }) => refusal },
 };
 
 /** What the directory and the callers say at the end of the run. */
 function endOf({ holders, file }: Replay): string {
-  const say =
-    holders.length === 0
-      ? "nobody holds"
-      : `${holders.join(" and ")} say${holders.length === 1 ? "s" : ""} that he holds`;
-  const what = holders.length > 1 ? say.replace("that he holds", "that they hold") : say;
-  return `${what}, and ${file === undefined ? "no file" : `the file of ${file}`} stands at the lock path`;
+  const who = holders.join(" and ");
+  const hold = who === "" ? "nobody holds" : `${who} ${holders.length > 1 ? "hold" : "holds"}`;
+  return `${hold}, and ${file === undefined ? "nothing" : `the file of ${file}`} is at the lock path`;
 }
 
 /** The test of this file that replays the hole, as vitest prints it. */
