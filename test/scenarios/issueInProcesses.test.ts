@@ -17,7 +17,7 @@ import { describeReplays } from "./describeReplays.ts";
 import type { Gate, IssueWorkerOptions } from "./issueWorker.ts";
 
 /** So old is stale, where a story needs that; long against what a process does between two calls. */
-const STALE_MS = 400;
+const STALE_MS = 200;
 const NEVER_STALE_MS = 30 * 60_000;
 /** As on macOS and Windows. */
 const NO_START_TIMES = { startTime: false };
