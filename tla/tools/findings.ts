@@ -12,10 +12,11 @@ import { temporalViolation } from "./tlcOutput.ts";
 import { isTlcOutput, readTlcTrace } from "./tlcTrace.ts";
 import { reasonOf, ToolError } from "./toolError.ts";
 
-const usage = `Usage: npm run findings -- [--check] [--trace FILE --config NAME]
+const usage = `Usage: npm run findings -- [--check] [--dir DIR] [--trace FILE --config NAME]
 Writes the pages of spec/findings/ from the shortest runs that the explorer finds. Needs no Java.
 
   --check        write nothing; name the pages that are out of date
+  --dir DIR      the folder of the pages (default: spec/findings)
   --trace FILE   print the diagram of one run: of TLC's output, or of steps, "Request(a1); Take(a1)" or one a line
   --config NAME  the configuration of that run, as tla/models.json names its .cfg file
 
@@ -24,16 +25,20 @@ Exit code: 0 done, or up to date, 1 out of date, 2 nothing could be said.`;
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 async function main(args: readonly string[]): Promise<number> {
-  const { check, trace, config, help } = parse(args);
+  const { check, dir, trace, config, help } = parse(args);
   if (help) {
     console.log(usage);
     return 0;
   }
-  if (trace !== undefined) {
-    console.log(sequenceDiagram(readRun(await readText(trace), nameOf(config)).picture));
+  if (trace !== undefined || config !== undefined) {
+    if (trace === undefined || config === undefined) {
+      const reason = "a run alone does not say what its constants are, and a configuration not which run";
+      throw new ToolError("draw the run", reason, "Name both, --trace and --config.");
+    }
+    console.log(sequenceDiagram(readRun(await readText(trace), basename(config, ".cfg")).picture));
     return 0;
   }
-  const folder = join(root, "spec", "findings");
+  const folder = dir ?? join(root, "spec", "findings");
   const outdated = outOfDate(folder, await findingPages(root));
   return check ? report(outdated) : update(folder, outdated);
 }
@@ -42,16 +47,13 @@ function parse(args: readonly string[]) {
   const flag = { type: "boolean", default: false } as const;
   const text = { type: "string" } as const;
   try {
-    return parseArgs({ args: [...args], options: { check: flag, trace: text, config: text, help: flag } })
-      .values;
+    return parseArgs({
+      args: [...args],
+      options: { check: flag, dir: text, trace: text, config: text, help: flag },
+    }).values;
   } catch (cause) {
     throw new ToolError("read the arguments", reasonOf(cause), "See --help.", { cause });
   }
-}
-
-function nameOf(config: string | undefined): string {
-  if (config !== undefined) return basename(config, ".cfg");
-  throw new ToolError("draw the run", "a run alone does not say what its constants are", "Name --config.");
 }
 
 async function readText(file: string): Promise<string> {
@@ -100,8 +102,8 @@ export function outOfDate(
 }
 
 function report(outdated: ReadonlyMap<string, string | null>): number {
-  if (outdated.size === 0) console.log("spec/findings/ is up to date");
-  for (const file of outdated.keys()) console.log(`out of date: spec/findings/${file}`);
+  if (outdated.size === 0) console.log("all pages are up to date");
+  for (const file of outdated.keys()) console.log(`out of date: ${file}`);
   if (outdated.size > 0) console.log("Run `npm run findings`.");
   return outdated.size === 0 ? 0 : 1;
 }
@@ -111,9 +113,9 @@ async function update(folder: string, outdated: ReadonlyMap<string, string | nul
   for (const [file, text] of outdated) {
     if (text === null) await rm(join(folder, file));
     else await writeFile(join(folder, file), text);
-    console.log(`${text === null ? "removed" : "wrote"} spec/findings/${file}`);
+    console.log(`${text === null ? "removed" : "wrote"} ${file}`);
   }
-  if (outdated.size === 0) console.log("spec/findings/ is up to date");
+  if (outdated.size === 0) console.log("all pages are up to date");
   return 0;
 }
 

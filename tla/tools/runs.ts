@@ -10,6 +10,8 @@ import { canonical, parseValue, type Value } from "./values.ts";
 export interface Run {
   /** What its end violates. */
   readonly property: string;
+  /** Its states, as canonical texts, the initial one first. */
+  readonly states: readonly string[];
   /** As the specification writes them, `Take(a1)`. */
   readonly labels: readonly string[];
   /** Per step, which variables it changes: `pc[a1]: "idle" → "take"`. */
@@ -28,14 +30,10 @@ export function inWords<Config, State>(
   config: Config,
   found: Counterexample<State>,
 ): Run {
-  const texts = found.states.map((state) => stateText(stateVariables(config, state)));
-  const changes = texts.slice(1).map((after, i) => changesBetween(texts[i] ?? after, after));
-  return {
-    property: found.property,
-    labels: found.labels,
-    changes,
-    picture: pictureOf(adapter, config, found),
-  };
+  const { property, labels } = found;
+  const states = found.states.map((state) => stateText(stateVariables(config, state)));
+  const changes = states.slice(1).map((after, i) => changesBetween(states[i] ?? after, after));
+  return { property, states, labels, changes, picture: pictureOf(adapter, config, found) };
 }
 
 /** One line for each variable that differs; of a function on names, for each of its values that differs. */
