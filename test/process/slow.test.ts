@@ -118,6 +118,35 @@ async function giveUpAndAskAgain(
   };
 }
 
+describe("a process that is killed in the middle of a call, while it takes over", () => {
+  for (const call of ["mkdir", "rename", "getdents64", "unlink"] as const) {
+    for (const side of SIDES) {
+      const where = side === "delay_enter" ? "before" : "after";
+      scenario(
+        `${where} ${call}: the next one takes over, and sweeps`,
+        { needs: [tracing] },
+        async (session) => {
+          const dead = await session.start("dead");
+          await dead.acquire();
+          await dead.kill();
+          const victim = await session.start("victim", { prefix: slow(call, side, 1_000) });
+          void victim.acquire();
+          // Its first rename is that of its life socket, before there is a home; the one that counts is Take.
+          if (call === "rename") while (!contends(session, victim)) await sleep(5);
+          await untilStopped(victim);
+          victim.signal("SIGKILL");
+          const next = await session.start("next");
+          const acquired = await next.acquire();
+          expect(acquired).toMatchObject({ held: true, found: ["dead"] });
+          expect(acquired.waitedMs).toBeLessThan(2_000);
+          // strace waits for the end of its delay, and for the victim after that.
+          await victim.ended;
+        },
+      );
+    }
+  }
+});
+
 describe("an eviction that is slow", () => {
   scenario("takes nothing from whoever was faster", { needs: [tracing] }, async (session) => {
     const { faster, acquired, evicting } = await overtakeEvictor(session);
@@ -191,9 +220,7 @@ async function contendWithSlow(session: Session, run: number, sections: number):
   const working = crew.map((child) => child.ask("sections", { count: sections }));
   if (victim !== undefined) {
     // Each has made its home: whatever is slow in it, it contends.
-    const contends = ({ pid }: Child): boolean =>
-      session.listing().some((entry) => entry.includes(`-own1_${pid}_`));
-    while (!crew.every(contends)) await sleep(5);
+    while (!crew.every((child) => contends(session, child))) await sleep(5);
     await victim.kill();
   }
   const answers = await Promise.all(working);
@@ -202,6 +229,11 @@ async function contendWithSlow(session: Session, run: number, sections: number):
   session.expectAlone(found, victim === undefined ? [] : ["victim"]);
   await Promise.all(crew.map((child) => child.leave()));
   return crew.length * sections;
+}
+
+/** It has made a home, or has had the lock. */
+function contends(session: Session, { pid }: Child): boolean {
+  return session.listing().some((entry) => entry.includes(`own1_${pid}_`));
 }
 
 /** The slow one, with the run's kind of call, side and delay; and two others. */

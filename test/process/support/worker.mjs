@@ -18,7 +18,7 @@ import { openWitness } from "../../support/witness.mjs";
 
 /** @type {{ who: string, sessionFile: string, witness: string, library: string, without?: boolean, count?: number }} */
 const params = isMainThread ? JSON.parse(process.argv[2] ?? "") : workerData;
-const signals = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "unhandledRejection", "beforeExit"];
+const signals = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "unhandledRejection"];
 const listeners = () => Object.fromEntries(signals.map((name) => [name, process.listenerCount(name)]));
 const listenersBefore = listeners();
 
