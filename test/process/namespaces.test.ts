@@ -259,7 +259,7 @@ describe("an owner that was killed", () => {
       const next = await renameHost(session, without("hostIgnored"));
       expect(await next.acquire({ timeoutMs: PATIENCE_MS })).toMatchObject({
         held: false,
-        verdict: /another host/,
+        verdict: expect.stringContaining("another host"),
       });
     },
   );
