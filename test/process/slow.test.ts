@@ -26,8 +26,8 @@ describe("an acquisition that is given up while a call of it is slow", () => {
           const giver = await session.start("giver", { prefix: slow(call, side, SLOW_MS) });
           const found: string[] = [];
           let givenUp = 0;
-          for (const [stage, timeoutMs] of STAGES) {
-            const result = await giveUpAndAskAgain(session, giver, stage, timeoutMs);
+          for (const [stage, moment] of STAGES) {
+            const result = await giveUpAndAskAgain(session, giver, stage, moment);
             expect(result.second).toMatchObject({ held: true });
             found.push(...result.found);
             if (!result.first.held) givenUp++;
@@ -79,8 +79,12 @@ async function giveUpBeforeHeir(
 
 type Stage = "free" | "held" | "dead";
 
+/** A timeout in ms, or an AbortSignal in the next turn, with the first asynchronous call under way. */
+type Moment = number | "aborted";
+
 /** Moments of an acquisition: in its first slow call, and in a later one. */
-const STAGES: readonly (readonly [stage: Stage, timeoutMs: number])[] = [
+const STAGES: readonly (readonly [stage: Stage, moment: Moment])[] = [
+  ["free", "aborted"],
   ["free", 15],
   ["held", 70],
   ["dead", 15],
@@ -97,15 +101,18 @@ async function giveUpAndAskAgain(
   session: Session,
   giver: Child,
   stage: Stage,
-  timeoutMs: number,
+  moment: Moment,
 ): Promise<GaveUp> {
   const other = stage === "free" ? undefined : await session.start(stage);
   const held = await other?.acquire();
   if (stage === "dead") await other?.kill();
-  const first = await giver.acquire({ as: "first", timeoutMs });
+  const asking = giver.acquire({ as: "first", timeoutMs: moment === "aborted" ? 20_000 : moment });
+  if (moment === "aborted") void giver.ask("abort", { as: "first" });
+  const first = await asking;
   // The call of the first may be under way still: it keeps the slot, and the second waits in the queue.
   const waiting = giver.acquire({ as: "second", timeoutMs: 20_000 });
-  if (!first.held) expect(first.code).toBe("ELOCKED");
+  if (moment === "aborted") expect(first).toMatchObject({ held: false, message: "given up" });
+  else if (!first.held) expect(first.code).toBe("ELOCKED");
   const released = stage === "held" ? await other?.release() : undefined;
   if (first.held) await giver.release({ as: "first" });
   const second = await waiting;

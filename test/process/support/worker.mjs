@@ -97,7 +97,6 @@ const commands = {
   /** Who listens to this process, before the library was loaded and now. */
   listeners: () => ({ before: listenersBefore, now: listeners() }),
   date: () => ({ text: new Date().toISOString() }),
-  openFiles: () => ({ count: fs.readdirSync("/proc/self/fd").length }),
 
   // ----------------------------------------------------------------------------------------------
   // The thread pool
