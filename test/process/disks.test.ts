@@ -5,16 +5,17 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
-import { DISKS, mountFor } from "./support/disks.ts";
+import { DISKS, mountable, mountFor, OVERLAY } from "./support/disks.ts";
 import { without } from "./support/guards.ts";
-import { fileSystem, mounts, openPlace, type Place, root, runIn, tool } from "./support/places.ts";
+import { mounts, openPlace, type Place, root, runIn, tool } from "./support/places.ts";
 import { listing, type Session, scenario } from "./support/scenario.ts";
 
 const SECTIONS = 25;
 
 describe("exclusion and takeover", () => {
-  for (const { type, seenAs, mount, local } of DISKS) {
-    scenario(`on ${type}`, { needs: [root, mounts, fileSystem(type)] }, async (session) => {
+  for (const disk of DISKS) {
+    const { type, seenAs, mount, local } = disk;
+    scenario(`on ${type}`, { needs: [root, mounts, mountable(disk)] }, async (session) => {
       const place = await mountFor(session, mount);
       expect(place.run("stat", "-f", "-c", "%T", session.directory).trim()).toBe(seenAs);
       if (!local) session.leaves(/^a\.jsonl\.lock = \[\]$/);
@@ -38,7 +39,7 @@ describe("exclusion and takeover", () => {
   scenario(
     "on an overlay whose lower layer has the session, and the lock of a dead owner",
     {
-      needs: [root, mounts, fileSystem("overlay")],
+      needs: [root, mounts, mountable(OVERLAY)],
     },
     async (session) => {
       fs.writeFileSync(session.sessionFile, "a line of the lower layer\n");
@@ -365,7 +366,7 @@ async function spoilHome(
   spoil: (home: string) => void,
   library?: string,
 ): Promise<{ readonly holder: Child; readonly other: Child }> {
-  const start = library === undefined ? {} : { library };
+  const start = { library };
   const holder = await session.start("holder", start);
   const other = await session.start("other", start);
   await holder.acquire();

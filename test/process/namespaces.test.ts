@@ -139,7 +139,7 @@ const CASES: readonly Case[] = [
       const prefix = theirs.enter;
       // Many pids further on: the judge's namespace has nobody of that number.
       for (let i = 0; i < 50; i++) theirs.run("true");
-      const holder = await session.start("holder", { prefix, ...(library === undefined ? {} : { library }) });
+      const holder = await session.start("holder", { prefix, library });
       return { holder, judge: (other) => startJudge(session, other, ours.enter) };
     },
   },
@@ -398,10 +398,7 @@ async function setTwins(session: Session): Promise<Stage> {
 }
 
 async function startJudge(session: Session, library?: string, prefix?: readonly string[]): Promise<Child> {
-  return await session.start("judge", {
-    ...(library === undefined ? {} : { library }),
-    ...(prefix === undefined ? {} : { prefix }),
-  });
+  return await session.start("judge", { library, prefix });
 }
 
 const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];

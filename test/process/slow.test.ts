@@ -70,7 +70,7 @@ async function giveUpBeforeHeir(
   library?: string,
 ): Promise<{ readonly giver: Child; readonly heir: Acquired }> {
   const prefix = slow("rename", "delay_enter", 10 * SLOW_MS);
-  const giver = await session.start("giver", { prefix, ...(library === undefined ? {} : { library }) });
+  const giver = await session.start("giver", { prefix, library });
   const first = giver.acquire({ as: "first", timeoutMs: SLOW_MS });
   const waiting = giver.acquire({ as: "heir", timeoutMs: 20_000 });
   expect(await first).toMatchObject({ held: false, code: "ELOCKED" });
@@ -188,7 +188,7 @@ async function overtakeEvictor(
   await dead.kill();
   // The double begins with an rmdir, which finds that the directory is not empty.
   const prefix = slow(library === undefined ? "unlink" : "rmdir", "delay_enter", 1_000);
-  const evictor = await session.start("evictor", { prefix, ...(library === undefined ? {} : { library }) });
+  const evictor = await session.start("evictor", { prefix, library });
   const faster = await session.start("faster");
   const evicting = evictor.acquire({ timeoutMs: library === undefined ? 1_200 : 10_000 });
   await untilStopped(evictor);
@@ -201,7 +201,7 @@ describe("a process in which one kind of call is slow, among others that are not
 
   scenario(
     `is never inside together with another: ${RUNS} runs`,
-    { needs: [tracing], timeout: 600_000 },
+    { needs: [tracing], timeout: 1_800_000 },
     async (session) => {
       let sections = 0;
       for (let run = 0; run < RUNS; run++) sections += await contendWithSlow(session, run, SECTIONS);

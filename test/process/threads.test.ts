@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import type { Acquired, Answer, Child } from "./support/child.ts";
+import type { Acquired, Answer, Child, Start } from "./support/child.ts";
 import { without } from "./support/guards.ts";
 import { copyLibrary } from "./support/library.ts";
 import { tracing } from "./support/places.ts";
@@ -126,19 +126,15 @@ interface ThreadAndNext {
   readonly next: Child;
 }
 
-async function startThread(
-  session: Session,
-  start: { library?: string; prefix?: readonly string[] } = {},
-): Promise<ThreadAndNext> {
-  const { prefix, ...rest } = start;
-  const host = await session.start("host", { ...rest, ...(prefix === undefined ? {} : { prefix }) });
+async function startThread(session: Session, start: Start = {}): Promise<ThreadAndNext> {
+  const host = await session.start("host", start);
   await host.ask("startThread", { who: "thread" });
-  return { host, next: await session.start("next", rest) };
+  return { host, next: await session.start("next", { library: start.library }) };
 }
 
 /** A thread that was terminated inside, in a process that goes on; and somebody who comes later. */
 async function terminateHolder(session: Session, library?: string): Promise<ThreadAndNext> {
-  const started = await startThread(session, library === undefined ? {} : { library });
+  const started = await startThread(session, { library });
   expect(await tell(started.host, "thread", { do: "acquire" })).toMatchObject({ held: true });
   await started.host.ask("terminateThread", { who: "thread" });
   expect(session.owners()).toHaveLength(1);
