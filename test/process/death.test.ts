@@ -6,13 +6,11 @@ import { describe, expect } from "vitest";
 import type { Child } from "./support/child.ts";
 import { now } from "./support/child.ts";
 import { mountable, mountFor } from "./support/disks.ts";
-import { deepCount, latencies } from "./support/figures.ts";
+import { AT_ONCE_MS, deepCount, latencies } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { mounts, openPlace, type Place, pidNamespaces, root, takePid } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
-/** A process does not look dead before it is, and then at the next look of a waiter: 15 ms, with jitter. */
-const AT_ONCE_MS = 2_000;
 const TAKEOVERS = deepCount(20, 500);
 
 /** A disk on which a release is a Drop: asynchronous, so that it can be queued. */

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
 import { DISKS, mountable, mountFor, OVERLAY } from "./support/disks.ts";
+import { AT_ONCE_MS } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { mounts, openPlace, type Place, root, runIn, tool } from "./support/places.ts";
 import { listing, type Session, scenario } from "./support/scenario.ts";
@@ -31,7 +32,7 @@ describe("exclusion and takeover", () => {
       const killedAt = await holder.kill();
       const acquired = await waiting;
       expect(acquired).toMatchObject({ held: true, found: ["p1"] });
-      expect(acquired.at - killedAt).toBeLessThan(2_000);
+      expect(acquired.at - killedAt).toBeLessThan(AT_ONCE_MS);
       console.log(`takeover on ${type}: ${(acquired.at - killedAt).toFixed(1)} ms`);
     });
   }

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Child } from "./support/child.ts";
+import { AT_ONCE_MS } from "./support/figures.ts";
 import { type Guard, without } from "./support/guards.ts";
 import {
   clockThatLies,
@@ -223,7 +224,7 @@ describe("an owner that was killed", () => {
       const replacement = await replaceContainer(session);
       const acquired = await replacement.acquire();
       expect(acquired).toMatchObject({ held: true, found: ["holder"] });
-      expect(acquired.waitedMs).toBeLessThan(2_000);
+      expect(acquired.waitedMs).toBeLessThan(AT_ONCE_MS);
       await replacement.release();
       await replacement.leave();
     },

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
-import { deepCount } from "./support/figures.ts";
+import { AT_ONCE_MS, deepCount } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { tracing } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
@@ -145,7 +145,7 @@ describe("a process that is killed in the middle of a call, while it takes over"
           const next = await session.start("next");
           const acquired = await next.acquire();
           expect(acquired).toMatchObject({ held: true, found: ["dead"] });
-          expect(acquired.waitedMs).toBeLessThan(2_000);
+          expect(acquired.waitedMs).toBeLessThan(AT_ONCE_MS);
           // strace waits for the end of its delay; nobody else has to.
           await victim.destroy();
         },

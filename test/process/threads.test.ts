@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Answer, Child, Start } from "./support/child.ts";
+import { AT_ONCE_MS } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { copyLibrary } from "./support/library.ts";
 import { tracing } from "./support/places.ts";
@@ -31,7 +32,7 @@ describe("worker threads", () => {
     const { host, next } = await terminateHolder(session);
     const acquired = await next.acquire();
     expect(acquired).toMatchObject({ held: true, found: ["thread"] });
-    expect(acquired.waitedMs).toBeLessThan(2_000);
+    expect(acquired.waitedMs).toBeLessThan(AT_ONCE_MS);
     expect(host.isRunning()).toBe(true);
   });
 
@@ -69,7 +70,7 @@ describe("worker threads", () => {
         expect(session.owners().map((name) => name.split("_")[1])).toEqual([String(host.pid)]);
         const acquired = await next.acquire();
         expect(acquired).toMatchObject({ held: true, found: [] });
-        expect(acquired.waitedMs).toBeLessThan(2_000);
+        expect(acquired.waitedMs).toBeLessThan(AT_ONCE_MS);
         expect(host.isRunning()).toBe(true);
       },
     );
