@@ -94,7 +94,7 @@ function ignoreErrors(action: () => void): void {
 }
 
 /** By its members: in a vm context the errors of node:fs are of another realm. */
-function failure(error: unknown): DiskFailure {
+export function failure(error: unknown): DiskFailure {
   const { code, message } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
   const failed = typeof message === "string" ? (error as Error) : new Error(String(error));
   return { ok: false, errno: typeof code === "string" ? code : failed.message, error: failed };
