@@ -60,7 +60,8 @@ const PEERS: readonly Family[] = [
     heading: "`mkdir` and an mtime",
     intro:
       "`proper-lockfile` 4.1.2: the lock is a directory, its mtime says that the owner lives, and whoever finds the mtime stale " +
-      "removes the directory by path. With every hole closed and owners in time it excludes " +
+      "removes the directory by path. The real library does, step by step, what the model does " +
+      "([properLockfile.test.ts](../../test/scenarios/properLockfile.test.ts)). With every hole closed and owners in time it excludes " +
       "([MkdirMtimeHolds](../../tla/MkdirMtimeHolds.cfg)); with owners that may be late, those who are in time exclude each other " +
       "([MkdirMtimeLease](../../tla/MkdirMtimeLease.cfg)).",
     holes: MKDIR_MTIME_HOLES,

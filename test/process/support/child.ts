@@ -9,10 +9,10 @@ import { fileURLToPath } from "node:url";
 /** How to start a process: the commands in front of it, and what it finds in its environment. */
 export interface Start {
   /** As `nsenter --target 4711 --mount`; the command that it runs follows. */
-  readonly prefix?: readonly string[];
+  readonly prefix?: readonly string[] | undefined;
   readonly env?: Readonly<Record<string, string>>;
   /** What it imports: the built package, if nothing is said. */
-  readonly library?: string;
+  readonly library?: string | undefined;
   /** Another program than worker.mjs, and what it is told beside the rest. */
   readonly worker?: { readonly file: string; readonly options: object };
   /** Plays at having the lock: for the twins that must be caught. */

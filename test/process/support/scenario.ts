@@ -138,7 +138,8 @@ function openSession(): Opened {
     },
     staysLocked: () => {
       locked = true;
-      left = /^a\.jsonl\.lock = \[own1_[^,]*\]$/;
+      // Who does not get the lock does not sweep either.
+      left = /^(a\.jsonl\.lock = \[own1_[^,]*\]|\.swl-life-.*)$/;
     },
     losesTheHomeOfTheLiving: () => {
       lost = /^\.swl-[0-9a-f]+-own1_/;
@@ -201,10 +202,14 @@ export function listing(directory: string): readonly string[] {
     .readdirSync(directory, { withFileTypes: true })
     .map((entry) => {
       const path = join(directory, entry.name);
-      const content = entry.isDirectory() ? `[${list(path).join(", ")}]` : fs.readFileSync(path, "utf8");
-      return `${entry.name} = ${content}`;
+      return `${entry.name} = ${contentOf(path, entry)}`;
     })
     .sort();
+}
+
+function contentOf(path: string, entry: fs.Dirent): string {
+  if (entry.isDirectory()) return `[${list(path).join(", ")}]`;
+  return entry.isSocket() ? "a socket" : fs.readFileSync(path, "utf8");
 }
 
 function list(path: string): readonly string[] {

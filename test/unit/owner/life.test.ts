@@ -224,6 +224,12 @@ describe.skipIf(!isLinux)("the life socket of a process", () => {
     expect(sockets()).toEqual([]);
   });
 
+  it("says nothing either if somebody took the listener away that sees a natural end", async () => {
+    const { child, life } = await holder('process.removeAllListeners("beforeExit");');
+    await once(child, "exit");
+    expect(await ask(life)).toBe("silent");
+  });
+
   it("goes with a process that holds nothing", async () => {
     const { child } = await holder("await lock.release(); process.exit();");
     await once(child, "exit");
