@@ -94,9 +94,7 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
 
   StaleByPath: () =>
     session({ fix: "lateDelete" }, async ({ start, expectTwoWriters }) => {
-      const [dead, a, b] = await Promise.all([start("dead"), start("a"), start("b")]);
-      await dead.acquire("d1");
-      await dead.child.kill();
+      const [a, b] = await besideTheDead(start);
       const slower = b.acquire("b1", { gates: [stop("Reclaim")] });
       await b.isStopped();
       expect(await a.acquire("a1")).toEqual({ held: true });
@@ -268,9 +266,7 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
 
   SweepByPath: () =>
     session({ fix: "lateDelete" }, async ({ start, expectTwoWriters }) => {
-      const [dead, a, b] = await Promise.all([start("dead"), start("a"), start("b")]);
-      await dead.acquire("d1");
-      await dead.child.kill();
+      const [a, b] = await besideTheDead(start);
       const sweeping = b.ask("sweep", { task: "b1", gates: [stop("Reclaim")] });
       await b.isStopped();
       expect(await a.acquire("a1")).toEqual({ held: true });
@@ -405,6 +401,14 @@ async function expectForgotten(lockPath: string, workers: readonly Worker[]): Pr
     expect(await holdersOf(worker)).toEqual([]);
     expect(await worker.acquire("later", { timeoutMs: 0 })).toMatchObject({ held: false });
   }
+}
+
+/** Two workers, and the lock of a third that was killed holding it. */
+async function besideTheDead(start: Session["start"]): Promise<readonly [Worker, Worker]> {
+  const [dead, a, b] = await Promise.all([start("dead"), start("a"), start("b")]);
+  await dead.acquire("d1");
+  await dead.child.kill();
+  return [a, b];
 }
 
 const holdersOf = async (worker: Worker): Promise<readonly string[]> =>
