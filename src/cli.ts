@@ -2,11 +2,12 @@
 /** The command line. Thin for now: it looks, and changes nothing. */
 
 import fs from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { errnoText } from "./errors.ts";
 import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
+import { isLocalDisk } from "./paths.ts";
 import type { Owners } from "./registry.ts";
 import { processRegistry } from "./registry.ts";
 
@@ -28,7 +29,7 @@ interface Inspection {
   readonly note: string;
 }
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   const parsed = parse(args);
   if (typeof parsed === "string") {
     console.error(`session-write-lock: ${parsed}\n${USAGE}`);
@@ -41,7 +42,7 @@ function main(args: readonly string[]): number {
   let code = 0;
   for (const path of parsed.paths) {
     try {
-      for (const lockPath of lockPaths(resolve(path))) found.push(inspect(lockPath, owners));
+      for (const lockPath of lockPaths(resolve(path))) found.push(await inspect(lockPath, owners));
     } catch (error) {
       console.error(`session-write-lock: Cannot inspect ${path}: ${errnoText(error)}`);
       code = 3;
@@ -90,18 +91,21 @@ function lockPaths(path: string): readonly string[] {
   return [path.endsWith(".lock") ? path : `${path}.lock`];
 }
 
-function inspect(lockPath: string, owners: Owners): Inspection {
+async function inspect(lockPath: string, owners: Owners): Promise<Inspection> {
   const stat = fs.lstatSync(lockPath, { throwIfNoEntry: false });
   if (stat === undefined) return { lockPath, state: "free", owners: [], note: "nothing stands there" };
   if (!stat.isDirectory()) {
     return { lockPath, state: "foreign", owners: [], note: "not a directory: not a lock of this library" };
   }
-  const names = fs.readdirSync(lockPath).filter((name) => !isKnownJunk(name));
+  const names = namesAt(lockPath).filter((name) => !isKnownJunk(name));
   if (names.length === 0) return { lockPath, state: "free", owners: [], note: "an empty directory" };
   if (!names.every((name) => owners.isOwner(name))) {
     return { lockPath, state: "foreign", owners: [], note: "it holds names that are not owners" };
   }
-  const judged = names.map((name) => ({ name, ...owners.judge(name) }));
+  const place = { path: lockPath, local: isLocalDisk(dirname(lockPath)) };
+  const ask = owners.ask?.(names, place);
+  if (ask !== undefined) await new Promise<void>(ask);
+  const judged = names.map((name) => ({ name, ...owners.judge(name, place) }));
   const state = judged.every(({ verdict }) => verdict === "dead")
     ? "stale"
     : judged.some(({ verdict }) => verdict === "alive")
@@ -119,6 +123,16 @@ function inspect(lockPath: string, owners: Owners): Inspection {
   };
 }
 
+/** A lock may be given back between two looks. */
+function namesAt(lockPath: string): readonly string[] {
+  try {
+    return fs.readdirSync(lockPath);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
 function line({ lockPath, state, owners, note }: Inspection): string {
   const who = owners.map(({ pid, verdict }) => `pid ${pid} (${verdict})`).join(", ");
   return `${state.padEnd(8)}${lockPath}  ${who}${note}`;
@@ -134,4 +148,4 @@ function say(text: string): number {
   return 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

@@ -4,6 +4,7 @@
  * takeover takes milliseconds (spec/protocol.md, "A process dies holding").
  */
 
+import { dirname } from "node:path";
 import { type Entry, isIdle, type Registry } from "./registry.ts";
 
 const watched: WeakSet<Registry> = new WeakSet();
@@ -12,9 +13,20 @@ const watched: WeakSet<Registry> = new WeakSet();
 export function watchExit(registry: Registry): void {
   if (watched.has(registry)) return;
   watched.add(registry);
+  // A1: at a natural end Node.js closes handles before calls that exit hooks made have ended, so that a life socket
+  // would refuse too early. process.exit, an uncaught exception and a signal leave that to the kernel.
+  const onNaturalEnd = (): void => {};
+  process.once("beforeExit", onNaturalEnd);
   process.once("exit", () => {
+    const busy = new Set<string>();
     for (const entry of registry.entries.values()) {
       if (isIdle(entry)) removeIdleHome(entry);
+      else busy.add(dirname(entry.lockPath));
+    }
+    // Called, or taken away by somebody: either way it may be a natural end.
+    const naturalEnd = !process.listeners("beforeExit").includes(onNaturalEnd);
+    for (const [directory, socket] of registry.lives) {
+      if (naturalEnd || !busy.has(directory)) socket.removeFile();
     }
   });
 }

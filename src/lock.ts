@@ -1,21 +1,27 @@
 /** What users import: acquire, hold, release. The protocol behind it is protocol.ts. */
 
-import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, watchExit } from "./exit.ts";
 import { type AcquireOptions, type AcquireSessionWriteLockParams, readOptions } from "./options.ts";
+import { readHostName } from "./owner/content.ts";
+import { openLifeSocket } from "./owner/life.ts";
 import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, isExactly, release, request } from "./protocol.ts";
+import { giveUp, isExactly, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   createEntry,
   type Entry,
   isIdle,
+  type Nesting,
   processRegistry,
   type Registry,
   type Services,
@@ -76,8 +82,8 @@ async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
   options.signal?.throwIfAborted();
   refusePlatform(params.sessionFile);
   const path = resolveLockPath(params.sessionFile);
-  refuseNesting(path, options);
   const registry = processRegistry();
+  refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
   const handle = await contendFor(entry, options);
   sweepOnce(path.directory, entry.services.owners);
@@ -105,9 +111,10 @@ export async function withSessionWriteLock<T>(
   params: AcquireSessionWriteLockParams,
   action: (lock: SessionWriteLock) => T | Promise<T>,
 ): Promise<T> {
-  const handle = await acquire(params);
-  const { lock } = handle;
-  const outer: Nesting = { handle, reentrant: params.allowReentrant === true, parent: enclosing() };
+  const { nesting } = processRegistry();
+  const { lock, isReleased } = await acquire(params);
+  const reentrant = params.allowReentrant === true;
+  const outer: Nesting = { lockPath: lock.lockPath, reentrant, isReleased, parent: enclosing(nesting) };
   try {
     return await nesting.run(outer, async () => await action(lock));
   } finally {
@@ -122,24 +129,20 @@ function warn(message: string, code: WarningCode): void {
 // ------------------------------------------------------------------------------------------------
 // Nesting
 
-interface Nesting {
-  readonly handle: Handle;
-  readonly reentrant: boolean;
-  readonly parent: Nesting | undefined;
-}
-
-const nesting: AsyncLocalStorage<Nesting> = new AsyncLocalStorage();
-
 /** The innermost section around this call that has not released: those that have are forgotten. */
-function enclosing(): Nesting | undefined {
+function enclosing(nesting: Registry["nesting"]): Nesting | undefined {
   let outer = nesting.getStore();
-  while (outer?.handle.isReleased() === true) outer = outer.parent;
+  while (outer?.isReleased() === true) outer = outer.parent;
   return outer;
 }
 
-function refuseNesting({ sessionFile, lockPath }: LockPath, { allowReentrant }: AcquireOptions): void {
-  for (let outer = enclosing(); outer !== undefined; outer = outer.parent) {
-    if (outer.handle.lock.lockPath !== lockPath || outer.handle.isReleased()) continue;
+function refuseNesting(
+  { nesting }: Registry,
+  { sessionFile, lockPath }: LockPath,
+  { allowReentrant }: AcquireOptions,
+): void {
+  for (let outer = enclosing(nesting); outer !== undefined; outer = outer.parent) {
+    if (outer.lockPath !== lockPath || outer.isReleased()) continue;
     if (allowReentrant && outer.reentrant) continue;
     throw new SessionWriteLockError(
       `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself`,
@@ -169,13 +172,14 @@ function entryFor(registry: Registry, { lockPath, sessionFile, directory }: Lock
 let services: Services | undefined;
 
 /** The real world, the same for every lock path of this thread. */
-function realServices({ self }: Registry): Services {
+function realServices(registry: Registry): Services {
   services ??= {
     disk: nodeDisk,
     clock: systemClock,
-    owners: createOwners(self),
+    owners: createOwners(registry.self, (directory) => lifeIn(registry, directory)),
     drive: createDriver(nodeDisk, systemClock),
     warn,
+    quiet: tidy,
   };
   return services;
 }
@@ -189,12 +193,40 @@ const MOST_IDLE_ENTRIES = 64;
  * calls, on a local disk only, where no Take of it can be under way).
  */
 function tidy(): void {
-  const { entries } = processRegistry();
+  const registry = processRegistry();
+  const { entries } = registry;
+  const before = entries.size;
   for (const [lockPath, entry] of entries) {
     if (!isIdle(entry)) continue;
     if (entry.home !== null && entries.size <= MOST_IDLE_ENTRIES) break;
     removeIdleHome(entry);
     entries.delete(lockPath);
+  }
+  if (entries.size < before) closeIdleLives(registry);
+}
+
+/**
+ * The life socket of this process in a directory, made when it is first needed: for the name of a home. Made anew
+ * if the directory was moved away, or restored from a copy.
+ */
+function lifeIn({ lives }: Registry, directory: string): string {
+  const known = lives.get(directory);
+  if (known?.isInPlace() === true) return known.life;
+  // A1: a worker's handles are closed before its last calls have ended, so its socket would prove nothing.
+  const mayHaveOne = isMainThread && process.platform === "linux" && isLocalDisk(directory);
+  const socket = mayHaveOne ? openLifeSocket(directory) : undefined;
+  if (socket === undefined) lives.delete(directory);
+  else lives.set(directory, socket);
+  return socket?.life ?? "-";
+}
+
+/** A directory in which this process has no entry any more needs no life socket. */
+function closeIdleLives({ entries, lives }: Registry): void {
+  const used = new Set([...entries.keys()].map((lockPath) => dirname(lockPath)));
+  for (const [directory, socket] of lives) {
+    if (used.has(directory)) continue;
+    lives.delete(directory);
+    socket.close();
   }
 }
 
@@ -215,7 +247,6 @@ function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
     const leave = (reason: unknown): void => {
       giveUp(entry, attempt);
       settle(() => reject(reason));
-      tidy();
     };
     const onAbort = (): void => leave(options.signal?.reason);
     const attempt: Attempt = {
@@ -224,6 +255,8 @@ function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
       granted: () =>
         context.runInAsyncScope(() => settle(() => resolve(createHandle(entry, attempt, options)))),
       failed: (error) => context.runInAsyncScope(() => settle(() => reject(error))),
+      // The handle puts its own here.
+      lost: () => {},
     };
     const timer = clock.setTimer(options.timeoutMs, () => leave(timeoutError(entry, options, startedAt)));
     options.signal?.addEventListener("abort", onAbort, { once: true });
@@ -245,7 +278,8 @@ function timeoutError(entry: Entry, { timeoutMs }: AcquireOptions, startedAt: nu
   }
   const owner = currentOwner(entry, obstacle);
   const waited = Math.round(entry.services.clock.now() - startedAt);
-  const message = `${prefix} pid=${owner.pid ?? "unknown"} ${lockPath} (${owner.verdict}; waited ${waited} ms)`;
+  const where = owner.host === undefined || owner.host === hostname() ? "" : ` host=${owner.host}`;
+  const message = `${prefix} pid=${owner.pid ?? "unknown"}${where} ${lockPath} (${owner.verdict}; waited ${waited} ms)`;
   return new SessionWriteLockError(message, { ...details, reason: "session_busy", owner });
 }
 
@@ -256,7 +290,7 @@ function currentOwner(entry: Entry, obstacle: Entry["obstacle"]): LockOwner {
   return {
     name: name ?? "",
     pid: identity === undefined ? process.pid : Number(identity.pid),
-    host: identity?.host,
+    host: name === undefined ? hostname() : readHostName(join(entry.lockPath, name)),
     ageMs: ageOf(entry.lockPath),
     verdict: obstacle?.kind === "owner" ? obstacle.verdict : "this process has it, or is taking it",
   };
@@ -286,12 +320,17 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     loss.abort(new SessionWriteLockError(message, { code: "EOVERDUE", sessionFile, lockPath }));
   };
   const overdue = entry.services.clock.setTimer(maxHoldMs, tellOverdue, "background");
+  attempt.lost = (error) => {
+    lost = true;
+    overdue.cancel();
+    loss.abort(error);
+  };
   const isHeld = (): boolean => releasing === undefined && !lost && entry.held.has(attempt);
   const release_ = (): Promise<void> => {
     releasing ??= new Promise<void>((resolve, reject) => {
       overdue.cancel();
       release(entry, attempt, (error) => (error === undefined ? resolve() : reject(error)));
-    }).finally(tidy);
+    });
     // Whoever does not wait for the release must not be killed by its failure: it is tried again anyway.
     releasing.catch(() => {});
     return releasing;
@@ -306,10 +345,7 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
       lockPath,
       cause: look?.cause,
     });
-    if (look?.ours === false) {
-      lost = true;
-      loss.abort(error);
-    }
+    if (look?.ours === false) loseLock(entry, error);
     throw error;
   };
   const lock: SessionWriteLock = {

@@ -1,26 +1,82 @@
 /** The real {@link Owners}: names from src/owner, verdicts from what can be observed here and now. */
 
 import { basename, dirname, join } from "node:path";
+import { formatContent } from "./owner/content.ts";
 import { newNonce, type OwnerScope } from "./owner/identity.ts";
+import { askLifeSocket, type LifeAnswer } from "./owner/life.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "./owner/name.ts";
 import { createJudge, createObserver } from "./owner/observe.ts";
-import type { Home, Owners } from "./registry.ts";
+import { mayAskSocket } from "./owner/verdict.ts";
+import type { Home, OwnerPlace, Owners } from "./registry.ts";
 
-export function createOwners(self: OwnerScope): Owners {
+/** How soon a life socket is asked again: so late, at most, is noticed that a process has ended. */
+const ASK_AGAIN_MS = 100;
+
+/** `lifeIn` names the life socket of this process in a directory, or `-`. */
+export function createOwners(self: OwnerScope, lifeIn: (directory: string) => string = () => "-"): Owners {
   const judge = createJudge(self, createObserver());
+  const answers = new Answers();
+  /** Those that a life socket can tell more about than the numbers do. */
+  const livesToAsk = (names: readonly string[], { path, local }: OwnerPlace): readonly string[] => {
+    // A1: on a disk that is not known to be local the file may lead to a socket of another kernel.
+    if (!local) return [];
+    return names.flatMap((name) => {
+      const owner = parseOwnerName(name);
+      if (owner === undefined || !mayAskSocket(self, owner) || !answers.isDue(owner.life)) return [];
+      const { verdict } = judge(name, { file: join(path, name), local, socket: "silent" });
+      return verdict === "unknown" ? [owner.life] : [];
+    });
+  };
   return {
     newHome: (lockPath): Home => {
-      const name = formatOwnerName({ ...self, nonce: newNonce() });
-      return { name, path: join(dirname(lockPath), homeName(basename(lockPath), name)) };
+      const directory = dirname(lockPath);
+      const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce: newNonce() });
+      return { name, path: join(directory, homeName(basename(lockPath), name)) };
     },
-    content: () =>
-      `${JSON.stringify({
-        pid: process.pid,
-        createdAt: new Date().toISOString(),
-        starttime: self.processStart === "-" ? undefined : Number(self.processStart),
-        library: "session-write-lock",
-      })}\n`,
+    content: () => formatContent(self),
     isOwner: (name) => parseOwnerName(name) !== undefined,
-    judge,
+    judge: (name, { path, local }) => {
+      const socket = answers.of(parseOwnerName(name)?.life);
+      return judge(name, { file: join(path, name), local, socket });
+    },
+    ask: (names, place) => {
+      const lives = livesToAsk(names, place);
+      if (lives.length === 0) return undefined;
+      return (done) => {
+        let left = lives.length;
+        for (const life of lives) {
+          askLifeSocket(dirname(place.path), life, (answer) => {
+            answers.keep(life, answer);
+            if (--left === 0) done();
+          });
+        }
+      };
+    },
   };
 }
+
+/** What life sockets said. A refusal is kept for good: a socket that its owner let go is never opened again. */
+class Answers {
+  readonly #answers: Map<string, { readonly answer: LifeAnswer; readonly at: number }> = new Map();
+
+  of(life: string | undefined): LifeAnswer {
+    return this.#answers.get(life ?? "-")?.answer ?? "silent";
+  }
+
+  isDue(life: string): boolean {
+    const last = this.#answers.get(life);
+    if (last === undefined) return true;
+    return last.answer !== "refuses" && performance.now() - last.at >= ASK_AGAIN_MS;
+  }
+
+  keep(life: string, answer: LifeAnswer): void {
+    if (this.of(life) === "refuses") return;
+    this.#answers.delete(life);
+    this.#answers.set(life, { answer, at: performance.now() });
+    // Whoever was asked about longest ago is asked again, if need be.
+    if (this.#answers.size > MOST_ANSWERS) this.#answers.delete([...this.#answers.keys()][0] ?? "");
+  }
+}
+
+/** More owners than one process waits for at a time. */
+const MOST_ANSWERS = 1_000;

@@ -4,10 +4,12 @@
  * tla/OwnerDirectory.tla. Changing them is the business of protocol.ts alone.
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
+import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 
@@ -27,6 +29,8 @@ export interface Attempt {
   granted(): void;
   /** Called once instead, if the disk fails in a way that waiting does not mend. */
   failed(error: SessionWriteLockError): void;
+  /** A holder is told that the lock was lost: somebody changed what stands at L (A2). */
+  lost(error: SessionWriteLockError): void;
 }
 
 export type DebtStep = "unlinkHome" | "unlinkLock" | "rmdirHome";
@@ -65,6 +69,8 @@ export interface Entry {
   takenAt: number;
   /** What stood in the way when we last looked. */
   obstacle: Obstacle | undefined;
+  /** Somebody changed what stands at L while it is held (A2), and we noticed: nobody joins, nothing is handed over. */
+  lost: boolean;
   readonly services: Services;
 }
 
@@ -84,7 +90,20 @@ export interface Owners {
   content(home: Home): string;
   /** Is this file name the name of an owner? Anything else is foreign. */
   isOwner(name: string): boolean;
-  judge(name: string): Judgement;
+  judge(name: string, place: OwnerPlace): Judgement;
+  /**
+   * What only an asynchronous question can tell about these owners, for the next {@link judge}. Undefined if there
+   * is nothing to ask; else the question, which calls `done` once, in a later turn.
+   */
+  ask?(names: readonly string[], place: OwnerPlace): ((done: () => void) => void) | undefined;
+}
+
+/** Where an owner file lies. */
+export interface OwnerPlace {
+  /** The directory that holds it: a lock path, or a home. */
+  readonly path: string;
+  /** Whether the disk is known to be local. */
+  readonly local: boolean;
 }
 
 /** The world, as the protocol sees it. */
@@ -95,6 +114,8 @@ export interface Services {
   readonly drive: Driver;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
+  /** An entry may have become idle: whoever keeps it may put it away, now. */
+  quiet(): void;
 }
 
 /** The codes of the process warnings (type `SessionWriteLockWarning`). */
@@ -104,8 +125,20 @@ export interface Registry {
   /** A process that is found to run with another's memory must not act on it. */
   readonly pid: number;
   readonly entries: Map<string, Entry>;
+  /** By directory: the life sockets of this process (an extra of the protocol). */
+  readonly lives: Map<string, LifeSocket>;
+  /** Which sections of `withSessionWriteLock` are around a call, whichever copy of the module it is in. */
+  readonly nesting: AsyncLocalStorage<Nesting>;
   /** Who this thread is, read once: a second reading may give other random values. */
   readonly self: OwnerScope;
+}
+
+/** A section of `withSessionWriteLock`. */
+export interface Nesting {
+  readonly lockPath: string;
+  readonly reentrant: boolean;
+  isReleased(): boolean;
+  readonly parent: Nesting | undefined;
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
@@ -117,7 +150,13 @@ const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v1");
  */
 export function processRegistry(): Registry {
   const shared = globalThis as { [REGISTRY_KEY]?: Registry };
-  shared[REGISTRY_KEY] ??= { pid: process.pid, entries: new Map(), self: readOwnerScope(createObserver()) };
+  shared[REGISTRY_KEY] ??= {
+    pid: process.pid,
+    entries: new Map(),
+    lives: new Map(),
+    nesting: new AsyncLocalStorage(),
+    self: readOwnerScope(createObserver()),
+  };
   const registry = shared[REGISTRY_KEY];
   if (registry.pid !== process.pid) {
     throw new SessionWriteLockError(
@@ -147,6 +186,7 @@ export function createEntry(params: EntryParams): Entry {
     wait: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,
+    lost: false,
   };
 }
 

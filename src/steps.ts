@@ -21,6 +21,8 @@ export type Step =
     }
   /** The turn that works on a result: no system call. */
   | { readonly kind: "turn"; readonly action: TurnAction }
+  /** Something that is no step of the specification is asked, without the disk; what comes next is another turn. */
+  | { readonly kind: "ask"; readonly ask: (done: () => void) => void }
   /** The run sleeps; what comes next is a turn of its own. `arm` gets the function that ends the sleep. */
   | {
       readonly kind: "sleep";
@@ -77,6 +79,10 @@ export function createDriver(disk: Disk, clock: Clock): Driver {
       .with({ kind: "call", mode: "sync" }, ({ call }) => disk.now(call))
       .with({ kind: "call", mode: "async" }, ({ call }) => {
         disk.later(call, (reply) => drive(run, reply));
+        return undefined;
+      })
+      .with({ kind: "ask" }, ({ ask }) => {
+        ask(() => drive(run));
         return undefined;
       })
       .with({ kind: "sleep" }, ({ ms, background, arm }) => {

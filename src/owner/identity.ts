@@ -18,18 +18,21 @@ export interface OwnerIdentity {
   readonly processStart: string;
   /** Field 22 of `/proc/<pid>/task/<tid>/stat`. */
   readonly threadStart: string;
-  /** Hash of machine id and host name, or of what the user sets. */
+  /** Hash of machine id and host name, or of what the user sets; `m` before it if it is not the name alone (A6). */
   readonly host: string;
+  /** Hash of the boot id; `c` before it if it is that of a container (A1, "the reboot rule"). */
   readonly boot: string;
   /** Inode number of the namespace, unique in one kernel. */
   readonly pidNamespace: string;
   readonly timeNamespace: string;
+  /** Names the life socket of the process in this directory; `-` where there is none. */
+  readonly life: string;
   /** New for each home, so that a name is used once in the world. */
   readonly nonce: string;
 }
 
 /** The part of an identity that a thread reads once and keeps. */
-export type OwnerScope = Omit<OwnerIdentity, "nonce">;
+export type OwnerScope = Omit<OwnerIdentity, "life" | "nonce">;
 
 export interface OwnerScopeOptions {
   /** Stands in for machine id and host name: needed where cloned machines share a directory (A6). */
@@ -79,12 +82,13 @@ function startOf(reading: StatReading): string {
 }
 
 function readHost(observer: ProcessObserver, chosen: string | undefined): string {
-  if (chosen !== undefined) return digest("host set by the user", chosen);
+  if (chosen !== undefined) return `m${digest("host set by the user", chosen)}`;
   const hostName = observer.hostName();
   const machineId = readMachineId(observer);
   // Names that half the world has say nothing by themselves: a scope field is never a constant (A1).
   if (machineId === undefined && SAYS_NOTHING.has(hostName)) return unreadable();
-  return digest("machine id and host name", machineId ?? "", hostName);
+  const host = digest("machine id and host name", machineId ?? "", hostName);
+  return machineId === undefined ? host : `m${host}`;
 }
 
 const SAYS_NOTHING: ReadonlySet<string> = new Set(["", "(none)", "localhost", "localhost.localdomain"]);
@@ -100,12 +104,15 @@ function readMachineId(observer: ProcessObserver): string | undefined {
   return undefined;
 }
 
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
 function readBoot(observer: ProcessObserver): string {
   // macOS has kern.bootsessionuuid, but only a child process (sysctl) could read it. The host stands in (A1).
   if (hasNoProc(observer)) return "-";
-  const file = observer.readText("/proc/sys/kernel/random/boot_id");
+  const file = observer.readText(BOOT_ID);
   const id = file.kind === "text" ? file.text.trim() : "";
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? digest("boot id", id) : unreadable();
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return unreadable();
+  return `${observer.isMounted(BOOT_ID) ? "c" : ""}${digest("boot id", id)}`;
 }
 
 /**

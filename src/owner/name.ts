@@ -3,7 +3,7 @@ import type { OwnerIdentity } from "./identity.ts";
 
 /**
  * The name of an owner file: `own1_<pid>_<tid>_<process start>_<thread start>_<host>_<boot>_<pid namespace>_
- * <time namespace>_<nonce>`. Verdicts read nothing but this name.
+ * <time namespace>_<life>_<nonce>`.
  *
  * @throws TypeError if a field does not have its shape: such a name would be foreign to everyone.
  */
@@ -17,9 +17,9 @@ export function formatOwnerName(identity: OwnerIdentity): string {
 export function parseOwnerName(name: string): OwnerIdentity | undefined {
   const groups = OWNER_NAME.exec(name)?.groups;
   if (groups === undefined) return undefined;
-  const { pid = "", tid = "", processStart = "", threadStart = "", nonce = "" } = groups;
+  const { pid = "", tid = "", processStart = "", threadStart = "", life = "", nonce = "" } = groups;
   const { host = "", boot = "", pidNamespace = "", timeNamespace = "" } = groups;
-  return { pid, tid, processStart, threadStart, host, boot, pidNamespace, timeNamespace, nonce };
+  return { pid, tid, processStart, threadStart, host, boot, pidNamespace, timeNamespace, life, nonce };
 }
 
 /**
@@ -60,20 +60,23 @@ const VERSION = "own1";
 const NUMBER = "[1-9][0-9]{0,9}";
 const START = "-|[1-9][0-9]{0,12}";
 // `r`: could not be read, random (A1). Inode numbers are 32 bits wide today, and have 10 digits.
-const HASH = "-|r?[0-9a-f]{16}";
+// `m`: more than a host name is in it (A6). `c`: a container's own.
+const HOST = "-|[mr]?[0-9a-f]{16}";
+const BOOT = "-|[cr]?[0-9a-f]{16}";
 const INODE = "-|[1-9][0-9]{0,15}|r[0-9a-f]{16}";
 
 // In the order of the name. Lower case only, since file systems may ignore case, and no `_`, which separates.
-// The longest name has 151 characters, so that a home's (169) fits into the 255 bytes of a directory entry.
+// The longest name has 184 characters, so that a home's (202) fits into the 255 bytes of a directory entry.
 const SHAPES: Readonly<Record<keyof OwnerIdentity, string>> = {
   pid: NUMBER,
   tid: `-|${NUMBER}`,
   processStart: START,
   threadStart: START,
-  host: HASH,
-  boot: HASH,
+  host: HOST,
+  boot: BOOT,
   pidNamespace: INODE,
   timeNamespace: INODE,
+  life: "-|[0-9a-f]{32}",
   nonce: "[0-9a-f]{24}",
 };
 

@@ -1,8 +1,9 @@
-import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
-import { hostname } from "node:os";
+import { closeSync, lstatSync, openSync, readlinkSync, readSync } from "node:fs";
+import { hostname, uptime } from "node:os";
 import type { OwnerIdentity, OwnerScope } from "./identity.ts";
+import type { LifeAnswer } from "./life.ts";
 import { parseOwnerName } from "./name.ts";
-import type { Observation, ProbeResult, ProcessStat, StatReading, Verdict } from "./verdict.ts";
+import type { ProbeResult, ProcessSighting, ProcessStat, StatReading, Verdict } from "./verdict.ts";
 import { judgeOwner } from "./verdict.ts";
 
 /** A file or link that was read; `missing` is ENOENT, `unreadable` every other error. */
@@ -21,12 +22,20 @@ export interface SystemCalls {
   /** At most the first 64 KiB. */
   readText(path: string): TextReading;
   readLink(path: string): TextReading;
+  /** When a file was last changed, its attributes too, in ms since 1970; undefined if that cannot be read. */
+  lastChange(path: string): number | undefined;
+  /** When this kernel booted, by the present clock, in ms since 1970; undefined if uptime is not the kernel's. */
+  bootTime(): number | undefined;
+  /** Whether something is mounted on this file of /proc. */
+  isMounted(path: string): boolean;
 }
 
 /** What is learnt about processes from them. */
 export interface ProcessObserver extends SystemCalls {
   /** Looks at an owner's pid and thread. Never throws. */
-  observe(owner: Pick<OwnerIdentity, "pid" | "tid">): Observation;
+  observe(owner: Pick<OwnerIdentity, "pid" | "tid">): ProcessSighting;
+  /** Whether a file was last changed before this kernel booted, by more than clocks are usually corrected by. */
+  isOlderThanBoot(path: string): boolean;
   /** Whether `/proc` is that of our own pid namespace, so that its numbers mean what ours mean. */
   procIsOurs(): boolean;
 }
@@ -34,25 +43,54 @@ export interface ProcessObserver extends SystemCalls {
 /** The observer of the real system, or of one that is given. */
 export function createObserver(calls: SystemCalls = nodeCalls): ProcessObserver {
   return {
-    ...calls,
+    platform: calls.platform,
+    get pid() {
+      return calls.pid;
+    },
+    hostName: calls.hostName,
+    probe: calls.probe,
+    readText: calls.readText,
+    readLink: calls.readLink,
+    lastChange: calls.lastChange,
+    bootTime: calls.bootTime,
+    isMounted: calls.isMounted,
     observe: (owner) => observe(calls, owner),
+    isOlderThanBoot: (path) => {
+      const changedAt = calls.lastChange(path);
+      const bootedAt = calls.bootTime();
+      return changedAt !== undefined && bootedAt !== undefined && changedAt < bootedAt - BOOT_MARGIN_MS;
+    },
     procIsOurs: () => procIsOurs(calls),
   };
+}
+
+/** A clock that is set at boot is corrected soon after; a file that is so much older than boot is not of this boot. */
+const BOOT_MARGIN_MS = 60_000;
+
+/** What can be seen of an owner beside its process. */
+export interface Circumstances {
+  /** Its owner file. */
+  readonly file: string;
+  /** Whether that lies on a disk that is known to be local. */
+  readonly local: boolean;
+  readonly socket: LifeAnswer;
 }
 
 /** Judges owners by the names of their owner files, as seen from one thread. */
 export function createJudge(
   self: OwnerScope,
-  observer: Pick<ProcessObserver, "observe">,
-): (ownerName: string) => Verdict {
-  return (ownerName) => {
+  observer: Pick<ProcessObserver, "observe" | "isOlderThanBoot">,
+): (ownerName: string, circumstances: Circumstances) => Verdict {
+  return (ownerName, { file, local, socket }) => {
     const owner = parseOwnerName(ownerName);
     if (owner === undefined) return { verdict: "unknown", reason: "not the name of an owner" };
-    return judgeOwner(self, owner, observer.observe(owner));
+    // Of an owner of this boot it would say nothing: not looked at.
+    const fileBeforeBoot = local && owner.boot !== self.boot && observer.isOlderThanBoot(file);
+    return judgeOwner(self, owner, { ...observer.observe(owner), fileBeforeBoot, socket });
   };
 }
 
-function observe(calls: SystemCalls, owner: Pick<OwnerIdentity, "pid" | "tid">): Observation {
+function observe(calls: SystemCalls, owner: Pick<OwnerIdentity, "pid" | "tid">): ProcessSighting {
   const pid = toPid(owner.pid);
   const tid = toPid(owner.tid);
   const probe = pid === undefined ? "unanswered" : calls.probe(pid);
@@ -105,7 +143,10 @@ function parseStat(text: string): ProcessStat | undefined {
 
 const nodeCalls: SystemCalls = {
   platform: process.platform,
-  pid: process.pid,
+  // Asked each time: a startup snapshot is made by another process.
+  get pid() {
+    return process.pid;
+  },
   hostName: () => hostname(),
   probe: (pid) => {
     try {
@@ -119,6 +160,27 @@ const nodeCalls: SystemCalls = {
   },
   readText: (path) => attempt(() => readBounded(path)),
   readLink: (path) => attempt(() => readlinkSync(path)),
+  lastChange: (path) => {
+    try {
+      const { mtimeMs, ctimeMs } = lstatSync(path);
+      return Math.max(mtimeMs, ctimeMs);
+    } catch {
+      return undefined;
+    }
+  },
+  bootTime: () => {
+    // The monotonic clock stands still while the machine sleeps, and is not virtualised: an uptime that is less is
+    // that of a container (lxcfs).
+    const virtual = uptime() < Number(process.hrtime.bigint()) / 1e9 - 1;
+    return virtual ? undefined : Date.now() - uptime() * 1000;
+  },
+  isMounted: (path) => {
+    try {
+      return lstatSync(path).dev !== lstatSync("/proc").dev;
+    } catch {
+      return true;
+    }
+  },
 };
 
 function attempt(read: () => string): TextReading {

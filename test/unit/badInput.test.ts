@@ -3,7 +3,7 @@
  * nothing is deleted. On a real temporary directory, through the public API alone.
  */
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -281,11 +281,38 @@ describe("what stands at the lock path and is not a lock is waited for, never fo
 
   it("an owner of another host, whose life nobody here can judge", async () => {
     fs.mkdirSync(lockPath);
-    fs.writeFileSync(join(lockPath, STRANGER), "");
+    fs.writeFileSync(join(lockPath, STRANGER), '{"hostname":"app-0"}');
+    const error = await expectTimeout("session_busy");
+    expect(error.message).toContain(
+      `pid=4711 host=app-0 ${lockPath} (another boot id; cannot be judged from here`,
+    );
+    expect(error.owner).toMatchObject({ pid: 4711, host: "app-0", name: STRANGER });
+    expect(error.owner?.ageMs).toBeGreaterThanOrEqual(0);
+  });
+
+  it.each([
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["a host name with control characters", '{"hostname":"a\\u001b[2Jb"}'],
+    ["a host name that is none", '{"hostname":{"length":5}}'],
+    ["a mebibyte", `{"hostname":"${"a".repeat(2 ** 20)}"}`],
+  ])("an owner whose file holds %s: nothing of it is shown", async (_what, content) => {
+    fs.mkdirSync(lockPath);
+    fs.writeFileSync(join(lockPath, STRANGER), content);
     const error = await expectTimeout("session_busy");
     expect(error.message).toContain(`pid=4711 ${lockPath}`);
-    expect(error.owner).toMatchObject({ pid: 4711, host: "0123456789abcdef", name: STRANGER });
-    expect(error.owner?.ageMs).toBeGreaterThanOrEqual(0);
+    expect(error.owner?.host).toBeUndefined();
+  });
+
+  it("an owner whose file is a link or a pipe: it is not opened", async () => {
+    fs.mkdirSync(lockPath);
+    fs.writeFileSync(join(directory, "elsewhere"), '{"hostname":"app-0"}');
+    fs.symlinkSync(join(directory, "elsewhere"), join(lockPath, STRANGER));
+    expect((await expectTimeout("session_busy")).owner?.host).toBeUndefined();
+    if (process.platform === "win32") return;
+    fs.rmSync(join(lockPath, STRANGER));
+    spawnSync("mkfifo", [join(lockPath, STRANGER)]);
+    expect((await expectTimeout("session_busy")).owner?.host).toBeUndefined();
   });
 });
 
@@ -525,7 +552,7 @@ const identity = (error: unknown): unknown => error;
 
 /** The name of an owner on another host, in another boot. */
 const STRANGER =
-  "own1_4711_4711_1000_1000_0123456789abcdef_fedcba9876543210_4026531836_4026531834_0123456789abcdef01234567";
+  "own1_4711_4711_1000_1000_0123456789abcdef_fedcba9876543210_4026531836_4026531834_00000000feedbeef00000000feedbeef_0123456789abcdef01234567";
 
 /** Everything in the directory, with its kind and content. The homes that this process keeps are its own. */
 function snapshot(below = ""): string[] {

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { acquireSessionWriteLock, withSessionWriteLock } from "../../src/index.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
-import { formatOwnerName, homeName } from "../../src/owner/name.ts";
+import { formatOwnerName, homeName, parseHomeName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
 import { sweep } from "../../src/sweep.ts";
@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
-const homes = (): string[] => fs.readdirSync(directory).filter((name) => name.startsWith(".swl-"));
+const homes = (): string[] => fs.readdirSync(directory).filter((name) => parseHomeName(name) !== undefined);
 
 /** Runs a script that imports the built package by its name, as a user would. */
 function runScript(script: string): { readonly status: number | null; readonly stderr: string } {
@@ -38,7 +38,7 @@ function deadPid(): string {
 }
 
 function makeHome(owner: typeof self, nonce: string): string {
-  const name = formatOwnerName({ ...owner, nonce: nonce.repeat(24) });
+  const name = formatOwnerName({ ...owner, life: "-", nonce: nonce.repeat(24) });
   const home = join(directory, homeName("a.jsonl.lock", name));
   fs.mkdirSync(home);
   fs.writeFileSync(join(home, name), "");

@@ -12,6 +12,7 @@ export const OWNER: OwnerIdentity = {
   boot: "fedcba9876543210",
   pidNamespace: "4026531836",
   timeNamespace: "4026531834",
+  life: "00000000feedbeef00000000feedbeef",
   nonce: "0123456789abcdef01234567",
 };
 
@@ -28,6 +29,8 @@ export const RUNNING: Observation = {
   before: stat("1000"),
   task: stat("1000"),
   after: stat("1000"),
+  fileBeforeBoot: false,
+  socket: "silent",
 };
 
 /** A made-up system: whatever is in neither of the maps is missing. */
@@ -37,15 +40,21 @@ export function fakeSystem(parts: {
   hostName?: string;
   files?: Readonly<Record<string, string | TextReading>>;
   links?: Readonly<Record<string, string | TextReading>>;
+  changes?: Readonly<Record<string, number>>;
+  bootTime?: number;
+  mounted?: readonly string[];
   probe?: SystemCalls["probe"];
 }): SystemCalls {
   return {
     platform: parts.platform ?? "linux",
     pid: parts.pid ?? 4711,
+    isMounted: (path) => parts.mounted?.includes(path) === true,
     hostName: () => parts.hostName ?? "box",
     probe: parts.probe ?? (() => "runs"),
     readText: (path) => toReading(parts.files?.[path]),
     readLink: (path) => toReading(parts.links?.[path]),
+    lastChange: (path) => parts.changes?.[path],
+    bootTime: () => parts.bootTime ?? 0,
   };
 }
 

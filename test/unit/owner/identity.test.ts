@@ -20,7 +20,7 @@ describe("on Linux", () => {
       tid: "4711",
       processStart: "1000",
       threadStart: "1000",
-      host: "1aa71329822b591e",
+      host: "m1aa71329822b591e",
       boot: "d463d2d5a9227d7f",
       pidNamespace: "4026531836",
       timeNamespace: "4026531834",
@@ -79,6 +79,12 @@ describe("on Linux", () => {
     expect(one).toMatchObject({ pid: "4711", tid: "-", processStart: "-", threadStart: "-" });
   });
 
+  // tests A6: the reboot rule
+  it("a boot id that something is mounted on is marked as a container's", () => {
+    const mounted = ["/proc/sys/kernel/random/boot_id"];
+    expect(scopeOf({ mounted }).boot).toBe(`c${scopeOf({}).boot}`);
+  });
+
   it("a malformed boot id or namespace is as good as none", () => {
     const files = { ...LINUX_FILES, "/proc/sys/kernel/random/boot_id": "\n" };
     expect(scopeOf({ files }).boot).toMatch(RANDOM);
@@ -108,6 +114,12 @@ describe("the host", () => {
     expect(new Set(hosts).size).toBe(4);
   });
 
+  // tests A6
+  it("says whether a machine id is in it", () => {
+    expect(scopeOf({}).host).toMatch(/^m[0-9a-f]{16}$/);
+    expect(scopeOf({ files: withoutMachineId }).host).toMatch(/^[0-9a-f]{16}$/);
+  });
+
   it("takes the machine id of D-Bus if that is the only one", () => {
     const files = { ...withoutMachineId, "/var/lib/dbus/machine-id": machineId ?? "" };
     expect(scopeOf({ files }).host).toBe(scopeOf({}).host);
@@ -122,7 +134,7 @@ describe("the host", () => {
 
   it("is what the user sets, whatever the machine", () => {
     const host = scopeOf({}, "Büro 7").host;
-    expect(host).toMatch(/^[0-9a-f]{16}$/);
+    expect(host).toMatch(/^m[0-9a-f]{16}$/);
     expect(scopeOf({ hostName: "other", files: {} }, "Büro 7").host).toBe(host);
     expect(scopeOf({}, "Büro 8").host).not.toBe(host);
     expect(scopeOf({}, "box").host).not.toBe(scopeOf({}).host);
@@ -140,7 +152,7 @@ describe("elsewhere", () => {
     expect(scopeOf({ platform })).toMatchObject({
       ...expected,
       timeNamespace: "-",
-      host: "1aa71329822b591e",
+      host: "m1aa71329822b591e",
     });
   });
 
@@ -155,7 +167,7 @@ describe("elsewhere", () => {
 describe("this process", () => {
   it("has a scope that makes a name, and reads the same again", () => {
     const scope = readOwnerScope(createObserver());
-    expect(formatOwnerName({ ...scope, nonce: newNonce() })).toMatch(/^own1_/);
+    expect(formatOwnerName({ ...scope, life: "-", nonce: newNonce() })).toMatch(/^own1_/);
     expect(scope.pid).toBe(String(process.pid));
     expect(readOwnerScope(createObserver())).toEqual(scope);
   });

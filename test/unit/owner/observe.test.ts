@@ -7,10 +7,18 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { newNonce, type OwnerIdentity, readOwnerScope } from "../../../src/owner/identity.ts";
 import { formatOwnerName } from "../../../src/owner/name.ts";
-import { createJudge, createObserver, type TextReading } from "../../../src/owner/observe.ts";
+import {
+  type Circumstances,
+  createJudge,
+  createObserver,
+  type TextReading,
+} from "../../../src/owner/observe.ts";
 import { fakeSystem, LINUX_FILES, LINUX_LINKS, OWNER, statLine, WORKER_OWNER } from "./fixtures.ts";
 
 const isLinux = process.platform === "linux";
+
+/** Nothing but the name and the process. */
+const ALONE: Circumstances = { file: "", local: false, socket: "silent" };
 
 // ---- A made-up system -----------------------------------------------------------------------------------------
 
@@ -123,15 +131,31 @@ describe("the judge", () => {
 
   it("calls an owner by what its name says", () => {
     const judge = createJudge(self, createObserver(fakeSystem(LINUX)));
-    expect(judge(formatOwnerName(OWNER)).verdict).toBe("alive");
-    expect(judge(formatOwnerName({ ...OWNER, processStart: "999" })).verdict).toBe("dead");
+    expect(judge(formatOwnerName(OWNER), ALONE).verdict).toBe("alive");
+    expect(judge(formatOwnerName({ ...OWNER, processStart: "999" }), ALONE).verdict).toBe("dead");
+  });
+
+  // tests A6
+  it("looks at the age of a file only on a local disk, and only of another boot", () => {
+    const parts = { changes: { "/l/o": 1_000_000 }, bootTime: 1_000_000 + 60_001 };
+    const judge = createJudge({ ...self, host: "m0123456789abcdef" }, createObserver(fakeSystem(parts)));
+    const other = formatOwnerName({ ...OWNER, host: "m0123456789abcdef", boot: "0000000000000007" });
+    const there = { file: "/l/o", local: true, socket: "silent" } as const;
+    expect(judge(other, there)).toEqual({ verdict: "dead", reason: "this machine has booted since" });
+    expect(judge(other, { ...there, local: false }).verdict).toBe("unknown");
+    expect(judge(other, { ...there, file: "/l/missing" }).verdict).toBe("unknown");
+    const fresh = { ...parts, bootTime: 1_000_000 + 60_000 };
+    const doubtful = createJudge({ ...self, host: "m0123456789abcdef" }, createObserver(fakeSystem(fresh)));
+    expect(doubtful(other, there).verdict).toBe("unknown");
   });
 
   it("never calls dead what is not the name of an owner", () => {
     const judge = createJudge(self, createObserver(fakeSystem({ probe: () => "gone" })));
-    fc.assert(fc.property(fc.string({ unit: "binary-ascii" }), (name) => judge(name).verdict === "unknown"));
-    expect(judge("lock.json")).toEqual({ verdict: "unknown", reason: "not the name of an owner" });
-    expect(judge(formatOwnerName(OWNER)).verdict).toBe("dead");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary-ascii" }), (name) => judge(name, ALONE).verdict === "unknown"),
+    );
+    expect(judge("lock.json", ALONE)).toEqual({ verdict: "unknown", reason: "not the name of an owner" });
+    expect(judge(formatOwnerName(OWNER), ALONE).verdict).toBe("dead");
   });
 });
 
@@ -146,10 +170,10 @@ function ownerOf(pid: number, tid: number = pid): OwnerIdentity {
   const { before, task } = observer.observe({ pid: `${pid}`, tid: `${tid}` });
   if (typeof before === "string" || typeof task === "string") throw new Error(`no stat file of ${pid}`);
   const starts = { processStart: before.start, threadStart: task.start };
-  return { ...self, pid: `${pid}`, tid: `${tid}`, ...starts, nonce: newNonce() };
+  return { ...self, pid: `${pid}`, tid: `${tid}`, ...starts, life: "-", nonce: newNonce() };
 }
 
-const verdictOn = (owner: OwnerIdentity): string => judge(formatOwnerName(owner)).verdict;
+const verdictOn = (owner: OwnerIdentity): string => judge(formatOwnerName(owner), ALONE).verdict;
 
 const children: ChildProcess[] = [];
 
@@ -175,7 +199,7 @@ afterEach(() => {
 
 describe.skipIf(!isLinux)("a real owner", () => {
   it("that is this thread is alive, and also under another nonce", () => {
-    expect(verdictOn({ ...self, nonce: newNonce() })).toBe("alive");
+    expect(verdictOn({ ...self, life: "-", nonce: newNonce() })).toBe("alive");
   });
 
   it("that runs is alive, and dead once it was killed", async () => {
@@ -184,13 +208,13 @@ describe.skipIf(!isLinux)("a real owner", () => {
     expect(verdictOn(owner)).toBe("alive");
     child.kill("SIGKILL");
     await once(child, "exit");
-    expect(judge(formatOwnerName(owner))).toEqual({ verdict: "dead", reason: `pid ${pid} is gone` });
+    expect(judge(formatOwnerName(owner), ALONE)).toEqual({ verdict: "dead", reason: `pid ${pid} is gone` });
   });
 
   it("whose pid belongs to somebody else now is dead", () => {
     const { pid } = start("sleep", "60");
     const owner = { ...ownerOf(pid), processStart: "1" };
-    expect(judge(formatOwnerName(owner))).toEqual({
+    expect(judge(formatOwnerName(owner), ALONE)).toEqual({
       verdict: "dead",
       reason: `pid ${pid} started later than the owner`,
     });
@@ -213,7 +237,10 @@ describe.skipIf(!isLinux)("a real owner", () => {
     expect(verdictOn(owner)).toBe("alive");
     await untilState(pid, "Z");
     expect(observer.observe(owner).probe).toBe("runs");
-    expect(judge(formatOwnerName(owner))).toEqual({ verdict: "dead", reason: `pid ${pid} is a zombie` });
+    expect(judge(formatOwnerName(owner), ALONE)).toEqual({
+      verdict: "dead",
+      reason: `pid ${pid} is a zombie`,
+    });
   });
 
   it("in a worker thread is alive as long as the thread is, and dead although its process runs", async () => {
@@ -225,7 +252,7 @@ describe.skipIf(!isLinux)("a real owner", () => {
     expect(owner.tid).not.toBe(owner.pid);
     expect(verdictOn(owner)).toBe("alive");
     await worker.terminate();
-    expect(judge(formatOwnerName(owner))).toEqual({
+    expect(judge(formatOwnerName(owner), ALONE)).toEqual({
       verdict: "dead",
       reason: `thread ${tid} of pid ${process.pid} is gone`,
     });
@@ -269,7 +296,7 @@ describe.skipIf(!canUnshare)("in another pid namespace with the /proc of its hos
     expect(we).toEqual({ probe: "runs", before: "untrusted", task: "untrusted", after: "untrusted" });
     expect(nobody).toMatchObject({ probe: "gone", before: "untrusted" });
     // Seen from here it is nobody's business, although a process of that pid runs, and started at another time.
-    expect(verdictOn({ ...scope, processStart: "5", nonce: newNonce() })).toBe("unknown");
+    expect(verdictOn({ ...scope, processStart: "5", life: "-", nonce: newNonce() })).toBe("unknown");
     expect(readFileSync("/proc/1/stat", "latin1")).toMatch(/^1 /);
   });
 });

@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { OwnerIdentity, OwnerScope } from "../../../src/owner/identity.ts";
-import { judgeOwner, type Observation, type StatReading, type Verdict } from "../../../src/owner/verdict.ts";
+import {
+  judgeOwner,
+  type Observation,
+  type ProcessSighting,
+  type StatReading,
+  type Verdict,
+} from "../../../src/owner/verdict.ts";
 import { OWNER, RUNNING, stat, WORKER_OWNER } from "./fixtures.ts";
 
 // tests A1
@@ -10,13 +16,23 @@ import { OWNER, RUNNING, stat, WORKER_OWNER } from "./fixtures.ts";
 // A case is made of these words: `ownersOf` and `sightingOf` make the arguments of `judgeOwner` from them, the oracle
 // reads the words themselves.
 const OWNER_WORDS = {
-  boot: ["equal", "other", "bothAbsent", "oursAbsent"],
+  boot: ["equal", "other", "bothAbsent", "oursAbsent", "unread"],
   host: ["equal", "other"],
   pidNamespace: ["equal", "other", "bothAbsent"],
   timeNamespace: ["equal", "other", "bothAbsent"],
   thread: ["main", "worker", "unknown"],
   processStart: ["known", "unknown"],
   threadStart: ["known", "unknown"],
+} as const;
+
+// What else there is, beside the process: the inner words, tried with each combination of the others.
+const EXTRA_WORDS = {
+  machineId: ["in the host field", "not in it"],
+  life: ["in the name", "none"],
+  socket: ["accepts", "refuses", "silent"],
+  file: ["before boot", "later"],
+  // Of whoever judges; of another owner's than ours it makes no difference which.
+  clock: ["initial namespace", "shifted"],
 } as const;
 
 const SIGHTING_WORDS = {
@@ -33,11 +49,12 @@ type Chosen<Words extends Record<string, readonly unknown[]>> = {
 };
 type Owner = Chosen<typeof OWNER_WORDS>;
 type Sighting = Chosen<typeof SIGHTING_WORDS>;
+type Extra = Chosen<typeof EXTRA_WORDS>;
 
 // Section 5 of the design, as a list of decisions: the first that applies decides.
 const ORACLE: readonly (readonly [(o: Owner, s: Sighting) => boolean, Verdict["verdict"]])[] = [
   // "same boot, pid and time namespace"; "another boot id does not prove death"
-  [(o) => o.boot === "other" || o.boot === "oursAbsent", "unknown"],
+  [(o) => o.boot === "other" || o.boot === "oursAbsent" || o.boot === "unread", "unknown"],
   [(o) => o.pidNamespace === "other" || o.timeNamespace === "other", "unknown"],
   // "where there are no boot ids, the host field stands in"; else it is not compared
   [(o) => o.boot === "bothAbsent" && o.host === "other", "unknown"],
@@ -66,7 +83,30 @@ const ORACLE: readonly (readonly [(o: Owner, s: Sighting) => boolean, Verdict["v
   [() => true, "unknown"],
 ];
 
-// The four proofs of death, and no fifth: written apart from the oracle, which might share an error with the code.
+// "Dead only if the host field (with a machine id in it) is the same, the file system is local, and the owner file is
+// older than this kernel's boot", and uptime is not shifted. (Whether the disk is local is said with the file.)
+function isRebooted(o: Owner, e: Extra): boolean {
+  const sameMachine = o.host === "equal" && e.machineId === "in the host field";
+  return o.boot === "other" && sameMachine && e.file === "before boot" && e.clock === "initial namespace";
+}
+
+const NOTHING_ELSE: Extra = {
+  machineId: "not in it",
+  life: "none",
+  socket: "silent",
+  file: "later",
+  clock: "initial namespace",
+};
+
+// "With equal boot ids ECONNREFUSED is death", where nothing else says more.
+function oracleOf(byNumbers: Verdict["verdict"], o: Owner, e: Extra): Verdict["verdict"] {
+  if (isRebooted(o, e)) return "dead";
+  if (byNumbers !== "unknown" || o.boot !== "equal" || e.life === "none" || e.socket === "silent")
+    return byNumbers;
+  return e.socket === "refuses" ? "dead" : "alive";
+}
+
+// The proofs of death by numbers, and no other: written apart from the oracle, which might share an error with the code.
 function isProved(o: Owner, s: Sighting): boolean {
   const sameKernel = o.boot === "equal" || (o.boot === "bothAbsent" && o.host === "equal");
   if (!sameKernel || o.pidNamespace === "other" || o.timeNamespace === "other") return false;
@@ -94,21 +134,28 @@ function isPossible(s: Sighting): boolean {
   return s.before === "same" || s.before === "different" || (s.state === "S" && s.threads === 0);
 }
 
-function ownersOf(o: Owner): { ours: OwnerScope; theirs: OwnerIdentity } {
+function ownersOf(o: Owner, e: Extra): { ours: OwnerScope; theirs: OwnerIdentity } {
   const ours: Record<keyof OwnerScope, string> = { ...OWNER, pid: "1", tid: "1" };
   const theirs: Record<keyof OwnerIdentity, string> = { ...(o.thread === "main" ? OWNER : WORKER_OWNER) };
   if (o.thread === "unknown") theirs.tid = "-";
+  if (e.machineId === "in the host field") ours.host = theirs.host = `m${OWNER.host}`;
+  if (e.life === "none") theirs.life = "-";
   for (const field of ["boot", "host", "pidNamespace", "timeNamespace"] as const) {
     if (o[field] === "other") theirs[field] = "77";
     if (o[field] === "bothAbsent" || o[field] === "oursAbsent") ours[field] = "-";
     if (o[field] === "bothAbsent") theirs[field] = "-";
   }
+  if (e.clock === "shifted") {
+    ours.timeNamespace = "4026532999";
+    if (o.timeNamespace !== "other") theirs.timeNamespace = ours.timeNamespace;
+  }
+  if (o.boot === "unread") theirs.boot = "r0123456789abcdef";
   if (o.processStart === "unknown") theirs.processStart = "-";
   if (o.threadStart === "unknown") theirs.threadStart = "-";
   return { ours, theirs };
 }
 
-function sightingOf(s: Sighting, thread: Owner["thread"]): Observation {
+function sightingOf(s: Sighting, thread: Owner["thread"]): ProcessSighting {
   const reading = (word: Sighting["task"], start: string, state = "S", threads = 2): StatReading =>
     word === "same"
       ? stat(start, state, threads)
@@ -123,23 +170,38 @@ function sightingOf(s: Sighting, thread: Owner["thread"]): Observation {
   };
 }
 
+// What numbers prove is tried on everything; what comes on top sees of a sighting only its verdict by numbers, so that
+// is tried on one sighting for each thing that numbers can say.
 describe("the verdict on every combination", () => {
   it("is the oracle's, is dead only if proved, and gives a reason", () => {
     const counts = { dead: 0, alive: 0, unknown: 0 };
     const wrong: string[] = [];
     const reasons = new Set<string>();
-    const sightings = everyChoice(SIGHTING_WORDS)
-      .filter(isPossible)
-      .map((s) => ({ s, asMain: sightingOf(s, "main"), asWorker: sightingOf(s, "worker") }));
+    const check = (o: Owner, s: Sighting, e: Extra, expected: string, proved: boolean): string => {
+      const { ours, theirs } = ownersOf(o, e);
+      const seen = { ...sightingOf(s, o.thread), fileBeforeBoot: e.file === "before boot", socket: e.socket };
+      const { verdict, reason } = judgeOwner(ours, theirs, seen);
+      counts[verdict] += 1;
+      reasons.add(`${verdict}: ${reason}`);
+      if ((verdict !== expected || (verdict === "dead") !== proved) && wrong.length < 10) {
+        wrong.push(`${JSON.stringify({ ...o, ...s, ...e })}: ${verdict} (${reason}), not ${expected}`);
+      }
+      return reason;
+    };
+    const sightings = everyChoice(SIGHTING_WORDS).filter(isPossible);
+    const extras = everyChoice(EXTRA_WORDS);
     for (const o of everyChoice(OWNER_WORDS)) {
-      const { ours, theirs } = ownersOf(o);
-      for (const { s, asMain, asWorker } of sightings) {
-        const { verdict, reason } = judgeOwner(ours, theirs, o.thread === "main" ? asMain : asWorker);
-        const expected = ORACLE.find(([applies]) => applies(o, s))?.[1];
-        counts[verdict] += 1;
-        reasons.add(`${verdict}: ${reason}`);
-        if ((verdict !== expected || (verdict === "dead") !== isProved(o, s)) && wrong.length < 10) {
-          wrong.push(`${JSON.stringify({ ...o, ...s })}: ${verdict} (${reason}), not ${expected}`);
+      const perReason = new Map<string, Sighting>();
+      for (const s of sightings) {
+        const byNumbers = ORACLE.find(([applies]) => applies(o, s))?.[1] ?? "unknown";
+        perReason.set(check(o, s, NOTHING_ELSE, byNumbers, isProved(o, s)), s);
+      }
+      for (const s of perReason.values()) {
+        const byNumbers = ORACLE.find(([applies]) => applies(o, s))?.[1] ?? "unknown";
+        for (const e of extras) {
+          const refused = o.boot === "equal" && e.life === "in the name" && e.socket === "refuses";
+          const proved = isProved(o, s) || isRebooted(o, e) || (refused && byNumbers === "unknown");
+          check(o, s, e, oracleOf(byNumbers, o, e), proved);
         }
       }
     }
@@ -147,10 +209,13 @@ describe("the verdict on every combination", () => {
     expect([...reasons].sort()).toMatchInlineSnapshot(`
       [
         "alive: pid 4711 runs since the owner started",
+        "alive: the life socket of pid 4711 accepts",
         "alive: thread 4713 of pid 4711 runs since the owner started",
         "dead: pid 4711 is a zombie",
         "dead: pid 4711 is gone",
         "dead: pid 4711 started later than the owner",
+        "dead: the life socket of pid 4711 refuses, so that process has ended",
+        "dead: this machine has booted since",
         "dead: thread 4713 of pid 4711 is gone",
         "dead: thread 4713 of pid 4711 started later than the owner",
         "unknown: another boot id; cannot be judged from here",
@@ -163,20 +228,25 @@ describe("the verdict on every combination", () => {
         "unknown: pid 4711 runs, but its threads cannot be read",
         "unknown: pid 4711 runs, but there is no /proc of our own to compare start times",
         "unknown: pid 4711 runs, but which of its threads owns it is not known",
+        "unknown: the boot id of the owner could not be read; cannot be judged from here",
         "unknown: thread 4713 of pid 4711 runs, but its start time cannot be compared",
         "unknown: thread 4713 of pid 4711 was not found, but pid 4711 changed meanwhile",
       ]
     `);
     expect(counts).toMatchInlineSnapshot(`
       {
-        "alive": 13860,
-        "dead": 157356,
-        "unknown": 1643184,
+        "alive": 20068,
+        "dead": 181492,
+        "unknown": 2163784,
       }
     `);
-    // 4 boots x 2 hosts x 3 x 3 namespaces, 3 threads x 2 x 2 starts, 4 probes,
+    // 5 boots x 2 hosts x 3 x 3 namespaces, 3 threads x 2 x 2 starts, 4 probes,
     // 3 readings without and 2 with 3 states x 3 numbers of threads, 5 x 5 readings afterwards
-    expect(counts.dead + counts.alive + counts.unknown).toBe(72 * 12 * 4 * (3 + 2 * 9) * 25);
+    const alone = 90 * 12 * 4 * (3 + 2 * 9) * 25;
+    // 2 hosts with or without a machine id, 2 lives, 3 answers, 2 files, 2 clocks; 1 to 9 reasons for each owner
+    const onTop = counts.dead + counts.alive + counts.unknown - alone;
+    expect(onTop % 48).toBe(0);
+    expect(onTop).toBeGreaterThan(90 * 12 * 48);
   });
 });
 
@@ -236,7 +306,7 @@ describe("the verdict on an owner", () => {
 
   it("in this very process is alive if that is proved, else unknown, unless it is an earlier one", () => {
     const self = { ...OWNER };
-    expect(verdictOn({}, {}, self)).toMatch(/^alive/);
+    expect(verdictOn({}, {}, self)).toMatch(/^alive: this very thread of pid 4711 has it, by another path/);
     expect(verdictOn({ processStart: "-" }, {}, self)).toMatch(/^unknown/);
     expect(verdictOn({}, { before: "untrusted" }, self)).toMatch(/^unknown/);
     expect(verdictOn({ processStart: "900" }, {}, self)).toMatch(/^dead/);
