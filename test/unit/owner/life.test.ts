@@ -60,12 +60,12 @@ function open(where = directory): LifeSocket {
   return socket;
 }
 
-/** A process that holds the lock of `a.jsonl`, and then does `what`. Resolves when it has said "held". */
+/** A process that holds the lock of `a.jsonl`, and then does `what`. Resolves when it has said under which name. */
 async function holder(what: string, ...wrapper: string[]): Promise<{ child: ChildProcess; life: string }> {
   const script = `
     import { acquireSessionWriteLock } from "session-write-lock";
     const lock = await acquireSessionWriteLock({ sessionFile: process.argv[1] });
-    console.log("held");
+    console.log((await import("node:fs")).readdirSync(lock.lockPath)[0]);
     ${what}`;
   const [command = "", ...args] = [
     ...wrapper,
@@ -77,8 +77,8 @@ async function holder(what: string, ...wrapper: string[]): Promise<{ child: Chil
   ];
   const child = spawn(command, args, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
   children.push(child);
-  await once(child.stdout ?? child, "data");
-  const [owner = ""] = fs.readdirSync(join(directory, "a.jsonl.lock"));
+  const [said] = await once(child.stdout ?? child, "data");
+  const [owner = ""] = String(said).split("\n");
   return { child, life: parseOwnerName(owner)?.life ?? "" };
 }
 
