@@ -27,7 +27,7 @@ export async function findingPages(root: string): Promise<ReadonlyMap<string, st
     for (const hole of family.holes) {
       const one = find(root, models, family, hole);
       found.push(one);
-      pages.set(fileOf(hole), page(root, one));
+      pages.set(fileOf(hole), page(root, models, one));
     }
   }
   pages.set("README.md", readme(root, models, found));
@@ -125,7 +125,7 @@ export function fileOf({ configuration }: Pick<Hole, "configuration">): string {
   return `${configuration.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase()}.md`;
 }
 
-function page(root: string, { family, hole, run }: Found): string {
+function page(root: string, models: readonly ModelConfig[], { family, hole, run }: Found): string {
   const { specification, source } = family;
   return [
     `${generatedMark} from ${source} and tla/${hole.configuration}.cfg. -->`,
@@ -135,7 +135,7 @@ function page(root: string, { family, hole, run }: Found): string {
     `## The shortest run\n\n${fenced("mermaid", sequenceDiagram(run.picture))}`,
     `## Step by step\n\nThe actions are those of [${specification}.tla](../../tla/${specification}.tla); what does not change is left out.\n\n${stepTable(run)}`,
     `## What closes it\n\n${hole.closedBy}`,
-    `## Why session-write-lock does not have it\n\n${withIdLinks(root, hole.whyOursIsNot)}`,
+    `## Why session-write-lock does not have it\n\n${withGuardLinks(models, withIdLinks(root, hole.whyOursIsNot))}`,
   ]
     .join("\n\n")
     .concat("\n");
@@ -150,6 +150,14 @@ function withIdLinks(root: string, text: string): string {
     if (heading === undefined)
       throw new ToolError(`link ${id}`, `spec/${file} does not define it`, "Add it.");
     return `[${id}](../${file}#${slug(heading)})`;
+  });
+}
+
+/** The names of our own guards in a text, as links to the configuration that fails without them. */
+function withGuardLinks(models: readonly ModelConfig[], text: string): string {
+  return text.replaceAll(/(?<!\[)`(\w+)`(?!\])/g, (code, name: string) => {
+    const model = models.find(({ guard }) => guard === name);
+    return model === undefined ? code : `[${code}](../../tla/${model.config})`;
   });
 }
 
