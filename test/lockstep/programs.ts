@@ -174,12 +174,20 @@ export async function withWorld<T>(
   protocol: Protocol,
   action: (world: World) => T | Promise<T>,
 ): Promise<T> {
-  const directory = fs.mkdtempSync(join(scratch(), "swl-lockstep-"));
+  const directory = freshDirectory();
   try {
     return await action(new World(config, directory, protocol));
   } finally {
-    fs.rmSync(directory, { recursive: true, force: true });
+    removeDirectory(directory);
   }
+}
+
+export function freshDirectory(): string {
+  return fs.mkdtempSync(join(scratch(), "swl-lockstep-"));
+}
+
+export function removeDirectory(directory: string): void {
+  fs.rmSync(directory, { recursive: true, force: true });
 }
 
 /** A real file system; tmpfs where there is one, since lockstep is about steps and not about a disk's speed. */

@@ -29,6 +29,9 @@ import { type Attempt, createEntry, type Entry, type Home } from "../../src/regi
 import type { Run, Step } from "../../src/steps.ts";
 import { differences, project } from "./projection.ts";
 
+/** The model's side of the comparison: `successors`, or a broken double of it. */
+export type Successors = typeof successors;
+
 /** The code under test: src/protocol.ts, or a broken double of it. */
 export type Protocol = Pick<typeof protocolModule, "request" | "giveUp" | "release">;
 
@@ -97,9 +100,16 @@ export class World {
   readonly names: Map<string, Name> = new Map();
   late: LateWorldCall[] = [];
   /** How often the environment has acted; the model's budget is what is left. */
-  readonly spent: { crash: number; fault: number; vandal: number } = { crash: 0, fault: 0, vandal: 0 };
+  readonly spent: { crash: number; fault: number; vandal: number; request: number } = {
+    crash: 0,
+    fault: 0,
+    vandal: 0,
+    request: 0,
+  };
   /** The model's state, equal to the projection of the real one. */
   state: State;
+  /** {@link stateKey} of it. */
+  key: string;
   /** Everything that happened, as option texts. */
   readonly trace: string[] = [];
   /** How many labelled steps were compared with the model. */
@@ -108,20 +118,24 @@ export class World {
   readonly driven: Set<string> = new Set();
 
   private readonly protocol: Protocol;
+  private readonly successors: Successors;
+  private compared: Label | undefined;
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
 
-  constructor(config: Config, directory: string, protocol: Protocol) {
+  constructor(config: Config, directory: string, protocol: Protocol, model: Successors = successors) {
     this.config = config;
     this.directory = directory;
     this.lockPath = join(directory, LOCK);
     this.protocol = protocol;
+    this.successors = model;
     for (const proc of config.procs) {
       const entry = this.createEntry(proc);
       this.processes.set(proc, { proc, incarnation: 1, alive: true, entry, pending: [] });
     }
     this.state = initialState(config);
+    this.key = stateKey(this.state);
   }
 
   /** Everything that can happen now. */
@@ -133,10 +147,12 @@ export class World {
     return [...found, ...this.callOptions(), ...this.environmentOptions()];
   }
 
-  /** Makes one option happen, and compares. */
-  perform(option: Option): void {
+  /** Makes one option happen, and compares. The label of the model's step; undefined if the model stood still. */
+  perform(option: Option): Label | undefined {
     this.trace.push(option.text);
+    this.compared = undefined;
     option.perform();
+    return this.compared;
   }
 
   process(proc: Proc): Process {
@@ -328,7 +344,7 @@ export class World {
       const process = this.process(at(this.config.procOf, task));
       if (!process.alive || isBusy(process)) return [];
       const options: Option[] = [];
-      if (at(this.state.pc, task) === "idle")
+      if (at(this.state.pc, task) === "idle" && this.mayRequest())
         options.push(this.call(`Request(${task})`, () => this.request(task)));
       if (this.canGiveUp(task, process)) options.push(this.call(`GiveUp(${task})`, () => this.giveUp(task)));
       const attempt = this.attempts.get(task);
@@ -346,6 +362,11 @@ export class World {
     return { text, kind: "call", perform };
   }
 
+  private mayRequest(): boolean {
+    const { maxRequests } = this.config;
+    return maxRequests === 0 || this.spent.request < maxRequests;
+  }
+
   private canGiveUp(task: Task, { entry }: Process): boolean {
     const attempt = this.attempts.get(task);
     if (attempt === undefined || attempt.gaveUp || this.config.patientTasks.includes(task)) return false;
@@ -360,6 +381,7 @@ export class World {
       failed: () => {},
     };
     this.attempts.set(task, attempt);
+    if (this.config.maxRequests > 0) this.spent.request++;
     this.protocol.request(this.process(at(this.config.procOf, task)).entry, attempt);
     this.compare({ action: "Request", arg: task });
   }
@@ -584,12 +606,14 @@ export class World {
     this.comparisons++;
     const real = project(this);
     const key = stateKey(real);
-    const candidates = successors(this.config, this.state, label);
+    const candidates = this.successors(this.config, this.state, label);
     const match = candidates.find((candidate) => stateKey(candidate) === key);
     if (match !== undefined) {
       const [from, to] = [this.state.pc[label.arg], match.pc[label.arg]];
       this.driven.add(from === undefined ? label.action : `${label.action} ${from} -> ${to}`);
       this.state = match;
+      this.key = key;
+      this.compared = label;
       return;
     }
     const why =
@@ -602,7 +626,7 @@ export class World {
   /** A turn that the model merges with the effect before it: nothing may have changed. */
   private compareUnchanged(pending: Pending): void {
     const real = project(this);
-    if (stateKey(real) === stateKey(this.state)) return;
+    if (stateKey(real) === this.key) return;
     throw new Divergence(
       `the turn of ${this.nameOf(pending)} changed what it must not: ${differences(this.state, real)}\n${this.story()}`,
     );

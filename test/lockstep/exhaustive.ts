@@ -1,0 +1,313 @@
+/**
+ * Every schedule of the harness's step queue, at a small scope.
+ *
+ * A place is a state of the model together with what the code remembers beyond it (memory.ts). From one place the
+ * same option always leads to the same place; that is checked whenever a place is met again. So it is enough to
+ * take each option of each place once, and then every edge of every schedule has been driven.
+ *
+ * A real directory, and a generator, cannot be copied: to be at a place again means to go there. The chooser
+ * goes on from where it is, depth first, as long as there is an option that was never taken; then to a near place
+ * that has one; and only if there is none near, in a fresh world along a shortest known way.
+ */
+
+import { setImmediate } from "node:timers/promises";
+import type { Config } from "../../model/state.ts";
+import { ModelEdges, type StateId } from "./edges.ts";
+import { memoryOf } from "./memory.ts";
+import { freshDirectory, removeDirectory, replay } from "./programs.ts";
+import { Divergence, type Option, type Protocol, type Successors, World } from "./world.ts";
+
+export interface ExhaustOptions {
+  /** Starts below this prefix, and counts only what is reachable from there. */
+  readonly prefix?: readonly string[];
+  /** Instead of the model's: for a twin. */
+  readonly successors?: Successors;
+  /** Called now and then; what it returns is waited for. */
+  readonly onProgress?: (counts: Counts) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Counts {
+  readonly places: number;
+  /** Steps of the real lock: each was compared. */
+  readonly steps: number;
+  /** Of those, the ones that were taken before: the way to a place. */
+  readonly replayed: number;
+  readonly worlds: number;
+}
+
+/** A schedule that the model does not have, or that does not replay; the shortest known. */
+export class ExhaustFailure extends Error {
+  override readonly name = "ExhaustFailure";
+  readonly steps: readonly string[];
+  readonly counts: Counts;
+
+  constructor(cause: unknown, steps: readonly string[], counts: Counts) {
+    super(cause instanceof Error ? (cause.message.split("\nafter: ")[0] ?? "") : String(cause), { cause });
+    this.steps = steps;
+    this.counts = counts;
+  }
+}
+
+type PlaceId = number;
+
+interface Place {
+  readonly state: StateId;
+  /** The options there, and where each leads; undefined: never taken. */
+  readonly options: readonly string[];
+  readonly next: (PlaceId | undefined)[];
+  /** How many were never taken. */
+  open: number;
+}
+
+/** An option of a place. */
+interface Leg {
+  readonly from: PlaceId;
+  readonly option: number;
+}
+
+/** A search for a near open place gives up after so many places: beyond that, a fresh world is as good. */
+const NEAR = 400;
+/** Lets the event loop run: progress lines, signals. */
+const YIELD_EVERY = 1_000;
+
+/** Takes every option of every place of a scope. Throws {@link ExhaustFailure}. */
+export async function exhaust(
+  config: Config,
+  protocol: Protocol,
+  options: ExhaustOptions = {},
+): Promise<{ readonly edges: ModelEdges; readonly counts: Counts }> {
+  const chooser = new Chooser(config, protocol, options);
+  await chooser.run();
+  return { edges: chooser.edges, counts: chooser.counts() };
+}
+
+class Chooser {
+  readonly edges: ModelEdges;
+  private readonly config: Config;
+  private readonly protocol: Protocol;
+  private readonly settings: ExhaustOptions;
+  private readonly ids = new Map<string, PlaceId>();
+  private readonly places: Place[] = [];
+  private readonly texts = new Map<string, readonly string[]>();
+  private openPlaces = 0;
+  private steps = 0;
+  private replayed = 0;
+  private worlds = 0;
+
+  private world: World;
+  private options: readonly Option[] = [];
+  private here: PlaceId = 0;
+
+  /** Shortest known ways from the root, when they were last looked for; and the open places, nearest first. */
+  private ways: Leg[] = [];
+  private targets: PlaceId[] = [];
+
+  constructor(config: Config, protocol: Protocol, settings: ExhaustOptions) {
+    this.config = config;
+    this.protocol = protocol;
+    this.settings = settings;
+    this.world = this.freshWorld();
+    this.edges = new ModelEdges(config, this.world.key);
+    this.here = this.arrive();
+  }
+
+  counts(): Counts {
+    const { steps, replayed, worlds } = this;
+    return { places: this.places.length, steps, replayed, worlds };
+  }
+
+  async run(): Promise<void> {
+    try {
+      let pause = YIELD_EVERY;
+      while (this.openPlaces > 0) {
+        if (this.place(this.here).open === 0) this.goToOpenPlace();
+        this.explore();
+        if (this.steps < pause) continue;
+        pause = this.steps + YIELD_EVERY;
+        this.settings.onProgress?.(this.counts());
+        await setImmediate();
+        this.settings.signal?.throwIfAborted();
+      }
+    } finally {
+      removeDirectory(this.world.directory);
+    }
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // One step
+
+  /** Takes the first option here that was never taken. */
+  private explore(): void {
+    const place = this.place(this.here);
+    this.take(place.next.indexOf(undefined));
+  }
+
+  /** Takes an option of this place, and says what it led to. */
+  private take(option: number): void {
+    const from = this.here;
+    const place = this.place(from);
+    const text = place.options[option] ?? "";
+    const chosen = this.options.find((candidate) => candidate.text === text);
+    this.steps++;
+    try {
+      if (chosen === undefined) throw new Error(`${text} is not possible here any more`);
+      const label = this.world.perform(chosen);
+      this.here = this.arrive();
+      if (label !== undefined) this.edges.drive(place.state, label, this.place(this.here).state);
+      const known = place.next[option];
+      if (known === undefined) this.learn(place, option);
+      else if (known !== this.here) throw new Error(this.forgetful(text, known));
+    } catch (error) {
+      throw this.failure(error, { from, option });
+    }
+  }
+
+  private learn(place: Place, option: number): void {
+    place.next[option] = this.here;
+    place.open--;
+    if (place.open === 0) this.openPlaces--;
+  }
+
+  /** The place in which the world is. */
+  private arrive(): PlaceId {
+    const { world } = this;
+    this.options = world.options();
+    const state = this.edges.idOf(world.key);
+    const key = `${state} ${memoryOf(world)}`;
+    const known = this.ids.get(key);
+    if (known !== undefined) return known;
+    const texts = this.options.map(({ text }) => text);
+    if (new Set(texts).size < texts.length) throw new Error(`two options are alike: ${texts.join("; ")}`);
+    const id = this.places.length;
+    this.ids.set(key, id);
+    this.places.push({
+      state,
+      options: this.shared(texts),
+      next: new Array<PlaceId | undefined>(texts.length).fill(undefined),
+      open: texts.length,
+    });
+    if (texts.length > 0) this.openPlaces++;
+    return id;
+  }
+
+  /** Many places have the same options. */
+  private shared(texts: readonly string[]): readonly string[] {
+    const key = texts.join(";");
+    const known = this.texts.get(key) ?? texts;
+    this.texts.set(key, known);
+    return known;
+  }
+
+  private forgetful(text: string, known: PlaceId): string {
+    const keys = [...this.ids.keys()];
+    return `${text} leads to two places, so memory.ts lacks something: ${keys[known]} and ${keys[this.here]}`;
+  }
+
+  private place(id: PlaceId): Place {
+    const place = this.places[id];
+    if (place === undefined) throw new Error(`no place ${id}`);
+    return place;
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // Going to a place that has options left
+
+  private goToOpenPlace(): void {
+    const near = this.nearOpenPlace();
+    if (near !== undefined) {
+      this.follow(near);
+      return;
+    }
+    const way = this.wayFromRoot();
+    removeDirectory(this.world.directory);
+    this.world = this.freshWorld();
+    this.here = this.arrive();
+    this.follow(way);
+  }
+
+  private follow(way: readonly Leg[]): void {
+    for (const { option } of way) {
+      this.replayed++;
+      this.take(option);
+    }
+  }
+
+  /** Breadth first over what is known, from here. */
+  private nearOpenPlace(): readonly Leg[] | undefined {
+    const cameBy = new Map<PlaceId, Leg | undefined>([[this.here, undefined]]);
+    for (const from of cameBy.keys()) {
+      if (cameBy.size > NEAR) return undefined;
+      for (const [option, to] of this.place(from).next.entries()) {
+        if (to === undefined || cameBy.has(to)) continue;
+        cameBy.set(to, { from, option });
+        if (this.place(to).open > 0) return wayTo(to, (id) => cameBy.get(id));
+      }
+    }
+    return undefined;
+  }
+
+  /** A shortest known way from the root to the nearest open place. */
+  private wayFromRoot(): readonly Leg[] {
+    for (;;) {
+      const target = this.targets.pop();
+      if (target === undefined) this.lookForTargets();
+      else if (this.place(target).open > 0) return wayTo(target, (id) => this.ways[id]);
+    }
+  }
+
+  /** Once for many restarts: ways that are known stay ways, though shorter ones may be found meanwhile. */
+  private lookForTargets(): void {
+    this.ways = [];
+    const seen = new Set<PlaceId>([0]);
+    for (const from of seen) {
+      if (this.place(from).open > 0) this.targets.push(from);
+      for (const [option, to] of this.place(from).next.entries()) {
+        if (to === undefined || seen.has(to)) continue;
+        seen.add(to);
+        this.ways[to] = { from, option };
+      }
+    }
+    this.targets.reverse();
+  }
+
+  private freshWorld(): World {
+    this.worlds++;
+    const world = new World(this.config, freshDirectory(), this.protocol, this.settings.successors);
+    replay(world, this.settings.prefix ?? []);
+    return world;
+  }
+
+  // ----------------------------------------------------------------------------------------------
+  // Failing
+
+  /** The shortest known schedule that fails in the same way; else the one that did. */
+  private failure(error: unknown, { from, option }: Leg): ExhaustFailure {
+    const counts = this.counts();
+    const whole = this.world.trace;
+    this.lookForTargets();
+    const legs = [...wayTo(from, (id) => this.ways[id]), { from, option }];
+    const way = legs.map((leg) => this.place(leg.from).options[leg.option] ?? "");
+    const steps = [...(this.settings.prefix ?? []), ...way];
+    return new ExhaustFailure(error, this.failsAlike(error, steps) ? steps : whole, counts);
+  }
+
+  private failsAlike(error: unknown, steps: readonly string[]): boolean {
+    const world = new World(this.config, freshDirectory(), this.protocol, this.settings.successors);
+    try {
+      replay(world, steps);
+      return false;
+    } catch (again) {
+      return again instanceof Divergence && error instanceof Divergence;
+    } finally {
+      removeDirectory(world.directory);
+    }
+  }
+}
+
+/** Follows the legs back to where there is none. */
+function wayTo(target: PlaceId, cameBy: (id: PlaceId) => Leg | undefined): readonly Leg[] {
+  const way: Leg[] = [];
+  for (let leg = cameBy(target); leg !== undefined; leg = cameBy(leg.from)) way.unshift(leg);
+  return way;
+}

@@ -1,0 +1,35 @@
+/**
+ * What the code remembers beyond the model's state, in one text: two worlds with equal states and equal
+ * memories go on alike. exhaustive.ts prunes by it, and finds out when something is missing here: the same step
+ * from the same place then leads to two places.
+ */
+
+import { MOST_FAILURES, MOST_SPINS } from "../../src/protocol.ts";
+import type { Entry } from "../../src/registry.ts";
+import type { Pending, World } from "./world.ts";
+
+export function memoryOf(world: World): string {
+  const perProcess = [...world.processes.values()].map(({ entry, pending }) =>
+    [...pending.map((run) => runText(world, run)).sort(), patienceText(entry)].join(" "),
+  );
+  return perProcess.join("|");
+}
+
+/** Where a run stands. Not the order of the runs, nor how long one sleeps: the scheduler wakes as it likes. */
+function runText(world: World, pending: Pending): string {
+  const { step, reply, debt, releaser } = pending;
+  const where = step.kind === "sleep" ? "sleep" : step.action;
+  const answer = reply === undefined ? "" : reply.ok ? "+ok" : `+${reply.errno}`;
+  if (debt !== undefined) {
+    const owed = world.process(pending.proc).entry.owes.get(debt);
+    return `${world.names.get(debt) ?? debt}:${owed?.step}:${where}${answer}`;
+  }
+  // A release remembers why it came to a Drop; a contention remembers by its patience alone.
+  return releaser === undefined ? `${where}${answer}` : `${releaser}:${pending.last}:${where}${answer}`;
+}
+
+/** Counters only matter up to their bounds; those of a contender who has left count for nobody. */
+function patienceText({ contender, patience }: Entry): string {
+  if (contender === null || patience === null || patience.contender !== contender) return "";
+  return `${Math.min(patience.spins, MOST_SPINS)}/${Math.min(patience.failures, MOST_FAILURES)}`;
+}
