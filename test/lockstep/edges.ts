@@ -3,6 +3,7 @@
 import { type Label, labelText } from "../../model/actions.ts";
 import { explore } from "../../model/explore.ts";
 import { type Config, type State, stateKey } from "../../model/state.ts";
+import type { Known } from "./world.ts";
 
 /** An edge, in the words of the model. */
 export interface Edge {
@@ -22,6 +23,7 @@ interface ModelEdge {
 
 export class ModelEdges {
   private readonly ids = new Map<string, StateId>();
+  private readonly known: Known[] = [];
   private readonly outgoing: ModelEdge[][] = [];
   /** Those that can be reached from where the chooser starts. */
   private readonly reachable: Set<StateId>;
@@ -33,7 +35,9 @@ export class ModelEdges {
       invariants: [],
       stepProperties: [],
       onState: (state, id) => {
-        this.ids.set(stateKey(state), id);
+        const key = stateKey(state);
+        this.ids.set(key, id);
+        this.known.push({ state, key });
         this.outgoing.push([]);
       },
       onEdge: (from, { label }, to) => {
@@ -68,6 +72,12 @@ export class ModelEdges {
     return id;
   }
 
+  state(id: StateId): Known {
+    const known = this.known[id];
+    if (known === undefined) throw new Error(`no state ${id}`);
+    return known;
+  }
+
   /** The real lock has gone this way. True if it was the first time. */
   drive(from: StateId, label: Label, to: StateId): boolean {
     const edge = this.outgoing[from]?.find((other) => other.to === to && sameLabel(other.label, label));
@@ -80,11 +90,9 @@ export class ModelEdges {
 
   /** The driven ones, or those that were not driven though the lock has been where they begin. */
   *list(which: "driven" | "missed"): Generator<Edge> {
-    const keys = [...this.ids.keys()];
-    const state = (id: StateId): State => JSON.parse(keys[id] ?? "null") as State;
     for (const from of this.entered) {
       for (const { label, to, driven } of this.outgoing[from] ?? []) {
-        if (driven === (which === "driven")) yield { label, from: state(from), to: state(to) };
+        if (driven === (which === "driven")) yield { label, from: this.state(from).state, to: this.state(to).state };
       }
     }
   }

@@ -147,20 +147,21 @@ class Chooser {
   private take(option: number): void {
     const from = this.here;
     const place = this.place(from);
-    const text = place.options[option] ?? "";
-    const chosen = this.options.find((candidate) => candidate.text === text);
     this.steps++;
     try {
-      if (chosen === undefined) throw new Error(`${text} is not possible here any more`);
-      const label = this.world.perform(chosen);
+      const label = this.world.perform(this.find(place.options[option]));
       this.here = this.arrive();
       if (label !== undefined) this.edges.drive(place.state, label, this.place(this.here).state);
-      const known = place.next[option];
-      if (known === undefined) this.learn(place, option);
-      else if (known !== this.here) throw new Error(this.forgetful(text, known));
+      this.learn(place, option);
     } catch (error) {
       throw this.failure(error, { from, option });
     }
+  }
+
+  private find(text: string | undefined): Option {
+    const found = this.options.find((candidate) => candidate.text === text);
+    if (found === undefined) throw new Error(`${text} is not possible here any more`);
+    return found;
   }
 
   private learn(place: Place, option: number): void {
@@ -199,9 +200,10 @@ class Chooser {
     return known;
   }
 
-  private forgetful(text: string, known: PlaceId): string {
+  private forgetful(way: readonly Leg[], expected: PlaceId | undefined): string {
     const keys = [...this.ids.keys()];
-    return `${text} leads to two places, so memory.ts lacks something: ${keys[known]} and ${keys[this.here]}`;
+    const steps = way.map(({ from, option }) => this.place(from).options[option]).join("; ");
+    return `${steps} leads to two places, so memory.ts lacks something: ${keys[expected ?? 0]} and ${keys[this.here]}`;
   }
 
   private place(id: PlaceId): Place {
@@ -226,10 +228,25 @@ class Chooser {
     this.follow(way);
   }
 
+  /** Only the end of the way is compared: all of it was when it was found. */
   private follow(way: readonly Leg[]): void {
-    for (const { option } of way) {
-      this.replayed++;
-      this.take(option);
+    const [last] = way.slice(-1);
+    if (last === undefined) return;
+    try {
+      for (const { from, option } of way) {
+        this.steps++;
+        this.replayed++;
+        const place = this.place(from);
+        const to = this.place(place.next[option] ?? 0);
+        this.world.repeat(this.find(place.options[option]), this.edges.state(to.state));
+        this.options = this.world.options();
+      }
+      this.world.verify();
+      const expected = this.place(last.from).next[last.option];
+      this.here = this.arrive();
+      if (this.here !== expected) throw new Error(this.forgetful(way, expected));
+    } catch (error) {
+      throw this.failure(error, last);
     }
   }
 

@@ -79,6 +79,12 @@ export interface Option {
   readonly perform: () => void;
 }
 
+/** A state of the model, and its key. */
+export interface Known {
+  readonly state: State;
+  readonly key: string;
+}
+
 /** The real state is not a successor of the previous one under the action of that name. */
 export class Divergence extends Error {
   override readonly name = "Divergence";
@@ -120,6 +126,7 @@ export class World {
   private readonly protocol: Protocol;
   private readonly successors: Successors;
   private compared: Label | undefined;
+  private known: Known | undefined;
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
@@ -153,6 +160,23 @@ export class World {
     this.compared = undefined;
     option.perform();
     return this.compared;
+  }
+
+  /**
+   * Makes an option happen that was compared before, in a world that was alike: the state that it led to is taken
+   * for true. Whoever goes a way like this compares its end ({@link verify}).
+   */
+  repeat(option: Option, known: Known): void {
+    this.known = known;
+    this.perform(option);
+    this.known = undefined;
+  }
+
+  /** Compares what is real with the state that is taken for it. */
+  verify(): void {
+    const real = project(this);
+    if (stateKey(real) === this.key) return;
+    throw new Divergence(`the same way led elsewhere: ${differences(this.state, real)}\n${this.story()}`);
   }
 
   process(proc: Proc): Process {
@@ -603,6 +627,12 @@ export class World {
   }
 
   private compare(label: Label): void {
+    this.compared = label;
+    if (this.known !== undefined) {
+      this.state = this.known.state;
+      this.key = this.known.key;
+      return;
+    }
     this.comparisons++;
     const real = project(this);
     const key = stateKey(real);
@@ -613,7 +643,6 @@ export class World {
       this.driven.add(from === undefined ? label.action : `${label.action} ${from} -> ${to}`);
       this.state = match;
       this.key = key;
-      this.compared = label;
       return;
     }
     const why =
@@ -625,6 +654,7 @@ export class World {
 
   /** A turn that the model merges with the effect before it: nothing may have changed. */
   private compareUnchanged(pending: Pending): void {
+    if (this.known !== undefined) return;
     const real = project(this);
     if (stateKey(real) === this.key) return;
     throw new Divergence(
