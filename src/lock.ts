@@ -1,6 +1,6 @@
 /** What users import: acquire, hold, release. The protocol behind it is protocol.ts. */
 
-import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,12 +14,13 @@ import { openLifeSocket } from "./owner/life.ts";
 import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, isExactly, release, request } from "./protocol.ts";
+import { giveUp, isExactly, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   createEntry,
   type Entry,
   isIdle,
+  type Nesting,
   processRegistry,
   type Registry,
   type Services,
@@ -80,8 +81,8 @@ async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
   options.signal?.throwIfAborted();
   refusePlatform(params.sessionFile);
   const path = resolveLockPath(params.sessionFile);
-  refuseNesting(path, options);
   const registry = processRegistry();
+  refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
   const handle = await contendFor(entry, options);
   sweepOnce(path.directory, entry.services.owners);
@@ -109,9 +110,10 @@ export async function withSessionWriteLock<T>(
   params: AcquireSessionWriteLockParams,
   action: (lock: SessionWriteLock) => T | Promise<T>,
 ): Promise<T> {
-  const handle = await acquire(params);
-  const { lock } = handle;
-  const outer: Nesting = { handle, reentrant: params.allowReentrant === true, parent: enclosing() };
+  const { nesting } = processRegistry();
+  const { lock, isReleased } = await acquire(params);
+  const reentrant = params.allowReentrant === true;
+  const outer: Nesting = { lockPath: lock.lockPath, reentrant, isReleased, parent: enclosing(nesting) };
   try {
     return await nesting.run(outer, async () => await action(lock));
   } finally {
@@ -126,24 +128,20 @@ function warn(message: string, code: WarningCode): void {
 // ------------------------------------------------------------------------------------------------
 // Nesting
 
-interface Nesting {
-  readonly handle: Handle;
-  readonly reentrant: boolean;
-  readonly parent: Nesting | undefined;
-}
-
-const nesting: AsyncLocalStorage<Nesting> = new AsyncLocalStorage();
-
 /** The innermost section around this call that has not released: those that have are forgotten. */
-function enclosing(): Nesting | undefined {
+function enclosing(nesting: Registry["nesting"]): Nesting | undefined {
   let outer = nesting.getStore();
-  while (outer?.handle.isReleased() === true) outer = outer.parent;
+  while (outer?.isReleased() === true) outer = outer.parent;
   return outer;
 }
 
-function refuseNesting({ sessionFile, lockPath }: LockPath, { allowReentrant }: AcquireOptions): void {
-  for (let outer = enclosing(); outer !== undefined; outer = outer.parent) {
-    if (outer.handle.lock.lockPath !== lockPath || outer.handle.isReleased()) continue;
+function refuseNesting(
+  { nesting }: Registry,
+  { sessionFile, lockPath }: LockPath,
+  { allowReentrant }: AcquireOptions,
+): void {
+  for (let outer = enclosing(nesting); outer !== undefined; outer = outer.parent) {
+    if (outer.lockPath !== lockPath || outer.isReleased()) continue;
     if (allowReentrant && outer.reentrant) continue;
     throw new SessionWriteLockError(
       `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself`,
@@ -182,6 +180,7 @@ function realServices({ self }: Registry): Services {
     owners: createOwners(self),
     drive: createDriver(nodeDisk, systemClock),
     warn,
+    quiet: tidy,
   };
   return services;
 }
@@ -240,7 +239,6 @@ function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
     const leave = (reason: unknown): void => {
       giveUp(entry, attempt);
       settle(() => reject(reason));
-      tidy();
     };
     const onAbort = (): void => leave(options.signal?.reason);
     const attempt: Attempt = {
@@ -249,6 +247,8 @@ function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
       granted: () =>
         context.runInAsyncScope(() => settle(() => resolve(createHandle(entry, attempt, options)))),
       failed: (error) => context.runInAsyncScope(() => settle(() => reject(error))),
+      // The handle puts its own here.
+      lost: () => {},
     };
     const timer = clock.setTimer(options.timeoutMs, () => leave(timeoutError(entry, options, startedAt)));
     options.signal?.addEventListener("abort", onAbort, { once: true });
@@ -312,12 +312,17 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     loss.abort(new SessionWriteLockError(message, { code: "EOVERDUE", sessionFile, lockPath }));
   };
   const overdue = entry.services.clock.setTimer(maxHoldMs, tellOverdue, "background");
+  attempt.lost = (error) => {
+    lost = true;
+    overdue.cancel();
+    loss.abort(error);
+  };
   const isHeld = (): boolean => releasing === undefined && !lost && entry.held.has(attempt);
   const release_ = (): Promise<void> => {
     releasing ??= new Promise<void>((resolve, reject) => {
       overdue.cancel();
       release(entry, attempt, (error) => (error === undefined ? resolve() : reject(error)));
-    }).finally(tidy);
+    });
     // Whoever does not wait for the release must not be killed by its failure: it is tried again anyway.
     releasing.catch(() => {});
     return releasing;
@@ -332,10 +337,7 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
       lockPath,
       cause: look?.cause,
     });
-    if (look?.ours === false) {
-      lost = true;
-      loss.abort(error);
-    }
+    if (look?.ours === false) loseLock(entry, error);
     throw error;
   };
   const lock: SessionWriteLock = {

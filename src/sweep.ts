@@ -7,7 +7,7 @@
 import fs from "node:fs/promises";
 import { join } from "node:path";
 import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
-import { formatOwnerName, parseHomeName } from "./owner/name.ts";
+import { formatOwnerName, isKnownJunk, parseHomeName } from "./owner/name.ts";
 import { isLocalDisk } from "./paths.ts";
 import type { Owners } from "./registry.ts";
 
@@ -49,11 +49,16 @@ async function sweepHome(home: string, owner: string, local: boolean, owners: Ow
 async function removeHome(home: string, ownerName: string): Promise<boolean> {
   try {
     await fs.unlink(join(home, ownerName)).catch(ignoreMissing);
+    for (const name of (await fs.readdir(home)).filter(isKnownJunk)) await removeJunk(join(home, name));
     await fs.rmdir(home);
     return true;
   } catch {
     return false; // another sweeper was first, or somebody put a thing of his own there
   }
+}
+
+async function removeJunk(path: string): Promise<void> {
+  await fs.unlink(path).catch(() => fs.rmdir(path));
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

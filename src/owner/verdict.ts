@@ -138,11 +138,11 @@ function judgeStat(
   return judgeThread(owner, seen);
 }
 
-/** In this very thread there is one registry for each realm: those of others are owners like any other. */
+/** One registry for each realm of this thread, one entry for each path: the others are owners like any other. */
 function runsSince(self: OwnerScope, owner: OwnerIdentity): string {
   const ourselves = owner.pid === self.pid && owner.tid === self.tid;
   if (!ourselves) return `pid ${owner.pid} runs since the owner started`;
-  return `this very thread of pid ${owner.pid} has it, in another realm (a vm context, as of a test runner)`;
+  return `this very thread of pid ${owner.pid} has it, by another path (a bind mount) or in another realm (vm context)`;
 }
 
 /** The owner is a worker thread, and `seen.before` shows the process that the owner recorded. */

@@ -1,7 +1,9 @@
 /** The edges of the model that are reachable at a scope, and which of them were driven on the real lock. */
 
-import { type Label, labelText } from "../../model/actions.ts";
+import type { Label } from "../../model/actions.ts";
 import { explore } from "../../model/explore.ts";
+import { labelText } from "../../model/machine.ts";
+import { ownerDirectory } from "../../model/ownerDirectory.ts";
 import { type Config, type State, stateKey } from "../../model/state.ts";
 import type { Known } from "./world.ts";
 
@@ -31,7 +33,7 @@ export class ModelEdges {
 
   /** Explores the model. `start` is the key of the state from which edges count: the initial one by default. */
   constructor(config: Config, start?: string) {
-    explore(config, {
+    explore(ownerDirectory, config, {
       invariants: [],
       stepProperties: [],
       onState: (state, id) => {
@@ -92,7 +94,8 @@ export class ModelEdges {
   *list(which: "driven" | "missed"): Generator<Edge> {
     for (const from of this.entered) {
       for (const { label, to, driven } of this.outgoing[from] ?? []) {
-        if (driven === (which === "driven")) yield { label, from: this.state(from).state, to: this.state(to).state };
+        if (driven === (which === "driven"))
+          yield { label, from: this.state(from).state, to: this.state(to).state };
       }
     }
   }

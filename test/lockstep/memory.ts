@@ -9,11 +9,29 @@ import type { Entry } from "../../src/registry.ts";
 import type { Pending, World } from "./world.ts";
 
 export function memoryOf(world: World): string {
-  const perProcess = [...world.processes.values()].map(({ entry, pending }) =>
-    [...pending.map((run) => runText(world, run)).sort(), patienceText(entry)].join(" "),
-  );
-  return perProcess.join("|");
+  const processes = [...world.processes.values()].map(({ entry, pending }) => {
+    const { spins, failures } = countersOf(entry);
+    return [...pending.map((run) => runText(world, run)).sort(), spins, failures].join(" ");
+  });
+  return [...processes, ...[...world.unsettled()].sort()].join("|");
 }
+
+/** How often in a row, up to the bounds: more is not different. */
+export interface Counters {
+  readonly spins: number;
+  readonly failures: number;
+}
+
+/** Those of a contender who has left count for nobody. */
+export function countersOf({ contender, patience }: Entry): Counters {
+  if (contender === null || patience === null || patience.contender !== contender) return FRESH;
+  return {
+    spins: Math.min(patience.spins, MOST_SPINS),
+    failures: Math.min(patience.failures, MOST_FAILURES),
+  };
+}
+
+const FRESH: Counters = { spins: 0, failures: 0 };
 
 /** Where a run stands. Not the order of the runs, nor how long one sleeps: the scheduler wakes as it likes. */
 function runText(world: World, pending: Pending): string {
@@ -26,10 +44,4 @@ function runText(world: World, pending: Pending): string {
   }
   // A release remembers why it came to a Drop; a contention remembers by its patience alone.
   return releaser === undefined ? `${where}${answer}` : `${releaser}:${pending.last}:${where}${answer}`;
-}
-
-/** Counters only matter up to their bounds; those of a contender who has left count for nobody. */
-function patienceText({ contender, patience }: Entry): string {
-  if (contender === null || patience === null || patience.contender !== contender) return "";
-  return `${Math.min(patience.spins, MOST_SPINS)}/${Math.min(patience.failures, MOST_FAILURES)}`;
 }

@@ -1,0 +1,18 @@
+/** How often, and how long: what the scenarios print. */
+
+import { spreadOf } from "../../demo/report.ts";
+
+/** More runs with `npm run process`: the gate shows that it works, the long run shows how rarely it does not. */
+export function deepCount(gate: number, deep: number): number {
+  return process.env["SWL_DEEP"] === undefined ? gate : deep;
+}
+
+export function latencies(waits: readonly number[]): string {
+  const { median, p99, worst } = spreadOf(waits) ?? {
+    median: Number.NaN,
+    p99: Number.NaN,
+    worst: Number.NaN,
+  };
+  const ms = (value: number): string => `${value.toFixed(1)} ms`;
+  return `${waits.length} times, median ${ms(median)}, p99 ${ms(p99)}, worst ${ms(worst)}`;
+}

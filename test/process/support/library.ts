@@ -1,0 +1,53 @@
+/**
+ * Broken doubles of the whole library, for real processes to import: a copy of src/ with one guard taken out,
+ * compiled as the package is. Each must be caught by the scenario of its guard.
+ */
+
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Double, GENERATED, patchSource } from "../../twins/doubles.ts";
+
+export interface LibraryDouble {
+  /** The name of its directory. */
+  readonly name: string;
+  /** The file of src/ that loses its guard. */
+  readonly file: string;
+  readonly patches: Double["patches"];
+}
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
+
+/** The path of the double's entry, for a worker to import. A patch that does not fit the source throws. */
+export function buildDouble({ name, file, patches }: LibraryDouble): string {
+  const source = patchSource(file, name, patches);
+  const directory = join(GENERATED, name);
+  fs.rmSync(directory, { recursive: true, force: true });
+  fs.cpSync(join(root, "src"), join(directory, "src"), { recursive: true });
+  fs.writeFileSync(join(directory, "src", file), source);
+  const config = {
+    extends: join(root, "tsconfig.build.json"),
+    // What a guard leaves behind may be unused; the types were checked with the source.
+    compilerOptions: {
+      rootDir: "src",
+      outDir: "dist",
+      noCheck: true,
+      isolatedDeclarations: false,
+      declaration: false,
+      declarationMap: false,
+    },
+    include: ["src"],
+  };
+  fs.writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(config));
+  execFileSync(join(root, "node_modules", ".bin", "tsc"), ["-p", directory], { stdio: "pipe" });
+  return join(directory, "dist", "index.js");
+}
+
+/** The built package, copied: another copy of the module, in the same process if one likes. */
+export function copyLibrary(name: string): string {
+  const directory = join(GENERATED, name);
+  fs.rmSync(directory, { recursive: true, force: true });
+  fs.cpSync(join(root, "dist"), join(directory, "dist"), { recursive: true });
+  return join(directory, "dist", "index.js");
+}
