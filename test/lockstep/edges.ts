@@ -10,6 +10,7 @@ import type { Known } from "./world.ts";
 /** An edge, in the words of the model. */
 export interface Edge {
   readonly label: Label;
+  readonly fromId: StateId;
   readonly from: State;
   readonly to: State;
 }
@@ -95,7 +96,7 @@ export class ModelEdges {
     for (const from of this.entered) {
       for (const { label, to, driven } of this.outgoing[from] ?? []) {
         if (driven === (which === "driven"))
-          yield { label, from: this.state(from).state, to: this.state(to).state };
+          yield { label, fromId: from, from: this.state(from).state, to: this.state(to).state };
       }
     }
   }

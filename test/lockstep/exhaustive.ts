@@ -11,9 +11,9 @@
  */
 
 import { setImmediate } from "node:timers/promises";
-import type { Config } from "../../model/state.ts";
-import { ModelEdges, type StateId } from "./edges.ts";
-import { memoryOf } from "./memory.ts";
+import { at, type Config, type Proc } from "../../model/state.ts";
+import { type Edge, ModelEdges, type StateId } from "./edges.ts";
+import { type Counters, countersOf, memoryOf } from "./memory.ts";
 import { freshDirectory, removeDirectory, replay } from "./programs.ts";
 import { Divergence, type Option, type Protocol, type Successors, World } from "./world.ts";
 
@@ -22,9 +22,16 @@ export interface ExhaustOptions {
   readonly prefix?: readonly string[];
   /** Instead of the model's: for a twin. */
   readonly successors?: Successors;
-  /** Called now and then; what it returns is waited for. */
-  readonly onProgress?: (counts: Counts) => void;
+  /** Called now and then. */
+  readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
+}
+
+export interface Progress {
+  readonly counts: Counts;
+  readonly edges: ModelEdges;
+  /** A shortest known way to where the chooser is. */
+  readonly way: () => readonly string[];
 }
 
 export interface Counts {
@@ -43,7 +50,7 @@ export class ExhaustFailure extends Error {
   readonly counts: Counts;
 
   constructor(cause: unknown, steps: readonly string[], counts: Counts) {
-    super(cause instanceof Error ? (cause.message.split("\nafter: ")[0] ?? "") : String(cause), { cause });
+    super(firstLine(cause), { cause });
     this.steps = steps;
     this.counts = counts;
   }
@@ -53,6 +60,7 @@ type PlaceId = number;
 
 interface Place {
   readonly state: StateId;
+  readonly counters: Readonly<Record<Proc, Counters>>;
   /** The options there, and where each leads; undefined: never taken. */
   readonly options: readonly string[];
   readonly next: (PlaceId | undefined)[];
@@ -76,10 +84,24 @@ export async function exhaust(
   config: Config,
   protocol: Protocol,
   options: ExhaustOptions = {},
-): Promise<{ readonly edges: ModelEdges; readonly counts: Counts }> {
+): Promise<Exhausted> {
   const chooser = new Chooser(config, protocol, options);
   await chooser.run();
-  return { edges: chooser.edges, counts: chooser.counts() };
+  const { edges } = chooser;
+  return {
+    edges,
+    counts: chooser.counts(),
+    countersAt: chooser.countersAt(),
+    wayTo: (state) => chooser.wayToState(state),
+  };
+}
+
+export interface Exhausted {
+  readonly edges: ModelEdges;
+  readonly counts: Counts;
+  readonly countersAt: (edge: Edge) => readonly Counters[];
+  /** A shortest schedule to a state that the lock has been in. */
+  readonly wayTo: (state: StateId) => readonly string[];
 }
 
 class Chooser {
@@ -90,6 +112,7 @@ class Chooser {
   private readonly ids = new Map<string, PlaceId>();
   private readonly places: Place[] = [];
   private readonly texts = new Map<string, readonly string[]>();
+  private readonly memories = new Map<string, Place["counters"]>();
   private openPlaces = 0;
   private steps = 0;
   private replayed = 0;
@@ -117,6 +140,18 @@ class Chooser {
     return { places: this.places.length, steps, replayed, worlds };
   }
 
+  /** Of the process whose task takes the edge: what it remembered at each place of the first state. */
+  countersAt(): Exhausted["countersAt"] {
+    const byState = new Map<StateId, Place["counters"][]>();
+    for (const { state, counters } of this.places) {
+      const others = byState.get(state);
+      if (others === undefined) byState.set(state, [counters]);
+      else others.push(counters);
+    }
+    return ({ label, fromId }) =>
+      (byState.get(fromId) ?? []).map((counters) => at(counters, at(this.config.procOf, label.arg)));
+  }
+
   async run(): Promise<void> {
     try {
       let pause = YIELD_EVERY;
@@ -125,7 +160,8 @@ class Chooser {
         this.explore();
         if (this.steps < pause) continue;
         pause = this.steps + YIELD_EVERY;
-        this.settings.onProgress?.(this.counts());
+        const { edges, here } = this;
+        this.settings.onProgress?.({ counts: this.counts(), edges, way: () => this.wayToPlace(here) });
         await setImmediate();
         this.settings.signal?.throwIfAborted();
       }
@@ -174,6 +210,7 @@ class Chooser {
   private arrive(): PlaceId {
     const { world } = this;
     this.options = world.options();
+    this.checkRest();
     const state = this.edges.idOf(world.key);
     const key = `${state} ${memoryOf(world)}`;
     const known = this.ids.get(key);
@@ -184,6 +221,7 @@ class Chooser {
     this.ids.set(key, id);
     this.places.push({
       state,
+      counters: this.counters(),
       options: this.shared(texts),
       next: new Array<PlaceId | undefined>(texts.length).fill(undefined),
       open: texts.length,
@@ -192,12 +230,26 @@ class Chooser {
     return id;
   }
 
+  /** Where the code has nothing more to do, no release may be under way, and somebody must hold if anybody waits. */
+  private checkRest(): void {
+    if (this.options.some(({ kind }) => kind === "step")) return;
+    const { config, state } = this.world;
+    const held = config.procs.some((proc) => at(state.heldLocks, proc).length > 0);
+    const left = this.world.unsettled().filter((what) => !held || what.startsWith("release"));
+    if (left.length > 0)
+      throw new Divergence(`it came to rest, and there is still the ${left.join(", the ")}`);
+  }
+
   /** Many places have the same options. */
   private shared(texts: readonly string[]): readonly string[] {
-    const key = texts.join(";");
-    const known = this.texts.get(key) ?? texts;
-    this.texts.set(key, known);
-    return known;
+    return once(this.texts, texts.join(";"), texts);
+  }
+
+  /** And the same counters. */
+  private counters(): Place["counters"] {
+    const { processes } = this.world;
+    const found = Object.fromEntries([...processes].map(([proc, { entry }]) => [proc, countersOf(entry)]));
+    return once(this.memories, JSON.stringify(found), found);
   }
 
   private forgetful(way: readonly Leg[], expected: PlaceId | undefined): string {
@@ -276,6 +328,7 @@ class Chooser {
   /** Once for many restarts: ways that are known stay ways, though shorter ones may be found meanwhile. */
   private lookForTargets(): void {
     this.ways = [];
+    this.targets = [];
     const seen = new Set<PlaceId>([0]);
     for (const from of seen) {
       if (this.place(from).open > 0) this.targets.push(from);
@@ -302,11 +355,19 @@ class Chooser {
   private failure(error: unknown, { from, option }: Leg): ExhaustFailure {
     const counts = this.counts();
     const whole = this.world.trace;
-    this.lookForTargets();
-    const legs = [...wayTo(from, (id) => this.ways[id]), { from, option }];
-    const way = legs.map((leg) => this.place(leg.from).options[leg.option] ?? "");
-    const steps = [...(this.settings.prefix ?? []), ...way];
+    const steps = [...this.wayToPlace(from), this.place(from).options[option] ?? ""];
     return new ExhaustFailure(error, this.failsAlike(error, steps) ? steps : whole, counts);
+  }
+
+  wayToState(state: StateId): readonly string[] {
+    return this.wayToPlace(this.places.findIndex((place) => place.state === state));
+  }
+
+  private wayToPlace(id: PlaceId): readonly string[] {
+    this.lookForTargets();
+    const legs = wayTo(id, (place) => this.ways[place]);
+    const steps = legs.map(({ from, option }) => this.place(from).options[option] ?? "");
+    return [...(this.settings.prefix ?? []), ...steps];
   }
 
   private failsAlike(error: unknown, steps: readonly string[]): boolean {
@@ -315,7 +376,9 @@ class Chooser {
       replay(world, steps);
       return false;
     } catch (again) {
-      return again instanceof Divergence && error instanceof Divergence;
+      return (
+        again instanceof Divergence && error instanceof Divergence && firstLine(again) === firstLine(error)
+      );
     } finally {
       removeDirectory(world.directory);
     }
@@ -327,4 +390,17 @@ function wayTo(target: PlaceId, cameBy: (id: PlaceId) => Leg | undefined): reado
   const way: Leg[] = [];
   for (let leg = cameBy(target); leg !== undefined; leg = cameBy(leg.from)) way.unshift(leg);
   return way;
+}
+
+/** The value that is known under this key; this one from now on, if there is none. */
+function once<V>(known: Map<string, V>, key: string, value: V): V {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  known.set(key, value);
+  return value;
+}
+
+/** Without the story, which is long: {@link ExhaustFailure} has a shorter one. */
+function firstLine(error: unknown): string {
+  return error instanceof Error ? (error.message.split("\nafter: ")[0] ?? "") : String(error);
 }

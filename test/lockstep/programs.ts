@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type Config, lives } from "../../model/state.ts";
-import { SCOPES } from "./scopes.ts";
+import { REPLAYABLE } from "./scopes.ts";
 import { Divergence, type Option, type Protocol, World } from "./world.ts";
 
 /** What the commands' `check` sees: what the model allows now. */
@@ -201,7 +201,7 @@ export function removeDirectory(directory: string): void {
 }
 
 function replayCommand(config: Config, { message }: Divergence): string {
-  const scope = Object.entries(SCOPES).find(([, candidate]) => candidate === config)?.[0];
+  const scope = Object.entries(REPLAYABLE).find(([, candidate]) => candidate === config)?.[0];
   const [, steps = ""] = /^after: (.*)$/m.exec(message) ?? [];
   const drain = message.startsWith(NO_REST) ? " --drain" : "";
   return scope === undefined
