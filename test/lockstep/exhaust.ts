@@ -34,6 +34,8 @@ export interface Pinned {
   readonly edgesDriven: number;
   /** Edges that the ledger explains, by their kind. */
   readonly ledger: Readonly<Record<string, number>>;
+  /** Of the ledger, the kinds of edges that were driven where the code had counted far enough. */
+  readonly atBound: readonly string[];
   /** Edges from states that can only be reached along those. */
   readonly behind: number;
   /** States of the model, together with what the code remembers beyond them. */
@@ -70,7 +72,7 @@ export async function runScope(
   }
 }
 
-const NOTHING = { states: 0, statesEntered: 0, edges: 0, edgesDriven: 0, ledger: {}, behind: 0 };
+const NOTHING = { states: 0, statesEntered: 0, edges: 0, edgesDriven: 0, ledger: {}, atBound: [], behind: 0 };
 
 function storyOf(scope: string, { message, steps }: ExhaustFailure): string {
   return `${message}\nafter: ${steps.join("; ")}\n${replayCommand(scope, steps)}`;
@@ -85,7 +87,7 @@ const MOST_EXAMPLES = 3;
 
 function resultOf(scope: string, found: Exhausted, { prefix }: ExhaustOptions): Omit<ScopeResult, "seconds"> {
   const { edges, counts, countersAt, wayTo } = found;
-  const { entries, unexplained, wrong } = explain(
+  const { entries, unexplained, wrong, atBound } = explain(
     scope,
     edges.list("missed"),
     edges.list("driven"),
@@ -104,6 +106,7 @@ function resultOf(scope: string, found: Exhausted, { prefix }: ExhaustOptions): 
     edges: edges.edges,
     edgesDriven: edges.driven,
     ledger: Object.fromEntries(entries.map((explained) => [kindOf(explained.entry), explained.edges])),
+    atBound,
     behind: edges.behind,
     // Below a prefix there may be nothing for an entry to explain.
     failures: [...examples, ...(prefix === undefined ? wrong.map((why) => `the ledger: ${why}`) : [])],
@@ -117,8 +120,8 @@ export function readPinned(): Readonly<Record<string, Pinned>> {
 }
 
 export function toPin(result: ScopeResult): Pinned {
-  const { states, statesEntered, edges, edgesDriven, ledger, behind, places } = result;
-  return { states, statesEntered, edges, edgesDriven, ledger, behind, places };
+  const { states, statesEntered, edges, edgesDriven, ledger, atBound, behind, places } = result;
+  return { states, statesEntered, edges, edgesDriven, ledger, atBound, behind, places };
 }
 
 /** What differs from the pinned numbers, as failures. */

@@ -20,8 +20,10 @@ import { Divergence, type Option, type Protocol, type Successors, World } from "
 export interface ExhaustOptions {
   /** Starts below this prefix, and counts only what is reachable from there. */
   readonly prefix?: readonly string[];
-  /** Instead of the model's: for a twin. */
+  /** Instead of the model's, for a twin. */
   readonly successors?: Successors;
+  /** Instead of memory.ts, for a twin. */
+  readonly memory?: typeof memoryOf;
   /** Called now and then. */
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
@@ -212,7 +214,7 @@ class Chooser {
     this.options = world.options();
     this.checkRest();
     const state = this.edges.idOf(world.key);
-    const key = `${state} ${memoryOf(world)}`;
+    const key = `${state} ${(this.settings.memory ?? memoryOf)(world)}`;
     const known = this.ids.get(key);
     if (known !== undefined) return known;
     const texts = this.options.map(({ text }) => text);

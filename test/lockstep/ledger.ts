@@ -3,8 +3,8 @@
  * decide, the code counts; so at a small scope a counter may not come far enough. Nothing else is here.
  *
  * A condition looks at what the code remembers at *every* place of the edge's first state. So an entry cannot
- * excuse an edge that the code could have taken. test/lockstep/exhaustive.test.ts wants each kind of edge driven at
- * another scope.
+ * excuse an edge that the code could have taken. And each kind of edge is driven somewhere, from places whose
+ * counters came far enough: `atBound` in exhaust.json.
  */
 
 import type { ActionName } from "../../model/actions.ts";
@@ -17,8 +17,10 @@ export interface LedgerEntry {
   readonly action: ActionName;
   readonly from: Pc;
   readonly to: Pc;
-  /** `counters`: those of the task's process, at each place of the state that the edge leaves. */
-  readonly when: (edge: Edge, counters: readonly Counters[]) => boolean;
+  /** Which of these edges. */
+  readonly which: (edge: Edge) => boolean;
+  /** Whether the code, with these counters of the task's process, cannot take it. */
+  readonly unable: (counters: Counters) => boolean;
   /** In a sentence: why the code cannot. */
   readonly reason: string;
   /** The scopes at which there are such edges; at others the entry excuses nothing. */
@@ -27,15 +29,15 @@ export interface LedgerEntry {
 
 const seesFree = ({ label, from }: Edge): boolean => (at(from.seen, label.arg) ?? []).length === 0;
 const goesOn = ({ label, from }: Edge): boolean => !from.gaveUp.includes(label.arg);
-const failsTooSeldom = (counters: readonly Counters[]): boolean =>
-  counters.every(({ failures }) => failures + 1 < MOST_FAILURES);
+const failedTooSeldom = ({ failures }: Counters): boolean => failures + 1 < MOST_FAILURES;
 
 export const LEDGER: readonly LedgerEntry[] = [
   {
     action: "Judge",
     from: "looked",
     to: "waiting",
-    when: (edge, counters) => seesFree(edge) && counters.every(({ spins }) => spins < MOST_SPINS),
+    which: seesFree,
+    unable: ({ spins }) => spins < MOST_SPINS,
     reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits, not takes at once",
     scopes: [
       "1 process, 1 task, Drop, restarted twice, 3 requests",
@@ -52,7 +54,8 @@ export const LEDGER: readonly LedgerEntry[] = [
     action: "Judge",
     from: "lookedDoubt",
     to: "idle",
-    when: (edge, counters) => goesOn(edge) && failsTooSeldom(counters),
+    which: goesOn,
+    unable: failedTooSeldom,
     reason: "MOST_FAILURES homes in a row must fail before the code gives the request up",
     scopes: [
       "1 process, 2 tasks, a failing call",
@@ -69,7 +72,8 @@ export const LEDGER: readonly LedgerEntry[] = [
     action: "Refused",
     from: "unverified",
     to: "idle",
-    when: (edge, counters) => goesOn(edge) && failsTooSeldom(counters),
+    which: goesOn,
+    unable: failedTooSeldom,
     reason: "as after a doubt: MOST_FAILURES homes in a row must fail before the code gives the request up",
     scopes: [
       "1 process, 2 tasks, a vandal",
@@ -85,6 +89,8 @@ export interface Explained {
   readonly unexplained: readonly Edge[];
   /** Entries that are wrong here: they match nothing, or an edge that was driven. */
   readonly wrong: readonly string[];
+  /** Kinds of edges of the ledger that were driven, from places whose counters had come far enough. */
+  readonly atBound: readonly string[];
 }
 
 /** What the code remembered at each place of the state that the edge leaves. */
@@ -101,26 +107,31 @@ export function explain(
   const counts = new Map(applying.map((entry) => [entry, 0]));
   const unexplained: Edge[] = [];
   for (const edge of missed) {
-    const entry = applying.find((candidate) => matches(candidate, edge, countersAt));
+    const entry = applying.find((candidate) => excuses(candidate, edge, countersAt));
     if (entry === undefined) unexplained.push(edge);
     else counts.set(entry, (counts.get(entry) ?? 0) + 1);
   }
   const wrong = applying
     .filter((entry) => counts.get(entry) === 0)
     .map((entry) => `${kindOf(entry)}: every such edge was driven, so it is not for this scope`);
+  const atBound = new Set<string>();
   for (const edge of driven) {
-    const entry = applying.find((candidate) => matches(candidate, edge, countersAt));
+    if (ledger.some((entry) => isAbout(entry, edge))) atBound.add(kindOf(edge));
+    const entry = applying.find((candidate) => excuses(candidate, edge, countersAt));
     if (entry !== undefined) wrong.push(`${kindOf(entry)}: it excuses an edge that was driven`);
   }
   const entries = [...counts].map(([entry, edges]) => ({ entry, edges }));
-  return { entries, unexplained, wrong: [...new Set(wrong)] };
+  return { entries, unexplained, wrong: [...new Set(wrong)], atBound: [...atBound].sort() };
 }
 
-function matches({ action, from, to, when }: LedgerEntry, edge: Edge, countersAt: CountersAt): boolean {
+function excuses(entry: LedgerEntry, edge: Edge, countersAt: CountersAt): boolean {
+  return isAbout(entry, edge) && countersAt(edge).every(entry.unable);
+}
+
+function isAbout({ action, from, to, which }: LedgerEntry, edge: Edge): boolean {
   const { label } = edge;
-  if (label.action !== action || edge.from.pc[label.arg] !== from || edge.to.pc[label.arg] !== to)
-    return false;
-  return when(edge, countersAt(edge));
+  const fits = label.action === action && edge.from.pc[label.arg] === from && edge.to.pc[label.arg] === to;
+  return fits && which(edge);
 }
 
 /** `Judge looked -> waiting`, and of the environment the action alone. */
