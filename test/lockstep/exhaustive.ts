@@ -215,9 +215,12 @@ class Chooser {
     this.checkRest();
     const state = this.edges.idOf(world.key);
     const key = `${state} ${(this.settings.memory ?? memoryOf)(world)}`;
-    const known = this.ids.get(key);
-    if (known !== undefined) return known;
     const texts = this.options.map(({ text }) => text);
+    const known = this.ids.get(key);
+    if (known !== undefined) {
+      this.checkAlike(key, texts, this.place(known));
+      return known;
+    }
     if (new Set(texts).size < texts.length) throw new Error(`two options are alike: ${texts.join("; ")}`);
     const id = this.places.length;
     this.ids.set(key, id);
@@ -240,6 +243,14 @@ class Chooser {
     const left = this.world.unsettled().filter((what) => !held || what.startsWith("release"));
     if (left.length > 0)
       throw new Divergence(`it came to rest, and there is still the ${left.join(", the ")}`);
+  }
+
+  /** In whatever order: the runs of a process wait in the order in which they began. */
+  private checkAlike(key: string, texts: readonly string[], { options }: Place): void {
+    if (texts.length === options.length && texts.every((text) => options.includes(text))) return;
+    throw new Error(
+      `memory.ts lacks something: at ${key} were ${options.join("; ")}, now ${texts.join("; ")}`,
+    );
   }
 
   /** Many places have the same options. */
@@ -345,9 +356,19 @@ class Chooser {
 
   private freshWorld(): World {
     this.worlds++;
+    return this.worldAfter(this.settings.prefix ?? []);
+  }
+
+  /** A world in which these steps were taken. The caller removes its directory. */
+  private worldAfter(steps: readonly string[]): World {
     const world = new World(this.config, freshDirectory(), this.protocol, this.settings.successors);
-    replay(world, this.settings.prefix ?? []);
-    return world;
+    try {
+      replay(world, steps);
+      return world;
+    } catch (error) {
+      removeDirectory(world.directory);
+      throw error;
+    }
   }
 
   // ----------------------------------------------------------------------------------------------
@@ -373,16 +394,13 @@ class Chooser {
   }
 
   private failsAlike(error: unknown, steps: readonly string[]): boolean {
-    const world = new World(this.config, freshDirectory(), this.protocol, this.settings.successors);
     try {
-      replay(world, steps);
+      removeDirectory(this.worldAfter(steps).directory);
       return false;
     } catch (again) {
       return (
         again instanceof Divergence && error instanceof Divergence && firstLine(again) === firstLine(error)
       );
-    } finally {
-      removeDirectory(world.directory);
     }
   }
 }
