@@ -5,11 +5,13 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { labelText } from "../../model/machine.ts";
+import type { Config } from "../../model/state.ts";
 import * as realProtocol from "../../src/protocol.ts";
 import { grouped, isProgram, Progress, runProgram, table } from "../../tla/tools/console.ts";
 import { Interrupted, reasonOf, ToolError } from "../../tla/tools/toolError.ts";
 import { type Exhausted, ExhaustFailure, type ExhaustOptions, exhaust } from "./exhaustive.ts";
 import { explain, kindOf } from "./ledger.ts";
+import { replay, withWorld } from "./programs.ts";
 import { EXHAUSTIVE_SCOPES } from "./scopes.ts";
 import type { Protocol } from "./world.ts";
 
@@ -59,17 +61,23 @@ export async function runScope(
   options: ExhaustOptions = {},
   protocol: Protocol = realProtocol,
 ): Promise<ScopeResult> {
-  const declared = EXHAUSTIVE_SCOPES[scope];
-  if (declared === undefined) throw new ToolError("run exhaust", `there is no scope "${scope}"`, usage);
+  const config = configOf(scope);
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
   try {
-    const found = await exhaust(declared.config, protocol, options);
+    const found = await exhaust(config, protocol, options);
     return { ...resultOf(scope, found, options), seconds: seconds() };
   } catch (error) {
     if (!(error instanceof ExhaustFailure)) throw error;
     return { ...NOTHING, scope, ...error.counts, seconds: seconds(), failures: [storyOf(scope, error)] };
   }
+}
+
+function configOf(scope: string): Config {
+  const declared = EXHAUSTIVE_SCOPES[scope];
+  if (declared === undefined)
+    throw new ToolError("run exhaust", `there is no scope "${scope}"`, "See --list.");
+  return declared.config;
 }
 
 const NOTHING = { states: 0, statesEntered: 0, edges: 0, edgesDriven: 0, ledger: {}, atBound: [], behind: 0 };
@@ -137,29 +145,12 @@ export function comparePinned(result: ScopeResult, pinned: Pinned | undefined): 
 // The command
 
 async function main(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      scope: { type: "string" },
-      deep: { type: "boolean", default: false },
-      path: { type: "string" },
-      json: { type: "boolean", default: false },
-      update: { type: "boolean", default: false },
-      list: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const values = readArguments(args);
   if (values.help) return say(usage);
   if (values.list) return say(list());
   const scopes = selectScopes(values.scope, values.deep);
   const prefix = values.path?.split(";").map((step) => step.trim());
-  if (prefix !== undefined && (values.scope === undefined || values.update)) {
-    throw new ToolError(
-      "use --path",
-      "it is a prefix at one scope, and pins nothing",
-      "Name it with --scope.",
-    );
-  }
+  if (prefix !== undefined) await checkPrefix(values.scope, prefix, values.update);
   const results: ScopeResult[] = [];
   for (const scope of scopes) {
     const result = await runWithProgress(scope, prefix);
@@ -170,6 +161,36 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.update) update(results);
   console.log(values.json ? JSON.stringify({ results }, null, 2) : report(results));
   return results.every(({ failures }) => failures.length === 0) ? 0 : 1;
+}
+
+function readArguments(args: readonly string[]) {
+  const flag = { type: "boolean", default: false } as const;
+  const text = { type: "string" } as const;
+  const options = { scope: text, deep: flag, path: text, json: flag, update: flag, list: flag, help: flag };
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (cause) {
+    throw new ToolError("read the arguments", reasonOf(cause), "See --help.", { cause });
+  }
+}
+
+async function checkPrefix(
+  scope: string | undefined,
+  prefix: readonly string[],
+  updates: boolean,
+): Promise<void> {
+  if (scope === undefined || updates) {
+    throw new ToolError(
+      "use --path",
+      "it is a prefix at one scope, and pins nothing",
+      "Name it with --scope.",
+    );
+  }
+  try {
+    await withWorld(configOf(scope), realProtocol, (world) => replay(world, prefix));
+  } catch (cause) {
+    throw new ToolError("use --path", reasonOf(cause), "Give the steps as a failure prints them.", { cause });
+  }
 }
 
 function say(text: string): number {
@@ -184,7 +205,10 @@ function list(): string {
 }
 
 function selectScopes(only: string | undefined, deep: boolean): readonly string[] {
-  if (only !== undefined) return [only];
+  if (only !== undefined) {
+    configOf(only);
+    return [only];
+  }
   return Object.entries(EXHAUSTIVE_SCOPES)
     .filter(([, { gate }]) => gate || deep)
     .map(([name]) => name);
@@ -193,7 +217,7 @@ function selectScopes(only: string | undefined, deep: boolean): readonly string[
 async function runWithProgress(scope: string, prefix: readonly string[] | undefined): Promise<ScopeResult> {
   const line = new Progress(process.stderr);
   const abort = new AbortController();
-  let resume = "";
+  let wayHere: () => readonly string[] = () => prefix ?? [];
   const stop = (): void => abort.abort(new Interrupted("SIGINT"));
   process.once("SIGINT", stop);
   line.start(scope);
@@ -207,8 +231,7 @@ async function runWithProgress(scope: string, prefix: readonly string[] | undefi
         line.detail(
           `${bar(edges.driven / edges.edges)} of ${grouped(edges.edges)} edges, ${grouped(rate)} steps/s`,
         );
-        if (abort.signal.aborted)
-          resume = `npm run exhaust -- --scope "${scope}" --path "${way().join("; ")}"`;
+        wayHere = way;
       },
     });
     line.end(
@@ -217,7 +240,10 @@ async function runWithProgress(scope: string, prefix: readonly string[] | undefi
     return result;
   } catch (error) {
     line.stop();
-    if (error instanceof Interrupted) console.error(`To go on below the place where it was: ${resume}`);
+    if (error instanceof Interrupted)
+      console.error(
+        `To go on below where it was: npm run exhaust -- --scope "${scope}" --path "${wayHere().join("; ")}"`,
+      );
     else console.error(`${scope}: ${reasonOf(error)}`);
     throw error;
   } finally {

@@ -33,7 +33,10 @@ export function countersOf({ contender, patience }: Entry): Counters {
 
 const FRESH: Counters = { spins: 0, failures: 0 };
 
-/** Where a run stands. Not the order of the runs, nor how long one sleeps: the scheduler wakes as it likes. */
+/**
+ * Where a run stands. Not the order of the runs, nor how long one sleeps: the scheduler wakes as it likes. Nor when
+ * the lock was taken: whoever releases says which side of the hand-over clock it is.
+ */
 function runText(world: World, pending: Pending): string {
   const { step, reply, debt, releaser } = pending;
   const where = step.kind === "sleep" ? "sleep" : step.action;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { successors } from "../../model/actions.ts";
 import * as protocol from "../../src/protocol.ts";
-import { runScope } from "../lockstep/exhaust.ts";
+import { comparePinned, runScope, toPin } from "../lockstep/exhaust.ts";
 import { type Exhausted, ExhaustFailure, type ExhaustOptions, exhaust } from "../lockstep/exhaustive.ts";
 import { explain, LEDGER, type LedgerEntry } from "../lockstep/ledger.ts";
 import { replay, withWorld } from "../lockstep/programs.ts";
@@ -103,6 +103,14 @@ describe("the comparison is caught when it goes wrong", () => {
     expect(failures[0]).toMatch(/\nReplay: npm run lockstep -- --scope /);
     expect(failures.at(-1)).toMatch(/^\d+ edges were never driven$/);
     expect(edgesDriven).toBeLessThan(edges);
+  });
+
+  it("a count that differs from the pinned one is a failure, and so is one that is not pinned", async () => {
+    const result = await runScope(EXCLUSIVE);
+    const pin = toPin(result);
+    expect(comparePinned(result, pin)).toEqual([]);
+    expect(comparePinned(result, { ...pin, places: pin.places + 1 })).toHaveLength(1);
+    expect(comparePinned(result, undefined)).toEqual([expect.stringMatching(/^not pinned: /)]);
   });
 
   it("a memory that lacks something is noticed: one way then leads to two places", async () => {
