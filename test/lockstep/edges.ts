@@ -31,6 +31,9 @@ export class ModelEdges {
   /** Those that can be reached from where the chooser starts. */
   private readonly reachable: Set<StateId>;
   private readonly entered = new Set<StateId>();
+  /** How many edges the real lock has gone along; all of them are reachable. */
+  driven = 0;
+  readonly edges: number;
 
   /** Explores the model. `start` is the key of the state from which edges count: the initial one by default. */
   constructor(config: Config, start?: string) {
@@ -54,6 +57,7 @@ export class ModelEdges {
     const root = start === undefined ? 0 : this.idOf(start);
     this.reachable = this.reachableFrom(root);
     this.entered.add(root);
+    this.edges = this.leaving(this.reachable);
   }
 
   get states(): number {
@@ -63,10 +67,6 @@ export class ModelEdges {
   /** How many of them the real lock has been in. */
   get statesEntered(): number {
     return this.entered.size;
-  }
-
-  get edges(): number {
-    return this.count(() => true);
   }
 
   idOf(key: string): StateId {
@@ -81,14 +81,14 @@ export class ModelEdges {
     return known;
   }
 
-  /** The real lock has gone this way. True if it was the first time. */
-  drive(from: StateId, label: Label, to: StateId): boolean {
+  /** The real lock has gone this way. */
+  drive(from: StateId, label: Label, to: StateId): void {
     const edge = this.outgoing[from]?.find((other) => other.to === to && sameLabel(other.label, label));
     if (edge === undefined) throw new Error(`the explorer has no edge ${labelText(label)} there`);
-    if (edge.driven) return false;
+    if (edge.driven) return;
     edge.driven = true;
+    this.driven++;
     this.entered.add(to);
-    return true;
   }
 
   /** The driven ones, or those that were not driven though the lock has been where they begin. */
@@ -101,20 +101,14 @@ export class ModelEdges {
     }
   }
 
-  get driven(): number {
-    return this.count(({ driven }) => driven);
-  }
-
   /** Edges from states that the real lock was never in: they lie behind those that were missed. */
   get behind(): number {
-    let found = 0;
-    for (const id of this.reachable) if (!this.entered.has(id)) found += this.outgoing[id]?.length ?? 0;
-    return found;
+    return this.edges - this.leaving(this.entered);
   }
 
-  private count(counts: (edge: ModelEdge) => boolean): number {
+  private leaving(states: Iterable<StateId>): number {
     let found = 0;
-    for (const id of this.reachable) found += this.outgoing[id]?.filter(counts).length ?? 0;
+    for (const id of states) found += this.outgoing[id]?.length ?? 0;
     return found;
   }
 

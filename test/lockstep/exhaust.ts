@@ -157,8 +157,8 @@ async function main(args: readonly string[]): Promise<number> {
     const compares = prefix === undefined && !values.update;
     const differences = compares ? comparePinned(result, readPinned()[scope]) : [];
     results.push({ ...result, failures: [...result.failures, ...differences] });
+    if (values.update) update(result);
   }
-  if (values.update) update(results);
   console.log(values.json ? JSON.stringify({ results }, null, 2) : report(results));
   return results.every(({ failures }) => failures.length === 0) ? 0 : 1;
 }
@@ -293,9 +293,10 @@ function report(results: readonly ScopeResult[]): string {
   return [table(header, rows), ...failures].join("\n");
 }
 
-function update(results: readonly ScopeResult[]): void {
+/** Of a scope that is a success; the file keeps the order of the scopes, and those alone. */
+function update(result: ScopeResult): void {
   const pinned: Record<string, Pinned> = { ...readPinned() };
-  for (const result of results) if (result.failures.length === 0) pinned[result.scope] = toPin(result);
+  if (result.failures.length === 0) pinned[result.scope] = toPin(result);
   const known = Object.keys(EXHAUSTIVE_SCOPES).filter((scope) => pinned[scope] !== undefined);
   const sorted = Object.fromEntries(known.map((scope) => [scope, pinned[scope]]));
   fs.writeFileSync(pinnedFile, `${JSON.stringify(sorted, null, 2)}\n`);

@@ -153,6 +153,11 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     patientTasks: ["a2", "b1", "b2"],
     maxCrashes: 1,
   }),
+  "2 processes, 2 tasks each, Drop, nobody gives up, a crash, 3 requests": exhaustive(
+    ["a1", "a2", "b1", "b2"],
+    "deep",
+    { local: false, patientTasks: ["a1", "a2", "b1", "b2"], maxCrashes: 1, maxRequests: 3 },
+  ),
 };
 
 /** Every configuration that `npm run lockstep` can replay, by the name of its scope. */
