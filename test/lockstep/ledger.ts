@@ -48,6 +48,7 @@ export const LEDGER: readonly LedgerEntry[] = [
       "2 processes, 1 task each, Drop, a failing call, 2 requests",
       "1 process, 1 task, Drop, a failing call, a crash, 2 requests",
       "2 processes, 2 tasks each, a crash, one may give up",
+      "2 processes, 2 tasks each, Drop, nobody gives up, a crash, 3 requests",
     ],
   },
   {
