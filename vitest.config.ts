@@ -7,6 +7,7 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 240_000,
     // Two cores is what CI has; more workers than that makes process tests measure the scheduler.
     maxWorkers: 2,
+    reporters: ["default", "./test/support/notRun.ts"],
   },
 });
 

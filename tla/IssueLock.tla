@@ -387,8 +387,9 @@ Closed(x) ==
   /\ pc' = [pc EXCEPT ![x] = "remove"]
   /\ UNCHANGED <<file, procVars, registry, handle, spent, seen, budget>>
 
-\* rm(L) of the release: effect, by path, errors ignored.  With ForgetFailedRemoval closed it is tried until it
-\* has succeeded.
+\* rm(L) of the release: effect, by path, errors ignored.  With every hole closed what stands there is its
+\* own file: that a release removes by path is no hole of its own.  With ForgetFailedRemoval closed it is
+\* tried until it has succeeded.
 Remove(x) ==
   /\ pc[x] = "remove"
   /\ \/ RemoveByPath

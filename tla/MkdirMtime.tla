@@ -36,7 +36,7 @@ CONSTANTS
   MaxTime,     \* the clock stops there
   MaxIds,      \* directories that can be told apart at a time; FreshIdsSuffice shows: enough
   MaxCrashes,
-  Timely,      \* TRUE: no living owner is ever so slow that its directory becomes stale
+  Slow,        \* who may be slow: "owners" let their directory become stale, "contenders" judge an old look
   Ahead,       \* the processes whose clock is Stale ticks ahead of the file server's
   Closed,      \* the holes that are closed; {} is the library
   None, Absent \* model values: nothing yet, nothing there
@@ -207,7 +207,8 @@ Crash(p) ==
 Tick ==
   LET late == {p \in Procs : IsMine(p) /\ lock.mtime + Stale <= now + 1} IN
   /\ now < MaxTime
-  /\ Timely => late = {}
+  /\ "owners" \in Slow \/ late = {}
+  /\ "contenders" \in Slow \/ \A p \in Procs : pc[p] \notin {"judge", "rmdir"}
   /\ now' = now + 1
   /\ overdue' = overdue \cup late
   /\ UNCHANGED <<lock, saw, mine, touches, pc, crashes>>

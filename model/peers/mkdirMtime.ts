@@ -14,6 +14,9 @@ export const HOLES = [
 ] as const;
 export type Hole = (typeof HOLES)[number];
 
+export const SLOW = ["owners", "contenders"] as const;
+export type Slow = (typeof SLOW)[number];
+
 /** The CONSTANTS of MkdirMtime.tla. */
 export interface Config {
   readonly procs: readonly string[];
@@ -21,7 +24,8 @@ export interface Config {
   readonly maxTime: number;
   readonly maxIds: number;
   readonly maxCrashes: number;
-  readonly timely: boolean;
+  /** Who may be slow: owners let their directory become stale, contenders judge an old look. */
+  readonly slow: readonly Slow[];
   readonly ahead: readonly string[];
   readonly closed: readonly Hole[];
 }
@@ -237,7 +241,11 @@ const ACTIONS: readonly Action<Config, State>[] = [
   {
     name: "Tick",
     args: () => [""],
-    enabled: (c, s) => s.now < c.maxTime && !(c.timely && becomesOverdue(c, s).length > 0),
+    enabled: (c, s) => {
+      const ownersMayBe = c.slow.includes("owners") || becomesOverdue(c, s).length === 0;
+      const judging = c.procs.some((p) => isAt("judge", "rmdir")(c, s, p));
+      return s.now < c.maxTime && ownersMayBe && (c.slow.includes("contenders") || !judging);
+    },
     next: (c, s) => {
       const overdue = becomesOverdue(c, s).reduce((all, p) => insert(all, p), s.overdue);
       return [{ ...s, now: s.now + 1, overdue }];

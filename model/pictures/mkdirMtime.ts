@@ -35,10 +35,11 @@ function act(c: Config, before: State, { action, arg: p }: MachineLabel, after: 
   const itself = (text: string): Act => ({ kind: "call", from: p, to: p, text });
   switch (action) {
     case "Mkdir":
-      return call(`mkdir${before.lock === null ? "" : ", EEXIST"}`);
+      return call(before.lock === null ? "" : "EEXIST");
     case "Probe":
+      return call(`stat, ${mtime(before)}`);
     case "Stat":
-      return call(`stat${before.lock === null ? ", ENOENT" : `, mtime ${before.lock.mtime}`}`);
+      return call(mtime(before));
     case "Judge":
       return itself(pc === "rmdir" ? "it is stale" : "it is not stale");
     case "Remove":
@@ -57,6 +58,8 @@ function act(c: Config, before: State, { action, arg: p }: MachineLabel, after: 
       return itself("");
   }
 }
+
+const mtime = ({ lock }: State): string => (lock === null ? "ENOENT" : `mtime ${lock.mtime}`);
 
 function removal(before: State, after: State): string {
   if (before.lock === null) return ", ENOENT";

@@ -17,7 +17,7 @@ export const ownerDirectoryPicture: Adapter<Config, State> = {
   act,
   shows: (c, s) => ({
     L: dirText(s.lock),
-    homes: s.homes.map(([name, inside]) => `home ${name}, ${dirText(inside)}`).join(", ") || "none",
+    homes: oddHomes(s),
     ...Object.fromEntries(c.procs.filter((p) => s.alive.includes(p)).flatMap((p) => processShows(c, s, p))),
   }),
 };
@@ -48,6 +48,12 @@ function dirText(dir: Dir): string {
   return dir.length === 0 ? "an empty directory" : `the directory of ${dir.join(", ")}`;
 }
 
+/** A home holds its own name and nothing else. Those that do not are worth a note. */
+function oddHomes({ homes }: State): string {
+  const odd = homes.filter(([name, inside]) => inside.length !== 1 || inside[0] !== name);
+  return odd.map(([name, inside]) => `home ${name} is ${dirText(inside)}`).join(", ") || "as they should be";
+}
+
 /** Which lane an action addresses, and the system call that it makes, if any. */
 const CALLS: Readonly<
   Record<string, { readonly to: "L" | "homes" | "held" | "releasing"; readonly call: string }>
@@ -68,8 +74,18 @@ const CALLS: Readonly<
   Released: { to: "releasing", call: "" },
 };
 
-/** Where a task comes to is the outcome, except where the note of what changed says it. */
-const said: readonly string[] = ["holding", "idle"];
+/** The actions whose outcome is where the task comes to, and is not told by a note. */
+const OUTCOMES: readonly string[] = [
+  "Request",
+  "Take",
+  "Verify",
+  "Refused",
+  "Judge",
+  "Check",
+  "PutBack",
+  "Confirm",
+  "Drop",
+];
 
 function act(c: Config, before: State, label: MachineLabel, after: State): Act {
   const { action, arg } = label;
@@ -85,7 +101,8 @@ function act(c: Config, before: State, label: MachineLabel, after: State): Act {
   const p = at(c.procOf, arg);
   const lanes = { L: "L", homes: "homes", held: heldOf(p), releasing: releasingOf(p) };
   const outcome = at(after.pc, arg);
-  const text = [call, said.includes(outcome) ? "" : outcome].filter((part) => part !== "").join(", ");
+  const told = OUTCOMES.includes(action) && outcome !== "holding" ? outcome : "";
+  const text = [call, told].filter((part) => part !== "").join(", ");
   return { kind: "call", from: arg, to: to === undefined ? arg : lanes[to], text };
 }
 

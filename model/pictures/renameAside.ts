@@ -42,6 +42,7 @@ function act(_c: Config, before: State, { action, arg: p }: MachineLabel, after:
       return call("L", `link${pc === "holding" ? "" : ", EEXIST"}`);
     case "Read":
     case "Reread":
+      return call("L", found);
     case "Check":
       return call("L", `read, ${found}`);
     case "Judge":
@@ -59,7 +60,7 @@ function act(_c: Config, before: State, { action, arg: p }: MachineLabel, after:
     case "PutBack":
       return call("L", putBackText(before, pc));
     case "Unlink":
-      return call("L", "unlink by path");
+      return call("L", `by path, ${found}`);
     case "Crash":
       return { kind: "event", over: [p], text: `process ${p} is killed` };
     case "Start":

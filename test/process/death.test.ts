@@ -27,7 +27,7 @@ const WAYS_TO_END: readonly (readonly [how: string, end: (holder: Child) => void
 describe("a holder that is killed", () => {
   scenario(
     `is taken over, ${TAKEOVERS} times in a row, each within ${AT_ONCE_MS} ms`,
-    { timeout: 240_000 },
+    { timeout: 600_000 },
     async (session) => {
       const waits: number[] = [];
       let holder = await session.start("p0");

@@ -1,6 +1,6 @@
 /** Worker threads, copies of the module, and processes that a process forks. */
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Answer, Child } from "./support/child.ts";
@@ -8,6 +8,7 @@ import { without } from "./support/guards.ts";
 import { copyLibrary } from "./support/library.ts";
 import { tracing } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
+import { slow, untilStopped } from "./support/strace.ts";
 
 const SECTIONS = 30;
 
@@ -60,9 +61,7 @@ describe("worker threads", () => {
       `terminated while their Take is ${where} leave a lock that is taken over, and nothing happens later`,
       { needs: [tracing] },
       async (session) => {
-        const slow = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null"];
-        const prefix = [...slow, "-e", "trace=rename", "-e", `inject=rename:${delay}=400ms`];
-        const { host, next } = await startThread(session, { prefix });
+        const { host, next } = await startThread(session, { prefix: slow("rename", delay, 400) });
         void tell(host, "thread", { do: "acquire", timeoutMs: 30_000 });
         await untilStopped(host);
         expect(session.owners()).toHaveLength(delay === "delay_exit" ? 1 : 0);
@@ -135,19 +134,6 @@ async function startThread(
   const host = await session.start("host", { ...rest, ...(prefix === undefined ? {} : { prefix }) });
   await host.ask("startThread", { who: "thread" });
   return { host, next: await session.start("next", rest) };
-}
-
-/** Waits until strace holds a thread of that process, at two looks in a row: the delay of an injected call. */
-async function untilStopped({ hostPid }: Child): Promise<void> {
-  const stopped = (): readonly string[] =>
-    readdirSync(`/proc/${hostPid}/task`).filter((tid) =>
-      readFileSync(`/proc/${hostPid}/task/${tid}/stat`, "latin1").includes(") t "),
-    );
-  for (;;) {
-    const before = stopped();
-    await sleep(20);
-    if (stopped().some((tid) => before.includes(tid))) return;
-  }
 }
 
 /** A thread that was terminated inside, in a process that goes on; and somebody who comes later. */

@@ -37,7 +37,7 @@ export function readModelConfig(dir: string, cfgFile: string): Config {
 
 /** The same of an IssueLock .cfg file. */
 export function readIssueConfig(dir: string, cfgFile: string): issue.Config {
-  const constants = new Constants(dir, cfgFile);
+  const constants = new Constants(dir, cfgFile, { Holes: issue.HOLES, AllFeatures: issue.FEATURES });
   const home = "model/issue/state.ts";
   const fix = issue.FIXES.find((known) => known === constants.text("Fix"));
   if (fix === undefined) {
@@ -67,7 +67,7 @@ export function readMkdirMtimeConfig(dir: string, cfgFile: string): mkdirMtime.C
     maxTime: constants.number("MaxTime"),
     maxIds: constants.number("MaxIds"),
     maxCrashes: constants.number("MaxCrashes"),
-    timely: constants.flag("Timely"),
+    slow: constants.known("Slow", mkdirMtime.SLOW, "slow part", "model/peers/mkdirMtime.ts"),
     ahead: constants.strings("Ahead"),
     closed: constants.known("Closed", mkdirMtime.HOLES, "hole", "model/peers/mkdirMtime.ts"),
   };
@@ -100,9 +100,13 @@ class Constants {
   readonly #cfgFile: string;
   readonly #values = new Map<string, Value>();
 
-  constructor(dir: string, cfgFile: string) {
+  /** `sets`: definitions of the specification itself, of which the model has a list (a test compares them). */
+  constructor(dir: string, cfgFile: string, sets: Readonly<Record<string, readonly string[]>> = {}) {
     this.#cfgFile = cfgFile;
     const definitions = readDefinitions(dir);
+    for (const [name, words] of Object.entries(sets)) {
+      definitions.set(name, { kind: "set", items: words.map((value) => ({ kind: "string", value })) });
+    }
     for (const line of readFileSync(join(dir, cfgFile), "utf8").split("\n")) {
       const [, name, operator, text] = /^\s+(\w+)\s*(=|<-)\s*(.+?)\s*$/.exec(line) ?? [];
       if (name === undefined || text === undefined) continue;

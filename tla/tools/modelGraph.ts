@@ -15,6 +15,10 @@ import { ownerDirectory } from "../../model/ownerDirectory.ts";
 import { mkdirMtime } from "../../model/peers/mkdirMtime.ts";
 import { renameAside } from "../../model/peers/renameAside.ts";
 import * as peersText from "../../model/peers/text.ts";
+import { issueLockPicture } from "../../model/pictures/issueLock.ts";
+import { mkdirMtimePicture } from "../../model/pictures/mkdirMtime.ts";
+import { ownerDirectoryPicture } from "../../model/pictures/ownerDirectory.ts";
+import { renameAsidePicture } from "../../model/pictures/renameAside.ts";
 import * as ownerDirectoryText from "../../model/text.ts";
 import {
   readIssueConfig,
@@ -24,6 +28,7 @@ import {
 } from "./constants.ts";
 import { type GraphSource, stateText } from "./graphDigest.ts";
 import { type ModelConfig, manifestName } from "./manifest.ts";
+import { type Accepts, follow, inWords, type Run, type Words } from "./runs.ts";
 import { ToolError } from "./toolError.ts";
 
 const specifications = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -48,6 +53,10 @@ export interface ConfiguredModel {
   /** Explores everything, unless one of these properties is violated. */
   readonly check: (properties: readonly string[]) => Exploration<unknown>;
   readonly findViolation: (property: string) => Counterexample<unknown> | null;
+  /** The same, in words. */
+  readonly shortestRun: (property: string) => Run | null;
+  /** A run of `length` steps, each of them accepted; its property is what its end violates, if anything. */
+  readonly follow: (length: number, accepts: Accepts) => Run;
   /** No property is checked here: the graph is what there is, also where the specification is broken. */
   readonly graph: () => GraphSource;
 }
@@ -65,10 +74,9 @@ export function modelFor(module: string, dir: string, cfgFile: string): Configur
 export const modelledModules = (): readonly string[] => [...MODELS.keys()];
 
 /** What a model says in the words of the specification. */
-interface Mirror<Config, State, Step extends MachineStep<State>> {
+interface Mirror<Config, State, Step extends MachineStep<State>> extends Words<Config, State> {
   readonly machine: Machine<Config, State, Step>;
   readonly readConfig: (dir: string, cfgFile: string) => Config;
-  readonly stateVariables: (c: Config, s: State) => readonly (readonly [name: string, value: string])[];
   readonly dumpLabel: (label: Step["label"]) => string;
 }
 
@@ -81,6 +89,11 @@ function configured<Config, State, Step extends MachineStep<State>>(
     return {
       check: (properties) => explore(machine, config, propertiesOf(machine, properties)),
       findViolation: (property) => findViolation(machine, config, property),
+      shortestRun: (property) => {
+        const found = findViolation(machine, config, property);
+        return found === null ? null : inWords(mirror, config, found);
+      },
+      follow: (length, accepts) => inWords(mirror, config, follow(machine, mirror, config, length, accepts)),
       graph: () => graphOf(mirror, config),
     };
   };
@@ -110,18 +123,26 @@ function graphOf<Config, State, Step extends MachineStep<State>>(
 const ownerDirectoryModel = configured({
   machine: ownerDirectory,
   readConfig: readModelConfig,
+  adapter: ownerDirectoryPicture,
   ...ownerDirectoryText,
 });
-const issueLockModel = configured({ machine: issueLock, readConfig: readIssueConfig, ...issueText });
+const issueLockModel = configured({
+  machine: issueLock,
+  readConfig: readIssueConfig,
+  adapter: issueLockPicture,
+  ...issueText,
+});
 const mkdirMtimeModel = configured({
   machine: mkdirMtime,
   readConfig: readMkdirMtimeConfig,
+  adapter: mkdirMtimePicture,
   stateVariables: peersText.mkdirMtimeVariables,
   dumpLabel: peersText.dumpLabel,
 });
 const renameAsideModel = configured({
   machine: renameAside,
   readConfig: readRenameAsideConfig,
+  adapter: renameAsidePicture,
   stateVariables: peersText.renameAsideVariables,
   dumpLabel: peersText.dumpLabel,
 });

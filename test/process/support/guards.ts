@@ -3,6 +3,7 @@
  * own witness: two holders, a wait that does not end, or a line of the dead.
  */
 
+import { DOUBLES as DOUBLES_OF_LOCKSTEP, type Double } from "../../twins/doubles.ts";
 import { buildDouble, type LibraryDouble } from "./library.ts";
 
 const verdict = (name: string, ...patches: LibraryDouble["patches"]): LibraryDouble => ({
@@ -10,6 +11,13 @@ const verdict = (name: string, ...patches: LibraryDouble["patches"]): LibraryDou
   file: "owner/verdict.ts",
   patches,
 });
+
+/** A double of lockstep, as a library. */
+function protocol(guard: Double["guard"]): LibraryDouble {
+  const double = DOUBLES_OF_LOCKSTEP.find((candidate) => candidate.guard === guard);
+  if (double === undefined) throw new Error(`there is no double without ${guard}`);
+  return { name: `${guard}Library`, file: "protocol.ts", patches: double.patches };
+}
 
 /** What is taken out. */
 export type Guard =
@@ -39,6 +47,10 @@ export type Guard =
   | "noReleaseOnExit"
   /** What was taken is looked at before it counts. */
   | "verify"
+  /** An eviction is by name. */
+  | "evictByName"
+  /** A contender that gives up keeps the slot until the turn of its call. */
+  | "keepSlot"
   /** All copies of the module in a process share one registry. */
   | "sharedRegistry";
 
@@ -98,11 +110,9 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
       ],
     ],
   },
-  verify: {
-    name: "NoVerifyLibrary",
-    file: "protocol.ts",
-    patches: [["if (isExactly(reply, homeOf(entry))) return true;", "if (reply.ok) return true;"]],
-  },
+  verify: protocol("NoVerify"),
+  evictByName: protocol("EvictByPath"),
+  keepSlot: protocol("PassSlotInFlight"),
   sharedRegistry: {
     name: "OwnRegistry",
     file: "registry.ts",

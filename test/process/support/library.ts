@@ -22,8 +22,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 /** The path of the double's entry, for a worker to import. A patch that does not fit the source throws. */
 export function buildDouble({ name, file, patches }: LibraryDouble): string {
   const source = patchSource(file, name, patches);
-  const directory = join(GENERATED, name);
-  fs.rmSync(directory, { recursive: true, force: true });
+  const directory = generate(name);
   fs.cpSync(join(root, "src"), join(directory, "src"), { recursive: true });
   fs.writeFileSync(join(directory, "src", file), source);
   const config = {
@@ -46,8 +45,15 @@ export function buildDouble({ name, file, patches }: LibraryDouble): string {
 
 /** The built package, copied: another copy of the module, in the same process if one likes. */
 export function copyLibrary(name: string): string {
-  const directory = join(GENERATED, name);
-  fs.rmSync(directory, { recursive: true, force: true });
+  const directory = generate(name);
   fs.cpSync(join(root, "dist"), join(directory, "dist"), { recursive: true });
   return join(directory, "dist", "index.js");
+}
+
+/** A directory of this process's own, since test files run at the same time; it goes with the process. */
+function generate(name: string): string {
+  const directory = join(GENERATED, `${name}-${process.pid}`);
+  fs.mkdirSync(directory, { recursive: true });
+  process.once("exit", () => fs.rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }

@@ -83,6 +83,9 @@ export interface Need {
   readonly isMet: () => boolean;
 }
 
+/** Everything here looks into /proc. */
+export const linux: Need = { what: "Linux", isMet: () => process.platform === "linux" };
+
 export const root: Need = { what: "root", isMet: () => process.getuid?.() === 0 };
 
 export function tool(name: string): Need {

@@ -10,8 +10,9 @@ import { expect, it } from "vitest";
 import { newNonce, type OwnerScope, readOwnerScope } from "../../../src/owner/identity.ts";
 import { formatOwnerName, homeName } from "../../../src/owner/name.ts";
 import { createObserver } from "../../../src/owner/observe.ts";
+import type { NotRunMeta } from "../../support/notRun.ts";
 import { type Child, type Start, startChild } from "./child.ts";
-import type { Need, Place } from "./places.ts";
+import { linux, type Need, type Place } from "./places.ts";
 
 export interface Session {
   /** The scenario's own scratch directory. */
@@ -56,10 +57,11 @@ export function scenario(
   body: (session: Session) => Promise<void>,
 ): void {
   it(name, { timeout: options.timeout ?? 60_000 }, async (context) => {
-    const missing = (options.needs ?? []).filter((need) => !need.isMet()).map(({ what }) => what);
+    const needs = [linux, ...(options.needs ?? [])];
+    const missing = needs.filter((need) => !need.isMet()).map(({ what }) => what);
     if (missing.length > 0) {
       const reason = `this machine has not: ${missing.join(", ")}`;
-      (context.task.meta as { notRun?: string }).notRun = reason;
+      Object.assign(context.task.meta, { notRun: reason } satisfies NotRunMeta);
       context.skip(reason);
     }
     const opened = openSession();
