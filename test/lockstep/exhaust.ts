@@ -299,7 +299,11 @@ function update(result: ScopeResult): void {
   if (result.failures.length === 0) pinned[result.scope] = toPin(result);
   const known = Object.keys(EXHAUSTIVE_SCOPES).filter((scope) => pinned[scope] !== undefined);
   const sorted = Object.fromEntries(known.map((scope) => [scope, pinned[scope]]));
-  fs.writeFileSync(pinnedFile, `${JSON.stringify(sorted, null, 2)}\n`);
+  // Lists on one line, as the formatter wants them.
+  const text = JSON.stringify(sorted, null, 2).replaceAll(/\[\s+([^\]]*?)\s+\]/g, (_, items: string) => {
+    return `[${items.replaceAll(/\s*\n\s*/g, " ")}]`;
+  });
+  fs.writeFileSync(pinnedFile, `${text}\n`);
 }
 
 if (isProgram(import.meta.url)) await runProgram(() => main(process.argv.slice(2)));
