@@ -62,8 +62,7 @@ export const LEDGER: readonly LedgerEntry[] = [
       "1 process, 2 tasks, a failing call",
       "1 process, 2 tasks, a vandal",
       "1 process, 1 task, Take fails three times",
-      "1 process, 1 task, three failing calls",
-      "1 process, 1 task, three vandals",
+      "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",
       "2 processes, 1 task each, Drop, a failing call, 2 requests",
       "1 process, 1 task, Drop, a failing call, a crash, 2 requests",
@@ -78,7 +77,7 @@ export const LEDGER: readonly LedgerEntry[] = [
     reason: "as after a doubt: MOST_FAILURES homes in a row must fail before the code gives the request up",
     scopes: [
       "1 process, 2 tasks, a vandal",
-      "1 process, 1 task, three vandals",
+      "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",
     ],
   },

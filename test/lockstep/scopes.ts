@@ -121,11 +121,10 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
   }),
   "2 processes, 1 task each, a crash": exhaustive(["a1", "b1"], "deep", { maxCrashes: 1 }),
   "2 processes, 1 task each, a vandal": exhaustive(["a1", "b1"], "deep", { maxVandals: 1 }),
-  "1 process, 1 task, three failing calls": exhaustive(["a1"], "deep", {
-    faults: EVERY_FAULT_PUT_BACK,
-    maxFaults: 3,
+  "1 process, 1 task that never gives up, three vandals": exhaustive(["a1"], "deep", {
+    patientTasks: ["a1"],
+    maxVandals: 3,
   }),
-  "1 process, 1 task, three vandals": exhaustive(["a1"], "deep", { maxVandals: 3 }),
   "2 processes, 1 task each, Drop, nobody gives up, a crash": exhaustive(["a1", "b1"], "deep", {
     local: false,
     patientTasks: ["a1", "b1"],
