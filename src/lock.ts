@@ -4,6 +4,7 @@ import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
@@ -163,8 +164,6 @@ function entryFor(registry: Registry, { lockPath, sessionFile, directory }: Lock
   }
   watchExit(registry);
   const local = isLocalDisk(directory);
-  // Before the first step there, so that the proof is at hand from the first lock on.
-  if (local) openLife(registry, directory);
   const entry = createEntry({ lockPath, sessionFile, local, services: realServices(registry) });
   registry.entries.set(lockPath, entry);
   return entry;
@@ -173,11 +172,11 @@ function entryFor(registry: Registry, { lockPath, sessionFile, directory }: Lock
 let services: Services | undefined;
 
 /** The real world, the same for every lock path of this thread. */
-function realServices({ self }: Registry): Services {
+function realServices(registry: Registry): Services {
   services ??= {
     disk: nodeDisk,
     clock: systemClock,
-    owners: createOwners(self),
+    owners: createOwners(registry.self, (directory) => lifeIn(registry, directory)),
     drive: createDriver(nodeDisk, systemClock),
     warn,
     quiet: tidy,
@@ -206,10 +205,19 @@ function tidy(): void {
   if (entries.size < before) closeIdleLives(registry);
 }
 
-function openLife({ lives, self }: Registry, directory: string): void {
-  if (self.life === "-" || lives.has(directory)) return;
-  const socket = openLifeSocket(directory, self.life);
-  if (socket !== undefined) lives.set(directory, socket);
+/**
+ * The life socket of this process in a directory, made when it is first needed: for the name of a home. Made anew
+ * if the directory was moved away, or restored from a copy.
+ */
+function lifeIn({ lives }: Registry, directory: string): string {
+  const known = lives.get(directory);
+  if (known?.isInPlace() === true) return known.life;
+  // A1: a worker's handles are closed before its last calls have ended, so its socket would prove nothing.
+  const mayHaveOne = isMainThread && process.platform === "linux" && isLocalDisk(directory);
+  const socket = mayHaveOne ? openLifeSocket(directory) : undefined;
+  if (socket === undefined) lives.delete(directory);
+  else lives.set(directory, socket);
+  return socket?.life ?? "-";
 }
 
 /** A directory in which this process has no entry any more needs no life socket. */

@@ -39,12 +39,15 @@
 (*                                                                         *)
 (* Not modelled: time (a wait may end, a file may be old, the watchdog may *)
 (* find an entry overdue at any moment); a pid that a foreign program uses *)
-(* again (it blocks, it does not break); mkdir and realpath, which touch   *)
-(* nothing of the lock; a write that fails; calls that take effect after   *)
-(* the death of their process (they remove by path: the same holes).       *)
-(* Liveness: the algorithm has no queue, and nothing promises a turn.      *)
+(* again (it blocks, it does not break); a write that fails; calls that    *)
+(* take effect after the death of their process (they remove by path: the  *)
+(* same holes); mkdir and realpath, which touch nothing of the lock (but   *)
+(* where realpath fails for one process only, a directory behind a link    *)
+(* has two lock paths).  Liveness: the algorithm has no queue, and nothing *)
+(* promises a turn; a request that may share looks once whether it can     *)
+(* join, and waits beside a holder that came a moment later.               *)
 (*                                                                         *)
-(* How to run: npm run tlc, the configurations Issue... of tla/models.json. *)
+(* How to run: npm run tlc, the Issue configurations of tla/models.json.   *)
 (***************************************************************************)
 EXTENDS Integers, FiniteSets, TLC
 
@@ -58,7 +61,7 @@ CONSTANTS
   Fix,            \* "none", "guardSet" (A) or "lateDelete" (B)
   Features,       \* what is there beside acquire and release: see AllFeatures
   OpenHoles,      \* the holes that are open; every other one is closed
-  IdsPerLife,     \* how many creations of an incarnation are told apart at a time; FreshIdsSuffice shows: enough
+  IdsPerLife,     \* creations of an incarnation that are told apart at a time; enough: FreshIdsSuffice
   MaxCrashes,     \* crashes, and exits
   None, Absent    \* model values: nobody, nothing
 
@@ -113,7 +116,9 @@ AllFeatures == {
   "exit",        \* a process may exit or get a signal that it handles, instead of crashing
   "sweep"}       \* tasks may call cleanStaleLockFiles
 
-ASSUME Fix \in {"none", "guardSet", "lateDelete"} /\ OpenHoles \subseteq Holes /\ Features \subseteq AllFeatures
+ASSUME
+  /\ Fix \in {"none", "guardSet", "lateDelete"}
+  /\ OpenHoles \subseteq Holes /\ Features \subseteq AllFeatures
 
 -----------------------------------------------------------------------------
 (* Identities, as the names of OwnerDirectory: one comes back when nothing refers to it any more. *)

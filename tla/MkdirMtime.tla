@@ -26,7 +26,8 @@
 (* Not modelled: several callers in one process (they race like            *)
 (* processes); the probe of the mtime's precision that the first lock of a *)
 (* process makes (one utimes more); errors other than EEXIST and ENOENT;   *)
-(* the exit hook (a release); that Undo is not waited for.                 *)
+(* the exit hook (a release); that Undo is not waited for; that a process  *)
+(* may ask again while its last utimes is still under way.                 *)
 (***************************************************************************)
 EXTENDS Naturals, FiniteSets
 
@@ -46,7 +47,7 @@ VARIABLES
   lock,    \* what stands at the lock path: Absent, or a directory [by, id, mtime]; only mtime can be seen
   saw,     \* saw[p]: None, or the directory [id, mtime] that p's Stat saw, until it is dealt with
   mine,    \* mine[p]: None, or the directory [id, mtime] that p made and the mtime that p takes for its own
-  touches, \* touches[p]: None, or the id of the lock for which an utimes of p is under way
+  touches, \* touches[p]: None, or the utimes of p that is under way: the lock that it is for, and the mtime
   overdue, \* the processes that let their directory become stale, since they made it
   pc,      \* pc[p]: where p's caller is
   crashes  \* how many more crashes there may be
@@ -62,8 +63,7 @@ PCs == {"idle", "mkdir", "stat", "judge", "rmdir", "mkdirAgain", "probe", "undo"
 IdOf(r) == IF r = None THEN {} ELSE {r.id}
 Referenced ==
   (IF lock = Absent THEN {} ELSE {lock.id})
-    \cup UNION {IdOf(saw[p]) \cup IdOf(mine[p]) : p \in Procs}
-    \cup {touches[p] : p \in Procs}
+    \cup UNION {IdOf(saw[p]) \cup IdOf(mine[p]) \cup IdOf(touches[p]) : p \in Procs}
 FreshIds == {i \in 1 .. MaxIds : i \notin Referenced}
 FreshId == CHOOSE i \in FreshIds : \A j \in FreshIds : i <= j
 
@@ -92,7 +92,7 @@ Init ==
 
 \* lock(file).
 Request(p) ==
-  /\ pc[p] \in {"idle", "lost"}
+  /\ pc[p] \in {"idle", "lost"} /\ touches[p] = None
   /\ pc' = [pc EXCEPT ![p] = "mkdir"]
   /\ UNCHANGED <<now, lock, saw, mine, touches, overdue, crashes>>
 
@@ -152,11 +152,12 @@ Remove(p) ==
   /\ pc' = [pc EXCEPT ![p] = "mkdirAgain"]
   /\ UNCHANGED <<now, mine, touches, overdue, crashes>>
 
-\* The holder's timer: stat(lock path).  Another mtime, or nothing there: compromised.  Else utimes is sent.
+\* The holder's timer: stat(lock path).  Another mtime, or nothing there: compromised.  Else utimes is sent,
+\* with the time that it is now.
 Check(p) ==
   /\ pc[p] = "holding" /\ touches[p] = None
   /\ IF lock # Absent /\ lock.mtime = mine[p].mtime
-     THEN /\ touches' = [touches EXCEPT ![p] = mine[p].id]
+     THEN /\ touches' = [touches EXCEPT ![p] = [id |-> mine[p].id, mtime |-> Clock(p)]]
           /\ UNCHANGED <<mine, pc>>
      ELSE /\ pc' = [pc EXCEPT ![p] = "lost"]
           /\ mine' = [mine EXCEPT ![p] = None]
@@ -165,13 +166,13 @@ Check(p) ==
 
 \* utimes(lock path), effect and turn.  A release does not wait for it, so it may come after one.
 Touch(p) ==
-  LET hits == lock # Absent /\ ("TouchByPath" \in Closed => lock.id = touches[p])
-      holds == pc[p] = "holding" /\ mine[p].id = touches[p]
+  LET hits == lock # Absent /\ ("TouchByPath" \in Closed => lock.id = touches[p].id)
+      holds == pc[p] = "holding" /\ mine[p].id = touches[p].id
   IN
   /\ touches[p] # None
   /\ touches' = [touches EXCEPT ![p] = None]
-  /\ lock' = IF hits THEN [lock EXCEPT !.mtime = Clock(p)] ELSE lock
-  /\ CASE holds /\ hits -> mine' = [mine EXCEPT ![p].mtime = Clock(p)] /\ UNCHANGED pc
+  /\ lock' = IF hits THEN [lock EXCEPT !.mtime = touches[p].mtime] ELSE lock
+  /\ CASE holds /\ hits -> mine' = [mine EXCEPT ![p].mtime = touches[p].mtime] /\ UNCHANGED pc
        [] holds /\ ~hits -> mine' = [mine EXCEPT ![p] = None] /\ pc' = [pc EXCEPT ![p] = "lost"]
        [] ~holds -> UNCHANGED <<mine, pc>>
   /\ UNCHANGED <<now, saw, overdue, crashes>>
@@ -233,7 +234,7 @@ TypeOK ==
   /\ \A p \in Procs :
        /\ saw[p] = None \/ saw[p] \in [id : 1 .. MaxIds, mtime : 0 .. MaxTime + Stale]
        /\ mine[p] = None \/ mine[p] \in [id : 1 .. MaxIds, mtime : 0 .. MaxTime + Stale]
-       /\ touches[p] = None \/ touches[p] \in 1 .. MaxIds
+       /\ touches[p] = None \/ touches[p] \in [id : 1 .. MaxIds, mtime : 0 .. MaxTime + Stale]
   /\ overdue \subseteq Procs
   /\ pc \in [Procs -> PCs]
   /\ crashes \in 0 .. MaxCrashes

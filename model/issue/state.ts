@@ -1,5 +1,5 @@
 /**
- * The state of IssueLock.tla: the fields are its VARIABLES, in its order and under its names. The algorithm of
+ * The state of IssueLock.tla: the fields are its VARIABLES, in its order, under its names. The algorithm of
  * the issue, not our lock. Plain immutable data with one representation per value, as in model/state.ts.
  */
 

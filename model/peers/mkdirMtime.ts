@@ -63,8 +63,8 @@ export interface State {
   readonly lock: Directory | null;
   readonly saw: Readonly<Record<Proc, Seen | null>>;
   readonly mine: Readonly<Record<Proc, Seen | null>>;
-  /** The id of the lock for which an utimes is under way. */
-  readonly touches: Readonly<Record<Proc, number | null>>;
+  /** The utimes that is under way: the lock that it is for, and the mtime. */
+  readonly touches: Readonly<Record<Proc, Seen | null>>;
   readonly overdue: readonly Proc[];
   readonly pc: Readonly<Record<Proc, Pc>>;
   readonly crashes: number;
@@ -90,8 +90,8 @@ function initialState(c: Config): State {
 // Pieces of actions
 
 function freshId(c: Config, s: State): number | undefined {
-  const seen = [s.lock, ...Object.values(s.saw), ...Object.values(s.mine)];
-  const taken = [...seen.map((directory) => directory?.id), ...Object.values(s.touches)];
+  const records = [s.saw, s.mine, s.touches].flatMap((record) => Object.values(record));
+  const taken = [s.lock, ...records].map((directory) => directory?.id);
   for (let id = 1; id <= c.maxIds; id++) if (!taken.includes(id)) return id;
   return undefined;
 }
@@ -124,7 +124,7 @@ const ACTIONS: readonly Action<Config, State>[] = [
   {
     name: "Request",
     args: procs,
-    enabled: isAt("idle", "lost"),
+    enabled: (c, s, p) => isAt("idle", "lost")(c, s, p) && at(s.touches, p) === null,
     next: (_c, s, p) => [goes(s, p, "mkdir")],
   },
   {
@@ -194,11 +194,11 @@ const ACTIONS: readonly Action<Config, State>[] = [
     name: "Check",
     args: procs,
     enabled: (_c, s, p) => at(s.pc, p) === "holding" && at(s.touches, p) === null,
-    next: (_c, s, p) => {
+    next: (c, s, p) => {
       const mine = at(s.mine, p);
       const ours = s.lock !== null && s.lock.mtime === mine?.mtime;
       if (!ours || mine === null) return [goes(disowns(s, p), p, "lost")];
-      return [{ ...s, touches: put(s.touches, p, mine.id) }];
+      return [{ ...s, touches: put(s.touches, p, { id: mine.id, mtime: clock(c, s, p) }) }];
     },
   },
   {
@@ -207,12 +207,12 @@ const ACTIONS: readonly Action<Config, State>[] = [
     enabled: (_c, s, p) => at(s.touches, p) !== null,
     next: (c, s, p) => {
       const sent = at(s.touches, p);
-      const mtime = clock(c, s, p);
+      const mtime = sent?.mtime ?? 0;
       const done: State = { ...s, touches: put(s.touches, p, null) };
-      const hits = s.lock !== null && (!isClosed(c, "TouchByPath") || s.lock.id === sent);
+      const hits = s.lock !== null && (!isClosed(c, "TouchByPath") || s.lock.id === sent?.id);
       const touched: State = hits && s.lock !== null ? { ...done, lock: { ...s.lock, mtime } } : done;
       const mine = at(s.mine, p);
-      if (at(s.pc, p) !== "holding" || mine === null || mine.id !== sent) return [touched];
+      if (at(s.pc, p) !== "holding" || mine === null || mine.id !== sent?.id) return [touched];
       if (!hits) return [goes(disowns(touched, p), p, "lost")];
       return [{ ...touched, mine: put(s.mine, p, { ...mine, mtime }) }];
     },

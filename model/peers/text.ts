@@ -18,7 +18,7 @@ export function mkdirMtimeVariables(c: mkdirMtime.Config, s: mkdirMtime.State): 
     ["lock", s.lock === null ? "Absent" : directory(s.lock)],
     ["saw", perProc((p) => orNone(at(s.saw, p), seen))],
     ["mine", perProc((p) => orNone(at(s.mine, p), seen))],
-    ["touches", perProc((p) => orNone(at(s.touches, p), String))],
+    ["touches", perProc((p) => orNone(at(s.touches, p), seen))],
     ["overdue", setText(s.overdue.map(quote))],
     ["pc", perProc((p) => quote(at(s.pc, p)))],
     ["crashes", String(s.crashes)],

@@ -49,7 +49,7 @@ function act(c: Config, before: State, { action, arg: p }: MachineLabel, after: 
     case "Check":
       return call(pc === "lost" ? "stat, not the mtime that it set" : "stat, the mtime is its own");
     case "Touch":
-      return call(`utimes${before.lock === null ? ", ENOENT" : ""}`);
+      return call(`utimes ${at(before.touches, p)?.mtime}${before.lock === null ? ", ENOENT" : ""}`);
     case "Crash":
       return { kind: "event", over: [p], text: `process ${p} is killed` };
     case "Tick":

@@ -92,6 +92,14 @@ describe("is the fix enough (FIX_VERDICTS)", () => {
     expect(violated(plain(lateDelete, ["LateDeleteHitsAnother"]))).toBeUndefined();
   });
 
+  it.each(FIXES)("%s: a handle of an exclusive lock that is released twice takes nothing away", (fix) => {
+    const released = scopeOf(ISSUE_HOLES.find(({ name }) => name === "ReleaseTwice") as IssueHole);
+    for (const startTime of [true, false]) {
+      expect(released.openHoles).toEqual(["ReleaseTwice"]);
+      expect(violated({ ...released, fix, startTime, reentrantTasks: [] })).toBeUndefined();
+    }
+  });
+
   it("with start times one crash is enough for two holders, whatever the fix", () => {
     for (const fix of FIXES) {
       const crashing = { ...plain({ fix, startTime: true }), tasks: ["a1", "b1"], maxCrashes: 1 };

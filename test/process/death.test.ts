@@ -5,15 +5,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Child } from "./support/child.ts";
 import { now } from "./support/child.ts";
-import { mountFor } from "./support/disks.ts";
-import { deepCount, latencies } from "./support/figures.ts";
+import { mountable, mountFor } from "./support/disks.ts";
+import { AT_ONCE_MS, deepCount, latencies } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { mounts, openPlace, type Place, pidNamespaces, root, takePid } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
-/** A process does not look dead before it is, and then at the next look of a waiter: 15 ms, with jitter. */
-const AT_ONCE_MS = 2_000;
 const TAKEOVERS = deepCount(20, 500);
+
+/** A disk on which a release is a Drop: asynchronous, so that it can be queued. */
+const WITH_DROP = 'mount -t ramfs ramfs "$mnt"';
 
 const WAYS_TO_END: readonly (readonly [how: string, end: (holder: Child) => void])[] = [
   ["an uncaught exception", (holder) => void holder.ask("throw")],
@@ -27,7 +28,7 @@ const WAYS_TO_END: readonly (readonly [how: string, end: (holder: Child) => void
 describe("a holder that is killed", () => {
   scenario(
     `is taken over, ${TAKEOVERS} times in a row, each within ${AT_ONCE_MS} ms`,
-    { timeout: 600_000 },
+    { timeout: 1_800_000 },
     async (session) => {
       const waits: number[] = [];
       let holder = await session.start("p0");
@@ -129,7 +130,7 @@ describe("a process that ends while it holds", () => {
 
   scenario(
     "by process.exit while its release is queued behind a busy pool: late, it takes nothing from the next",
-    { needs: [root, mounts] },
+    { needs: [root, mounts, mountable({ type: "ramfs", mount: WITH_DROP })] },
     async (session) => {
       await mountFor(session, WITH_DROP);
       const holder = await session.start("holder");
@@ -163,12 +164,9 @@ describe("a process that ends while it holds", () => {
   });
 });
 
-/** A disk on which a release is a Drop: asynchronous, so that it can be queued. */
-const WITH_DROP = 'mount -t ramfs ramfs "$mnt"';
-
 /** A holder whose only write is queued behind a busy pool calls process.exit; another waits, and writes. */
 async function writeAfterExit(session: Session, library?: string): Promise<readonly string[]> {
-  const holder = await session.start("holder", library === undefined ? {} : { library });
+  const holder = await session.start("holder", { library });
   await holder.acquire();
   const next = await session.start("next");
   const waiting = next.acquire({ timeoutMs: 30_000 });

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
-import { deepCount } from "./support/figures.ts";
+import { AT_ONCE_MS, deepCount } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { tracing } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
@@ -26,8 +26,8 @@ describe("an acquisition that is given up while a call of it is slow", () => {
           const giver = await session.start("giver", { prefix: slow(call, side, SLOW_MS) });
           const found: string[] = [];
           let givenUp = 0;
-          for (const [stage, timeoutMs] of STAGES) {
-            const result = await giveUpAndAskAgain(session, giver, stage, timeoutMs);
+          for (const [stage, moment] of STAGES) {
+            const result = await giveUpAndAskAgain(session, giver, stage, moment);
             expect(result.second).toMatchObject({ held: true });
             found.push(...result.found);
             if (!result.first.held) givenUp++;
@@ -70,7 +70,7 @@ async function giveUpBeforeHeir(
   library?: string,
 ): Promise<{ readonly giver: Child; readonly heir: Acquired }> {
   const prefix = slow("rename", "delay_enter", 10 * SLOW_MS);
-  const giver = await session.start("giver", { prefix, ...(library === undefined ? {} : { library }) });
+  const giver = await session.start("giver", { prefix, library });
   const first = giver.acquire({ as: "first", timeoutMs: SLOW_MS });
   const waiting = giver.acquire({ as: "heir", timeoutMs: 20_000 });
   expect(await first).toMatchObject({ held: false, code: "ELOCKED" });
@@ -79,8 +79,12 @@ async function giveUpBeforeHeir(
 
 type Stage = "free" | "held" | "dead";
 
+/** A timeout in ms, or an AbortSignal in the next turn, with the first asynchronous call under way. */
+type Moment = number | "aborted";
+
 /** Moments of an acquisition: in its first slow call, and in a later one. */
-const STAGES: readonly (readonly [stage: Stage, timeoutMs: number])[] = [
+const STAGES: readonly (readonly [stage: Stage, moment: Moment])[] = [
+  ["free", "aborted"],
   ["free", 15],
   ["held", 70],
   ["dead", 15],
@@ -97,15 +101,18 @@ async function giveUpAndAskAgain(
   session: Session,
   giver: Child,
   stage: Stage,
-  timeoutMs: number,
+  moment: Moment,
 ): Promise<GaveUp> {
   const other = stage === "free" ? undefined : await session.start(stage);
   const held = await other?.acquire();
   if (stage === "dead") await other?.kill();
-  const first = await giver.acquire({ as: "first", timeoutMs });
+  const asking = giver.acquire({ as: "first", timeoutMs: moment === "aborted" ? 20_000 : moment });
+  if (moment === "aborted") void giver.ask("abort", { as: "first" });
+  const first = await asking;
   // The call of the first may be under way still: it keeps the slot, and the second waits in the queue.
   const waiting = giver.acquire({ as: "second", timeoutMs: 20_000 });
-  if (!first.held) expect(first.code).toBe("ELOCKED");
+  if (moment === "aborted") expect(first).toMatchObject({ held: false, message: "given up" });
+  else if (!first.held) expect(first.code).toBe("ELOCKED");
   const released = stage === "held" ? await other?.release() : undefined;
   if (first.held) await giver.release({ as: "first" });
   const second = await waiting;
@@ -117,6 +124,35 @@ async function giveUpAndAskAgain(
     found: [held, first, released, second, left].flatMap((answer) => answer?.found ?? []),
   };
 }
+
+describe("a process that is killed in the middle of a call, while it takes over", () => {
+  for (const call of ["mkdir", "rename", "getdents64", "unlink"] as const) {
+    for (const side of SIDES) {
+      const where = side === "delay_enter" ? "before" : "after";
+      scenario(
+        `${where} ${call}: the next one takes over, and sweeps`,
+        { needs: [tracing] },
+        async (session) => {
+          const dead = await session.start("dead");
+          await dead.acquire();
+          await dead.kill();
+          const victim = await session.start("victim", { prefix: slow(call, side, 1_000) });
+          void victim.acquire();
+          // Its first rename is that of its life socket, before there is a home; the one that counts is Take.
+          if (call === "rename") while (!contends(session, victim)) await sleep(5);
+          await untilStopped(victim);
+          victim.signal("SIGKILL");
+          const next = await session.start("next");
+          const acquired = await next.acquire();
+          expect(acquired).toMatchObject({ held: true, found: ["dead"] });
+          expect(acquired.waitedMs).toBeLessThan(AT_ONCE_MS);
+          // strace waits for the end of its delay; nobody else has to.
+          await victim.destroy();
+        },
+      );
+    }
+  }
+});
 
 describe("an eviction that is slow", () => {
   scenario("takes nothing from whoever was faster", { needs: [tracing] }, async (session) => {
@@ -152,7 +188,7 @@ async function overtakeEvictor(
   await dead.kill();
   // The double begins with an rmdir, which finds that the directory is not empty.
   const prefix = slow(library === undefined ? "unlink" : "rmdir", "delay_enter", 1_000);
-  const evictor = await session.start("evictor", { prefix, ...(library === undefined ? {} : { library }) });
+  const evictor = await session.start("evictor", { prefix, library });
   const faster = await session.start("faster");
   const evicting = evictor.acquire({ timeoutMs: library === undefined ? 1_200 : 10_000 });
   await untilStopped(evictor);
@@ -165,7 +201,7 @@ describe("a process in which one kind of call is slow, among others that are not
 
   scenario(
     `is never inside together with another: ${RUNS} runs`,
-    { needs: [tracing], timeout: 600_000 },
+    { needs: [tracing], timeout: 1_800_000 },
     async (session) => {
       let sections = 0;
       for (let run = 0; run < RUNS; run++) sections += await contendWithSlow(session, run, SECTIONS);
@@ -191,9 +227,7 @@ async function contendWithSlow(session: Session, run: number, sections: number):
   const working = crew.map((child) => child.ask("sections", { count: sections }));
   if (victim !== undefined) {
     // Each has made its home: whatever is slow in it, it contends.
-    const contends = ({ pid }: Child): boolean =>
-      session.listing().some((entry) => entry.includes(`-own1_${pid}_`));
-    while (!crew.every(contends)) await sleep(5);
+    while (!crew.every((child) => contends(session, child))) await sleep(5);
     await victim.kill();
   }
   const answers = await Promise.all(working);
@@ -202,6 +236,11 @@ async function contendWithSlow(session: Session, run: number, sections: number):
   session.expectAlone(found, victim === undefined ? [] : ["victim"]);
   await Promise.all(crew.map((child) => child.leave()));
   return crew.length * sections;
+}
+
+/** It has made a home, or has had the lock. */
+function contends(session: Session, { pid }: Child): boolean {
+  return session.listing().some((entry) => entry.includes(`own1_${pid}_`));
 }
 
 /** The slow one, with the run's kind of call, side and delay; and two others. */

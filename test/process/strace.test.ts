@@ -129,15 +129,19 @@ function kindsOf({ steps }: Sorted): readonly string[] {
 
 const EXPECTED_EXTRAS = [
   "Prepare: mkdir of the home",
-  "Prepare: stat of the parent",
   "Prepare: stat, mode and group of the home",
   "Prepare: the owner file",
+  "life socket: asked",
+  "life socket: goes",
+  "life socket: made",
   "lstat of the lock path",
-  "lstat of the longest name",
+  "lstat of the longest names",
   "realpath",
+  "stat of the parent",
   "stat of the session file",
   "statfs",
   "sweep or exit: a home goes",
+  "sweep: into a home",
   "sweep: the directory",
 ];
 

@@ -54,6 +54,7 @@ const PARTS: readonly Part[] = [
     quiet: true,
   },
   { name: "graph", command: ["npm", "run", "--silent", "graph"] },
+  { name: "findings", command: ["npm", "run", "--silent", "findings", "--", "--check"] },
 ];
 
 interface VitestResults {

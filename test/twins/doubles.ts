@@ -182,7 +182,10 @@ export async function loadDouble({ guard, patches }: Double): Promise<Protocol> 
   const source = patchSource("protocol.ts", guard, patches);
   const file = join(GENERATED, `${guard}.ts`);
   fs.mkdirSync(GENERATED, { recursive: true });
-  fs.writeFileSync(file, source.replaceAll(' from "./', ' from "../../../src/'));
+  // Whole or not at all: another test may be importing the same double.
+  const aside = join(GENERATED, `${guard}.${process.pid}.tmp`);
+  fs.writeFileSync(aside, source.replaceAll(' from "./', ' from "../../../src/'));
+  fs.renameSync(aside, file);
   return (await import(pathToFileURL(file).href)) as Protocol;
 }
 

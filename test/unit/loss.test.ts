@@ -177,6 +177,56 @@ describe("the registry", () => {
   });
 });
 
+describe("a vm context", () => {
+  it("gets errors of another realm from node:fs, and waits all the same", async () => {
+    // As a test runner does it: globals of its own, builtins of the host.
+    const script = `
+      const vm = require("node:vm"), fs = require("node:fs"), path = require("node:path");
+      const dist = process.argv[1], context = vm.createContext({ process, Buffer, performance, setTimeout, clearTimeout,
+        setImmediate, clearImmediate, AbortController, AbortSignal, console, URL });
+      const cache = new Map();
+      const link = async (specifier, from) => {
+        if (specifier.startsWith(".")) return load(path.join(path.dirname(from.identifier), specifier));
+        const host = await import(specifier);
+        const names = Object.keys(host);
+        const module = new vm.SyntheticModule(names, function () { for (const n of names) this.setExport(n, host[n]); }, { context });
+        return module;
+      };
+      const load = (file) => {
+        if (!cache.has(file)) cache.set(file, new vm.SourceTextModule(fs.readFileSync(file, "utf8"), { context, identifier: file }));
+        return cache.get(file);
+      };
+      (async () => {
+        const module = load(path.join(dist, "index.js"));
+        await module.link(link);
+        await module.evaluate();
+        const { acquireSessionWriteLock } = module.namespace;
+        const { acquireSessionWriteLock: outside } = await import(path.join(dist, "index.js"));
+        const sessionFile = process.argv[2];
+        const lock = await outside({ sessionFile });
+        const error = await acquireSessionWriteLock({ sessionFile, timeoutMs: 100 }).catch((caught) => caught);
+        console.log(error.code, error.message);
+        await lock.release();
+        await (await acquireSessionWriteLock({ sessionFile, timeoutMs: 5000 })).release();
+        console.log("taken");
+      })();`;
+    const args = [
+      "--experimental-vm-modules",
+      "--no-warnings",
+      "-e",
+      script,
+      join(root, "dist"),
+      sessionFile,
+    ];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(
+      /^ELOCKED .*this very thread of pid \d+ has it, by another path .* or in another realm/,
+    );
+    expect(stdout).toMatch(/\ntaken\n$/);
+  });
+});
+
 describe("a worker thread", () => {
   it("that is terminated while it holds is an owner that is dead: the next one has the lock", async () => {
     const url = pathToFileURL(join(root, "dist", "index.js")).href;

@@ -1,12 +1,13 @@
 /** The pages of spec/findings/: what is said about a hole (holes.ts in model/), and its shortest run, from the explorer. */
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Hole } from "../../model/hole.ts";
 import { type Cell, FIX_VERDICTS, ISSUE_HOLES } from "../../model/issue/holes.ts";
 import type { Fix } from "../../model/issue/state.ts";
 import { MKDIR_MTIME_HOLES, RENAME_ASIDE_HOLES } from "../../model/peers/holes.ts";
 import { sequenceDiagram } from "../../model/pictures/mermaid.ts";
+import { REFUSED_IN, REPLAY_FILES, titleIn } from "../../test/scenarios/replays.ts";
 import { readProperties } from "./constants.ts";
 import { type ModelConfig, readManifest } from "./manifest.ts";
 import { modelFor } from "./modelGraph.ts";
@@ -26,7 +27,7 @@ export async function findingPages(root: string): Promise<ReadonlyMap<string, st
     for (const hole of family.holes) {
       const one = find(root, models, family, hole);
       found.push(one);
-      pages.set(fileOf(hole), page(root, one));
+      pages.set(fileOf(hole), page(root, models, one));
     }
   }
   pages.set("README.md", readme(root, models, found));
@@ -59,7 +60,8 @@ const PEERS: readonly Family[] = [
     heading: "`mkdir` and an mtime",
     intro:
       "`proper-lockfile` 4.1.2: the lock is a directory, its mtime says that the owner lives, and whoever finds the mtime stale " +
-      "removes the directory by path. With every hole closed and owners in time it excludes " +
+      "removes the directory by path. The real library does, step by step, what the model does " +
+      "([properLockfile.test.ts](../../test/scenarios/properLockfile.test.ts)). With every hole closed and owners in time it excludes " +
       "([MkdirMtimeHolds](../../tla/MkdirMtimeHolds.cfg)); with owners that may be late, those who are in time exclude each other " +
       "([MkdirMtimeLease](../../tla/MkdirMtimeLease.cfg)).",
     holes: MKDIR_MTIME_HOLES,
@@ -80,8 +82,6 @@ interface Found {
   readonly family: Family;
   readonly hole: Hole;
   readonly run: Run;
-  /** Tests that drive the run on a real directory, as paths from the root. */
-  readonly replayedBy: readonly string[];
 }
 
 function find(root: string, models: readonly ModelConfig[], family: Family, hole: Hole): Found {
@@ -98,16 +98,24 @@ function find(root: string, models: readonly ModelConfig[], family: Family, hole
     const reason = `${hole.configuration} does not violate ${hole.property}`;
     throw new ToolError(`write about ${hole.name}`, reason, `Correct ${family.source}.`);
   }
-  return { family, hole, run, replayedBy: scenariosOf(root, hole) };
+  return { family, hole, run };
 }
 
-/** The tests that name the configuration. */
-function scenariosOf(root: string, { configuration }: Hole): readonly string[] {
-  const folder = join(root, "test", "scenarios");
-  if (!existsSync(folder)) return [];
-  const files = readdirSync(folder).filter((file) => file.endsWith(".test.ts"));
-  const word = new RegExp(`\\b${configuration}\\b`);
-  return files.filter((file) => word.test(readFileSync(join(folder, file), "utf8"))).sort();
+/** A test of test/scenarios/ as a link, with its title. */
+interface TestLink {
+  readonly link: string;
+  readonly title: string;
+}
+
+/** The tests that make the run happen on a real disk. */
+function replaysOf({ name }: Hole): readonly TestLink[] {
+  return Object.keys(REPLAY_FILES).flatMap((file) => (file === REFUSED_IN ? [] : testIn(file, name)));
+}
+
+function testIn(file: string, hole: string): readonly TestLink[] {
+  const title = titleIn(file, hole);
+  const what = REPLAY_FILES[file]?.what ?? file;
+  return title === undefined ? [] : [{ link: `[${what}](../../test/scenarios/${file})`, title }];
 }
 
 /** `MkdirMtimeTouch` is on `mkdir-mtime-touch.md`. */
@@ -115,17 +123,17 @@ export function fileOf({ configuration }: Pick<Hole, "configuration">): string {
   return `${configuration.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase()}.md`;
 }
 
-function page(root: string, { family, hole, run, replayedBy }: Found): string {
+function page(root: string, models: readonly ModelConfig[], { family, hole, run }: Found): string {
   const { specification, source } = family;
   return [
     `${generatedMark} from ${source} and tla/${hole.configuration}.cfg. -->`,
     `# ${titleOf(hole)}`,
-    facts(family, hole, run, replayedBy),
+    facts(family, hole, run),
     `## What happens\n\n${hole.story}`,
     `## The shortest run\n\n${fenced("mermaid", sequenceDiagram(run.picture))}`,
     `## Step by step\n\nThe actions are those of [${specification}.tla](../../tla/${specification}.tla); what does not change is left out.\n\n${stepTable(run)}`,
     `## What closes it\n\n${hole.closedBy}`,
-    `## Why session-write-lock does not have it\n\n${withIdLinks(root, hole.whyOursIsNot)}`,
+    `## Why session-write-lock does not have it\n\n${withGuardLinks(models, withIdLinks(root, hole.whyOursIsNot))}`,
   ]
     .join("\n\n")
     .concat("\n");
@@ -143,6 +151,14 @@ function withIdLinks(root: string, text: string): string {
   });
 }
 
+/** The names of our own guards in a text, as links to the configuration that fails without them. */
+function withGuardLinks(models: readonly ModelConfig[], text: string): string {
+  return text.replaceAll(/(?<!\[)`(\w+)`(?!\])/g, (code, name: string) => {
+    const model = models.find(({ guard }) => guard === name);
+    return model === undefined ? code : `[${code}](../../tla/${model.config})`;
+  });
+}
+
 /** As GitHub makes anchors of headings. */
 function slug(heading: string): string {
   return heading
@@ -151,8 +167,9 @@ function slug(heading: string): string {
     .replaceAll(" ", "-");
 }
 
-function facts({ specification }: Family, hole: Hole, run: Run, replayedBy: readonly string[]): string {
-  const tests = replayedBy.map((file) => `[${file}](../../test/scenarios/${file})`);
+function facts({ specification }: Family, hole: Hole, run: Run): string {
+  const row = (what: string, tests: readonly TestLink[]): readonly (readonly string[])[] =>
+    tests.length === 0 ? [] : [[what, tests.map(({ link, title }) => `${link}: ${title}`).join("<br>")]];
   return markdownTable(
     ["", ""],
     [
@@ -160,7 +177,8 @@ function facts({ specification }: Family, hole: Hole, run: Run, replayedBy: read
       ["violated", `\`${run.property}\``],
       ["shortest run", `${run.labels.length + 1} states`],
       ["configuration", `[${hole.configuration}](../../tla/${hole.configuration}.cfg)`],
-      ["on a real disk", tests.join(", ") || "not replayed yet"],
+      ...row("on a real disk", replaysOf(hole)),
+      ...row("told to our lock", testIn(REFUSED_IN, hole.name)),
     ],
   );
 }
@@ -224,13 +242,18 @@ function holeTable(found: readonly Found[]): string {
   const rows = found.map((one) => {
     const hole = ISSUE_HOLES.find(({ name }) => name === one.hole.name);
     const cells = FIX_VERDICTS.map(({ fix }) => openCell(hole?.openIn ?? [], fix));
-    return [titleCell(one), ...cells, "no", ...runCells(one)];
+    const refused = testIn(REFUSED_IN, one.hole.name).map(() => `[no](../../test/scenarios/${REFUSED_IN})`);
+    const replays = replaysOf(one.hole).map(({ link }) => link);
+    return [titleCell(one), ...cells, refused.join(), ...runCells(one), replays.join(", ")];
   });
   const fixes = ["no fix", "A", "B"];
   return [
-    markdownTable(["what goes wrong", ...fixes, "ours", ...runHeader], rows),
+    markdownTable(["what goes wrong", ...fixes, "ours", ...runHeader, "on a real disk"], rows),
     "Every cell is checked by " +
-      '[test/model/issue.test.ts](../../test/model/issue.test.ts), "no" as well as "open"; "ours" is argued on each page.',
+      '[test/model/issue.test.ts](../../test/model/issue.test.ts), "no" as well as "open". "ours" is argued on each page, and the ' +
+      "same story is told to our lock, which refuses it at a step that the test states. On a real disk the shortest run is driven " +
+      "step by step through the algorithm itself, each step compared with the model; in processes it happens by real calls, where a " +
+      "process that is stopped between two of them provokes it.",
   ].join("\n\n");
 }
 
@@ -241,15 +264,14 @@ function openCell(openIn: readonly Cell[], fix: Fix): string {
   return settings.includes(true) ? "open with start times" : "open without start times";
 }
 
-const runHeader: readonly string[] = ["violated", "states", "on a real disk"];
+const runHeader: readonly string[] = ["violated", "states"];
 
 function titleCell({ hole }: Found): string {
   return `[${titleOf(hole)}](${fileOf(hole)})`;
 }
 
-function runCells({ run, replayedBy }: Found): readonly string[] {
-  const tests = replayedBy.map((file) => `[${basename(file, ".test.ts")}](../../test/scenarios/${file})`);
-  return [`\`${run.property}\``, String(run.labels.length + 1), tests.join(", ") || "not yet"];
+function runCells({ run }: Found): readonly string[] {
+  return [`\`${run.property}\``, String(run.labels.length + 1)];
 }
 
 /** As a heading. */

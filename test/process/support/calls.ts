@@ -5,6 +5,7 @@
 
 import { basename, dirname } from "node:path";
 import type { Proc } from "../../../model/state.ts";
+import { isLifeSocketName } from "../../../src/owner/life.ts";
 import { parseHomeName, parseOwnerName } from "../../../src/owner/name.ts";
 
 /** A call with its moments, as numbers of lines: it took effect somewhere between. */
@@ -84,7 +85,7 @@ export function sortCalls(calls: readonly TracedCall[], sessionFile: string, cas
   for (const call of calls) {
     const whats = pathsOf(call).flatMap((path) => whatIs(path, sessionFile) ?? []);
     if (whats.length === 0) continue;
-    const step = stepOf(call, whats, reading);
+    const step = stepOf(call, whats, reading, cast);
     const extra = step === undefined ? extraOf(call, whats, cast) : undefined;
     if (step !== undefined && step !== "part of a step") steps.push(step);
     if (extra !== undefined) extras.set(extra, (extras.get(extra) ?? 0) + 1);
@@ -98,7 +99,7 @@ export function sortCalls(calls: readonly TracedCall[], sessionFile: string, cas
 
 /** What a path is to the lock of that session file. */
 type What =
-  | { readonly is: "directory" | "session" | "lock" | "probe" | "something else" }
+  | { readonly is: "directory" | "session" | "lock" | "probe" | "life socket" | "something else" }
   | { readonly is: "home" | "in home" | "in lock"; readonly owner: string };
 
 /** The paths that a call names: as strings, and behind file descriptors. */
@@ -121,6 +122,7 @@ function whatIs(path: string, sessionFile: string): What | undefined {
   if (path === sessionFile) return { is: "session" };
   if (path === lock) return { is: "lock" };
   if (/^x+$/.test(basename(path))) return { is: "probe" };
+  if (isLifeSocketName(basename(path)) && dirname(path) === directory) return { is: "life socket" };
   if (home !== undefined && dirname(path) === directory)
     return { is: "home", owner: ownerIn(basename(path)) };
   const inside = parseOwnerName(basename(path)) === undefined ? undefined : basename(path);
@@ -145,6 +147,7 @@ function stepOf(
   call: TracedCall,
   [what, to]: readonly What[],
   reading: Reading,
+  cast: Cast,
 ): DiskStep | "part of a step" | undefined {
   const { name, args, result } = call;
   const ok = !/^E[A-Z]/.test(result);
@@ -167,7 +170,9 @@ function stepOf(
   if (name === "openat" && what?.is === "in home" && /O_CREAT\|O_EXCL/.test(args) && ok) {
     return made({ kind: "prepare", owner: what.owner });
   }
-  if (name === "openat" && args.includes("O_DIRECTORY") && (what?.is === "lock" || what?.is === "home")) {
+  // Of a home, only one's own: others are looked into by the sweep.
+  const reads = what?.is === "lock" || (what?.is === "home" && isOwn(what.owner, call.tid, cast));
+  if (name === "openat" && args.includes("O_DIRECTORY") && reads) {
     if (!ok) return what.is === "lock" ? made({ kind: "readLock", names: undefined }) : undefined;
     reading.set(call.tid, { call, what });
     return "part of a step";
@@ -214,9 +219,14 @@ const EXTRAS: readonly Extra[] = [
   { name: "mkdir -p of the parent", calls: /^mkdir$/, on: ["directory"] },
   { name: "statfs", calls: /^statfs$/, on: ["directory"] },
   { name: "lstat of the lock path", calls: /^(statx|newfstatat|lstat)$/, on: ["lock"], args: /NOFOLLOW/ },
-  { name: "lstat of the longest name", calls: /^(statx|newfstatat|lstat)$/, on: ["probe"], args: /NOFOLLOW/ },
+  {
+    name: "lstat of the longest names",
+    calls: /^(statx|newfstatat|lstat)$/,
+    on: ["probe"],
+    args: /NOFOLLOW/,
+  },
   { name: "stat of the session file", calls: /^(statx|newfstatat|stat)$/, on: ["session"] },
-  { name: "Prepare: stat of the parent", calls: /^(statx|newfstatat|stat)$/, on: ["directory"], args: /"/ },
+  { name: "stat of the parent", calls: /^(statx|newfstatat|stat)$/, on: ["directory"], args: /"/ },
   { name: "Prepare: mkdir of the home", calls: /^mkdir$/, on: ["home"] },
   {
     name: "Prepare: stat, mode and group of the home",
@@ -224,9 +234,13 @@ const EXTRAS: readonly Extra[] = [
     on: ["home"],
   },
   { name: "Prepare: the owner file", calls: /^(write|pwrite64|close)$/, on: ["in home"] },
+  { name: "life socket: made", calls: /^(bind|stat|chmod|rename)$/, on: ["life socket"] },
+  { name: "life socket: asked", calls: /^(statx|newfstatat|lstat|connect)$/, on: ["life socket"] },
+  { name: "life socket: goes", calls: /^unlink$/, on: ["life socket"] },
   { name: "sweep: the directory", calls: /^(openat|newfstatat|fstat|getdents64|close)$/, on: ["directory"] },
   { name: "sweep or exit: a home goes", calls: /^unlink$/, on: ["in home"] },
   { name: "sweep or exit: a home goes", calls: /^rmdir$/, on: ["home"] },
+  { name: "sweep: into a home", calls: /^(openat|newfstatat|fstat|getdents64|close)$/, on: ["home"] },
 ];
 
 function extraOf(
@@ -249,10 +263,16 @@ function extraOf(
   return extra?.name;
 }
 
-/** Of somebody else of the cast, who was not killed: then nobody but himself may remove his home. */
-function isOfTheLiving(owner: string, tid: number, { procOfPid, procOfTid, killed }: Cast): boolean {
+function isOwn(owner: string, tid: number, { procOfPid, procOfTid }: Cast): boolean {
   const proc = procOfPid.get(Number(parseOwnerName(owner)?.pid));
-  return proc !== undefined && proc !== procOfTid.get(tid) && !killed.includes(proc);
+  return proc !== undefined && proc === procOfTid.get(tid);
+}
+
+/** Of somebody else of the cast, who was not killed: then nobody but himself may remove his home. */
+function isOfTheLiving(owner: string, tid: number, cast: Cast): boolean {
+  const { procOfPid, killed } = cast;
+  const proc = procOfPid.get(Number(parseOwnerName(owner)?.pid));
+  return proc !== undefined && !isOwn(owner, tid, cast) && !killed.includes(proc);
 }
 
 function textOf({ name, args, result }: TracedCall): string {

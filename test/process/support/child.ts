@@ -9,10 +9,12 @@ import { fileURLToPath } from "node:url";
 /** How to start a process: the commands in front of it, and what it finds in its environment. */
 export interface Start {
   /** As `nsenter --target 4711 --mount`; the command that it runs follows. */
-  readonly prefix?: readonly string[];
+  readonly prefix?: readonly string[] | undefined;
   readonly env?: Readonly<Record<string, string>>;
   /** What it imports: the built package, if nothing is said. */
-  readonly library?: string;
+  readonly library?: string | undefined;
+  /** Another program than worker.mjs, and what it is told beside the rest. */
+  readonly worker?: { readonly file: string; readonly options: object };
   /** Plays at having the lock: for the twins that must be caught. */
   readonly without?: boolean;
 }
@@ -87,11 +89,12 @@ export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 /** Resolves when the process is ready for commands. */
 export async function startChild(params: WorkerParams, start: Start = {}): Promise<Child> {
   const { prefix = [], env = {}, library = "session-write-lock", without = false } = start;
+  const { file: program, options } = start.worker ?? { file: WORKER, options: {} };
   const [file = "", ...args] = [
     ...prefix,
     process.execPath,
-    WORKER,
-    JSON.stringify({ ...params, library, without }),
+    program,
+    JSON.stringify({ ...params, library, without, ...options }),
   ];
   const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
   const conversation = converse(params.who, child);

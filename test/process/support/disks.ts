@@ -1,7 +1,9 @@
 /** File systems of the scenario's own, each mounted in a mount namespace that ends with it. */
 
+import fs from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openPlace, type Place } from "./places.ts";
+import { type Need, need, openPlace, type Place, runIn } from "./places.ts";
 import type { Session } from "./scenario.ts";
 
 export interface DiskCase {
@@ -16,6 +18,14 @@ export interface DiskCase {
 
 /** Smaller ones than that mkfs.xfs refuses; the file is sparse. */
 const IMAGE = 'truncate -s 320M "$img"';
+
+export const OVERLAY: DiskCase = {
+  type: "overlay",
+  seenAs: "overlayfs",
+  mount: `mkdir "$mnt-parts"; mount -t tmpfs tmpfs "$mnt-parts"; cd "$mnt-parts"; mkdir lower upper work
+    mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay "$mnt"`,
+  local: true,
+};
 
 export const DISKS: readonly DiskCase[] = [
   {
@@ -37,16 +47,25 @@ export const DISKS: readonly DiskCase[] = [
     local: true,
   },
   { type: "tmpfs", seenAs: "tmpfs", mount: 'mount -t tmpfs tmpfs "$mnt"', local: true },
-  {
-    type: "overlay",
-    seenAs: "overlayfs",
-    mount: `mkdir "$mnt-parts"; mount -t tmpfs tmpfs "$mnt-parts"; cd "$mnt-parts"; mkdir lower upper work
-      mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay "$mnt"`,
-    local: true,
-  },
+  OVERLAY,
   // Local in truth, and not on the list: it stands for every disk that is not known to be local.
   { type: "ramfs", seenAs: "ramfs", mount: 'mount -t ramfs ramfs "$mnt"', local: false },
 ];
+
+/** That it can be made and mounted here. */
+export function mountable({ type, mount }: Pick<DiskCase, "type" | "mount">): Need {
+  return need(`a mount of ${type}`, () => {
+    const scratch = fs.mkdtempSync(join(tmpdir(), "swl-mountable-"));
+    try {
+      runIn(["unshare", "--mount", "--propagation", "private"], ["sh", "-c", setupOf(mount, scratch)]);
+    } finally {
+      fs.rmSync(scratch, { recursive: true, force: true });
+    }
+  });
+}
+
+const setupOf = (mount: string, directory: string): string =>
+  `set -e; mnt=${directory}/disk; img=${directory}/image; mkdir "$mnt"\n(${mount}) > /dev/null 2>&1`;
 
 /** Mounts a file system of the scenario's own, and moves the session there. */
 export async function mountFor(
@@ -54,9 +73,7 @@ export async function mountFor(
   mount: string,
   { plant = true }: { readonly plant?: boolean } = {},
 ): Promise<Place> {
-  const at = join(session.scratch, "disk");
-  const setup = `mnt=${at}; img=${session.scratch}/image; mkdir "$mnt"\n(${mount}) > /dev/null 2>&1`;
-  const place = await session.open(openPlace(["mount"], setup));
-  session.moveTo(place, at, plant);
+  const place = await session.open(openPlace(["mount"], setupOf(mount, session.scratch)));
+  session.moveTo(place, join(session.scratch, "disk"), plant);
   return place;
 }

@@ -2,6 +2,12 @@
 
 import { spreadOf } from "../../demo/report.ts";
 
+/**
+ * A takeover takes milliseconds: the next look of a waiter is 15 ms away, with jitter. This is for machines with a
+ * load of 20 on two cores, and still far from what a wait for a timeout would be.
+ */
+export const AT_ONCE_MS = 5_000;
+
 /** More runs with `npm run process`: the gate shows that it works, the long run shows how rarely it does not. */
 export function deepCount(gate: number, deep: number): number {
   return process.env["SWL_DEEP"] === undefined ? gate : deep;

@@ -33,6 +33,8 @@ export type Guard =
   | "timeNamespace"
   /** A pid of another boot says nothing here. */
   | "boot"
+  /** A life socket that refuses proves death, whatever the namespaces. */
+  | "lifeSocket"
   /** With equal boot ids the host is not compared. */
   | "hostIgnored"
   /** What hidepid hides may live. */
@@ -75,6 +77,7 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
     'difference("time namespace", self.timeNamespace, owner.timeNamespace)',
     "undefined",
   ]),
+  lifeSocket: verdict("NoLifeSocket", ['.with("refuses", () => dead(', '.with("refuses", () => unknown(']),
   boot: verdict("NoBootId", ['difference("boot id", self.boot, owner.boot) ??', "undefined ??"]),
   hostIgnored: verdict("HostComparedAlways", ['(self.boot === "-" ? difference', "(true ? difference"]),
   hidepid: verdict("MissingIsDead", [
@@ -105,8 +108,8 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
     file: "exit.ts",
     patches: [
       [
-        "if (isIdle(entry)) removeIdleHome(entry);",
-        'const path = entry.lockPath + "/" + entry.home?.name;\n      entry.services.disk.now({ call: "unlink", path });',
+        "else busy.add(dirname(entry.lockPath));",
+        'else entry.services.disk.now({ call: "unlink", path: entry.lockPath + "/" + entry.home?.name });',
       ],
     ],
   },

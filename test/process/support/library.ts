@@ -17,7 +17,7 @@ export interface LibraryDouble {
   readonly patches: Double["patches"];
 }
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
+export const root: string = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 
 /** The path of the double's entry, for a worker to import. A patch that does not fit the source throws. */
 export function buildDouble({ name, file, patches }: LibraryDouble): string {
@@ -25,22 +25,30 @@ export function buildDouble({ name, file, patches }: LibraryDouble): string {
   const directory = generate(name);
   fs.cpSync(join(root, "src"), join(directory, "src"), { recursive: true });
   fs.writeFileSync(join(directory, "src", file), source);
+  compile(directory, { rootDir: "src", include: ["src"] });
+  return join(directory, "dist", "index.js");
+}
+
+/** Compiles into `dist` of the directory, as the package is. Types are not checked: they were, with the source. */
+export function compile(
+  directory: string,
+  { rootDir, include }: { readonly rootDir: string; readonly include: readonly string[] },
+): void {
   const config = {
     extends: join(root, "tsconfig.build.json"),
-    // What a guard leaves behind may be unused; the types were checked with the source.
+    // What a guard leaves behind may be unused.
     compilerOptions: {
-      rootDir: "src",
+      rootDir,
       outDir: "dist",
       noCheck: true,
       isolatedDeclarations: false,
       declaration: false,
       declarationMap: false,
     },
-    include: ["src"],
+    include,
   };
   fs.writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(config));
   execFileSync(join(root, "node_modules", ".bin", "tsc"), ["-p", directory], { stdio: "pipe" });
-  return join(directory, "dist", "index.js");
 }
 
 /** The built package, copied: another copy of the module, in the same process if one likes. */

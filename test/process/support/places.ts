@@ -5,7 +5,6 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import fs from "node:fs";
 import { leafOf } from "./child.ts";
 
 /** Somewhere to run commands: put `enter` in front of them. */
@@ -40,6 +39,7 @@ export async function openPlace(
   const command = [...inside, "unshare", ...flags, ...options, "--fork", "--kill-child", "sh", "-c", script];
   const [file = "", ...args] = command;
   const child = spawn(file, args, {
+    env: ENVIRONMENT,
     stdio: ["pipe", "pipe", "pipe"],
   });
   let complaint = "";
@@ -62,10 +62,13 @@ export async function openPlace(
   };
 }
 
+/** The tools of an administrator are not on everybody's path. */
+const ENVIRONMENT: NodeJS.ProcessEnv = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
+
 /** Runs a command, and gives what it printed; what it complained about is in the error. */
 export function runIn(prefix: readonly string[], command: readonly string[]): string {
   const [file = "", ...args] = [...prefix, ...command];
-  return execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  return execFileSync(file, args, { encoding: "utf8", env: ENVIRONMENT, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** A shell script that leaves a process with exactly this pid, or fails. */
@@ -96,7 +99,7 @@ export function tool(name: string): Need {
 
 /** A private mount namespace. */
 export const mounts: Need = need("a mount namespace of its own", () => {
-  runIn([], ["unshare", "--mount", "--propagation", "private", "true"]);
+  runIn([], ["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]);
 });
 
 /** A pid namespace, and entering it. */
@@ -122,17 +125,8 @@ export const clockThatLies: Need & { library(): string } = {
   library: () => runIn([], ["faketime", "-m", "-f", "+0", "printenv", "LD_PRELOAD"]).trim(),
 };
 
-/** A file system in a file, mounted by a loop device, in a mount namespace. */
-export function fileSystem(type: string): Need {
-  return need(`a mount of ${type}`, () => {
-    const support = fs.readFileSync("/proc/filesystems", "utf8");
-    if (!new RegExp(`\\t${type}$`, "m").test(support)) throw new Error(type);
-    if (type !== "overlay" && type !== "tmpfs" && type !== "ramfs")
-      runIn([], ["sh", "-c", `command -v mkfs.${type}`]);
-  });
-}
-
-function need(what: string, tryIt: () => void): Need {
+/** Asked once, by trying it. */
+export function need(what: string, tryIt: () => void): Need {
   let met: boolean | undefined;
   return {
     what,

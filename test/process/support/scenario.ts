@@ -138,7 +138,8 @@ function openSession(): Opened {
     },
     staysLocked: () => {
       locked = true;
-      left = /^a\.jsonl\.lock = \[own1_[^,]*\]$/;
+      // Who does not get the lock does not sweep either.
+      left = /^(a\.jsonl\.lock = \[own1_[^,]*\]|\.swl-life-.*)$/;
     },
     losesTheHomeOfTheLiving: () => {
       lost = /^\.swl-[0-9a-f]+-own1_/;
@@ -186,7 +187,7 @@ const self: OwnerScope = readOwnerScope(createObserver());
 /** What no sweep may touch: files of others, what looks like ours and is not, the home of a living owner. */
 function plantBystanders({ directory, root = "" }: Where): readonly string[] {
   const at = join(root, directory);
-  const living = formatOwnerName({ ...self, nonce: newNonce() });
+  const living = formatOwnerName({ ...self, life: "-", nonce: newNonce() });
   const home = join(at, homeName("a.jsonl.lock", living));
   fs.writeFileSync(join(at, "notes.txt"), "notes");
   for (const path of [join(at, ".swl-not-a-home"), join(at, "b.jsonl.lock"), home]) fs.mkdirSync(path);
@@ -201,10 +202,14 @@ export function listing(directory: string): readonly string[] {
     .readdirSync(directory, { withFileTypes: true })
     .map((entry) => {
       const path = join(directory, entry.name);
-      const content = entry.isDirectory() ? `[${list(path).join(", ")}]` : fs.readFileSync(path, "utf8");
-      return `${entry.name} = ${content}`;
+      return `${entry.name} = ${contentOf(path, entry)}`;
     })
     .sort();
+}
+
+function contentOf(path: string, entry: fs.Dirent): string {
+  if (entry.isDirectory()) return `[${list(path).join(", ")}]`;
+  return entry.isSocket() ? "a socket" : fs.readFileSync(path, "utf8");
 }
 
 function list(path: string): readonly string[] {

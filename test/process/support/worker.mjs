@@ -18,7 +18,7 @@ import { openWitness } from "../../support/witness.mjs";
 
 /** @type {{ who: string, sessionFile: string, witness: string, library: string, without?: boolean, count?: number }} */
 const params = isMainThread ? JSON.parse(process.argv[2] ?? "") : workerData;
-const signals = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "unhandledRejection", "beforeExit"];
+const signals = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "unhandledRejection"];
 const listeners = () => Object.fromEntries(signals.map((name) => [name, process.listenerCount(name)]));
 const listenersBefore = listeners();
 
@@ -97,7 +97,6 @@ const commands = {
   /** Who listens to this process, before the library was loaded and now. */
   listeners: () => ({ before: listenersBefore, now: listeners() }),
   date: () => ({ text: new Date().toISOString() }),
-  openFiles: () => ({ count: fs.readdirSync("/proc/self/fd").length }),
 
   // ----------------------------------------------------------------------------------------------
   // The thread pool
