@@ -6,7 +6,7 @@
 
 import fs from "node:fs/promises";
 import { join } from "node:path";
-import { isLifeSocketName, parseLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
+import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
 import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
 import { isLocalDisk } from "./paths.ts";
 import type { Owners } from "./registry.ts";
@@ -25,8 +25,13 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
   const removed: string[] = [];
   const local = isLocalDisk(directory);
   const sockets: string[] = [];
+  const locks: string[] = [];
   /** Whose owner's name is still somewhere here: their sockets may be the only proof. */
   const needed = new Set<string | undefined>();
+  const isNeeded = async (life: string): Promise<boolean> => {
+    for (const lock of locks.splice(0)) for (const found of await livesAt(lock)) needed.add(found);
+    return needed.has(life);
+  };
   try {
     for await (const { name } of await fs.opendir(directory)) {
       const owner = parseHomeName(name)?.owner;
@@ -34,12 +39,10 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
         if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
         else needed.add(owner.life);
       } else if (local && isLifeSocketName(name)) sockets.push(name);
-      else if (name.endsWith(".lock"))
-        for (const life of await livesAt(join(directory, name))) needed.add(life);
+      else if (name.endsWith(".lock")) locks.push(join(directory, name));
     }
     for (const name of sockets) {
-      const spare = !needed.has(parseLifeSocketName(name));
-      if (spare && (await sweepLifeSocket(directory, name))) removed.push(name);
+      if (await sweepLifeSocket(directory, name, isNeeded)) removed.push(name);
     }
   } catch {
     // The directory went away, or may not be read: nothing to sweep, and nobody waits for it.
@@ -47,9 +50,9 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
   return removed;
 }
 
-/** Of the owners at a lock path. */
+/** Of the owners at a lock path. Spelt otherwise than a `Look` spells it, so that a trace tells the two apart. */
 async function livesAt(lockPath: string): Promise<readonly (string | undefined)[]> {
-  const names = await fs.readdir(lockPath).catch(() => []);
+  const names = await fs.readdir(`${lockPath}/.`).catch(() => []);
   return names.map((name) => parseOwnerName(name)?.life);
 }
 

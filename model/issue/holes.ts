@@ -145,7 +145,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     story:
       "An owner dies. Two contenders, one of them the next life of its process, read its file and judge it dead, both rightly. The first one removes it, creates its own and holds. The second one's removal, by path, removes that, and it takes the lock too. Start times make the verdict better and the removal no safer. A file that is removed because of its age goes the same way.",
     closedBy:
-      "Nothing small: the removal must remove the file that was judged and no other, in one step, and no system call does that for a file. Reading once more before the removal is a look and then an act again.",
+      "Nothing small: the removal must remove the file that was judged and no other, in one step, and no system call does that for a file. Reading once more before the removal is a look and then an act again, and an inode number is no identity: ext4 gives that of a removed file to the next one (measured).",
     whyOursIsNot: `\`Evict\` unlinks the dead owner's name in the lock, so the second one finds nothing to unlink (${G7}; guard \`EvictByPath\`).`,
   },
   {

@@ -179,11 +179,14 @@ function digestOf(random: string, { dev, ino }: BigIntStats): string {
 const READY_WITHIN_MS = 60_000;
 
 /**
- * Removes a life socket that refuses; whether it did. Its name is unique, so nobody else's is hit; and one of
- * the living that is hit all the same costs a proof, and no safety. So whoever calls sees to it that the socket
- * is no proof that somebody still needs.
+ * Removes a life socket that refuses, unless it is a proof that somebody still needs; whether it did. Its name is
+ * unique, so nobody else's is hit; and one of the living that is hit all the same costs a proof, and no safety.
  */
-export async function sweepLifeSocket(directory: string, name: string): Promise<boolean> {
+export async function sweepLifeSocket(
+  directory: string,
+  name: string,
+  isNeeded: (life: string) => Promise<boolean>,
+): Promise<boolean> {
   const file = join(directory, name);
   const life = parseLifeSocketName(name);
   try {
@@ -191,7 +194,7 @@ export async function sweepLifeSocket(directory: string, name: string): Promise<
       if (Date.now() - Number(look(file).ctimeMs) < READY_WITHIN_MS) return false;
     } else {
       const answer = await new Promise<LifeAnswer>((resolve) => askLifeSocket(directory, life, resolve));
-      if (answer !== "refuses") return false;
+      if (answer !== "refuses" || (await isNeeded(life))) return false;
     }
     unlinkSync(file);
     return true;

@@ -210,7 +210,7 @@ function replayCommand(config: Config, { message }: Divergence): string {
 }
 
 /** A real file system; tmpfs where there is one, since lockstep is about steps and not about a disk's speed. */
-export function scratch(): string {
+function scratch(): string {
   return process.env["SWL_LOCKSTEP_DIR"] ?? (fs.existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
 }
 

@@ -27,8 +27,8 @@ import {
 } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
-/** Long enough for some thirty looks: a judge that is wrong is wrong at the first. */
-const PATIENCE_MS = 400;
+/** Long enough for some fifty looks, and for one on a busy machine: a judge that is wrong is wrong at the first. */
+const PATIENCE_MS = 800;
 /** A pid that nobody has in our own pid namespace: below the largest there can be, above those in use. */
 const RARE_PID = 4_000_000;
 

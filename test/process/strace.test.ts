@@ -143,6 +143,7 @@ const EXPECTED_EXTRAS = [
   "sweep or exit: a home goes",
   "sweep: into a home",
   "sweep: the directory",
+  "sweep: whose names are at locks",
 ];
 
 type Damage = (lines: readonly string[], session: Session) => readonly string[];

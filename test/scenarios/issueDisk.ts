@@ -1,7 +1,8 @@
 /**
  * The disk of the issue's algorithm: what src/disk.ts is to ours, with the calls that it makes. A removal that is
  * conditional on what is removed is no system call: it is there to close a hole alone, in steps that happen one
- * at a time, and no process makes it.
+ * at a time, and no process makes it. (Between its two calls another one may have replaced the file, and on ext4 the
+ * new one may even have the inode number of the old: measured.)
  */
 
 import fs from "node:fs";

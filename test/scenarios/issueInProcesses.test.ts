@@ -6,21 +6,24 @@
 
 import fs from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, it } from "vitest";
 import { type Fix, HOLES } from "../../model/issue/state.ts";
-import { type Answer, type Child, startChild } from "../process/support/child.ts";
+import { type Answer, type Child, type Start, startChild } from "../process/support/child.ts";
 import { compile, root } from "../process/support/library.ts";
 import { GENERATED } from "../twins/doubles.ts";
 import { describeReplays } from "./describeReplays.ts";
 import type { Gate, IssueWorkerOptions } from "./issueWorker.ts";
 
 /** So old is stale, where a story needs that; long against what a process does between two calls. */
-const STALE_MS = 400;
+const STALE_MS = 200;
 const NEVER_STALE_MS = 30 * 60_000;
 /** As on macOS and Windows. */
 const NO_START_TIMES = { startTime: false };
+
+/** More than Node.js needs, and soon used up. */
+const FEW_DESCRIPTORS: Start = { prefix: ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"] };
 
 const program = join(GENERATED, "issue-worker", "dist", "test", "scenarios", "issueWorker.js");
 
@@ -35,14 +38,26 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
     session(NO_START_TIMES, async ({ start, lockPath, expectTwoWriters }) => {
       const [a, b] = await Promise.all([start("a"), start("b")]);
       await a.acquire("a1");
-      const released = a.ask("release", { task: "a1", gates: [hold("Remove")] });
-      await a.ask("arrived", { task: "a1" });
+      const release = await a.releaseUpTo("a1", "Remove");
       expect(await a.acquire("a2")).toEqual({ held: true });
-      await a.ask("pass", { task: "a1" });
-      await released;
+      await release.pass();
       expect(fs.existsSync(lockPath)).toBe(false);
       expect(await b.acquire("b1")).toEqual({ held: true });
       await expectTwoWriters([a, "a2"], [b, "b1"]);
+    }),
+
+  GuardRemovedEarly: () =>
+    session({ ...NO_START_TIMES, fix: "guardSet" }, async ({ start, expectTwoWriters }) => {
+      const [a, b] = await Promise.all([start("a"), start("b")]);
+      await a.acquire("a1");
+      const first = await a.releaseUpTo("a1", "Released");
+      expect(await a.acquire("a2")).toEqual({ held: true });
+      const second = await a.releaseUpTo("a2", "Remove");
+      await first.pass();
+      expect(await a.acquire("a1")).toEqual({ held: true });
+      await second.pass();
+      expect(await b.acquire("b1")).toEqual({ held: true });
+      await expectTwoWriters([a, "a1"], [b, "b1"]);
     }),
 
   OrphanWhileTaking: () =>
@@ -54,6 +69,27 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
       await a.ask("pass", { task: "a1" });
       expect(await taking).toEqual({ held: true });
       await expectTwoWriters([a, "a1"], [a, "a2"]);
+    }),
+
+  OrphanOfAnotherRegistry: () =>
+    session(NO_START_TIMES, async ({ start, expectTwoWriters }) => {
+      const a = await start("a");
+      await a.acquire("a1", { copy: "one" });
+      expect(await a.acquire("b1", { copy: "other" })).toEqual({ held: true });
+      await expectTwoWriters([a, "a1"], [a, "b1"]);
+    }),
+
+  OrphanByPath: () =>
+    session({ ...NO_START_TIMES, fix: "lateDelete" }, async ({ start, expectTwoWriters }) => {
+      const [a, b] = await Promise.all([start("a"), start("b")]);
+      await a.acquire("a1");
+      const slower = a.acquire("a2", { gates: [hold("Judge")] });
+      await a.ask("arrived", { task: "a2" });
+      await a.ask("release", { task: "a1" });
+      expect(await b.acquire("b1")).toEqual({ held: true });
+      await a.ask("pass", { task: "a2" });
+      expect(await slower).toEqual({ held: true });
+      await expectTwoWriters([a, "a2"], [b, "b1"]);
     }),
 
   StaleByPath: () =>
@@ -69,6 +105,39 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
       await expectTwoWriters([a, "a1"], [b, "b1"]);
     }),
 
+  JoinWhileReleasing: () =>
+    session({ fix: "lateDelete" }, async ({ start, lockPath, expectTwoWriters }) => {
+      const [a, b] = await Promise.all([start("a"), start("b")]);
+      await a.acquire("a1", { allowReentrant: true });
+      const release = await a.releaseUpTo("a1", "Remove");
+      expect(await a.acquire("a2", { allowReentrant: true })).toEqual({ held: true });
+      await release.pass();
+      expect(fs.existsSync(lockPath)).toBe(false);
+      expect(await b.acquire("b1")).toEqual({ held: true });
+      await expectTwoWriters([a, "a2"], [b, "b1"]);
+    }),
+
+  LateDeleteHitsAnother: () =>
+    session({ fix: "lateDelete" }, async ({ start, lockPath }) => {
+      const [a, b] = await Promise.all([start("a"), start("b")]);
+      await a.acquire("a1");
+      const release = await a.releaseUpTo("a1", "Released");
+      expect(await a.acquire("a2")).toEqual({ held: true });
+      await release.pass();
+      // Its release finds no entry, and returns.
+      await a.ask("release", { task: "a2" });
+      expect(await holdersOf(a)).toEqual([]);
+      await expectForgotten(lockPath, [a, b]);
+    }),
+
+  JoinExclusive: () =>
+    session({}, async ({ start, expectTwoWriters }) => {
+      const a = await start("a");
+      await a.acquire("a1", { allowReentrant: false });
+      expect(await a.acquire("a2", { allowReentrant: true })).toEqual({ held: true });
+      await expectTwoWriters([a, "a1"], [a, "a2"]);
+    }),
+
   ReleaseTwice: () =>
     session({ fix: "lateDelete" }, async ({ start, expectTwoWriters }) => {
       const [a, b] = await Promise.all([start("a"), start("b")]);
@@ -80,6 +149,19 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
       await expectTwoWriters([a, "a2"], [b, "b1"]);
     }),
 
+  ForgetFailedRemoval: () =>
+    session({}, async ({ start, sessionFile, lockPath }) => {
+      const [a, b] = await Promise.all([start("a"), start("b")]);
+      await a.acquire("a1");
+      const release = await a.releaseUpTo("a1", "Remove");
+      // As a network share that is away for a moment.
+      const directory = dirname(sessionFile);
+      fs.renameSync(directory, `${directory}.away`);
+      await release.pass();
+      fs.renameSync(`${directory}.away`, directory);
+      await expectForgotten(lockPath, [a, b]);
+    }),
+
   UnwrittenIsStale: () =>
     session({ staleMs: STALE_MS, fix: "lateDelete" }, async ({ start, expectTwoWriters }) => {
       const [a, b] = await Promise.all([start("a"), start("b")]);
@@ -88,6 +170,22 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
       expect(await b.acquire("b1")).toEqual({ held: true });
       a.child.signal("SIGCONT");
       expect(await stopped).toEqual({ held: true });
+      await expectTwoWriters([a, "a1"], [b, "b1"]);
+    }),
+
+  UnreadableIsStale: () =>
+    session({ staleMs: STALE_MS }, async ({ start, expectTwoWriters }) => {
+      const [a, b] = await Promise.all([start("a"), start("b", FEW_DESCRIPTORS)]);
+      await a.acquire("a1");
+      const reading = b.acquire("b1", { gates: [hold("Read"), hold("Stat")] });
+      await b.ask("arrived", { task: "b1" });
+      expect(await b.ask("exhaust")).toMatchObject({ code: "EMFILE" });
+      await b.ask("pass", { task: "b1" });
+      await b.ask("arrived", { task: "b1" });
+      await b.ask("free");
+      await sleep(STALE_MS + 100);
+      await b.ask("pass", { task: "b1" });
+      expect(await reading).toEqual({ held: true });
       await expectTwoWriters([a, "a1"], [b, "b1"]);
     }),
 
@@ -139,6 +237,35 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
       expect(fs.readFileSync(sessionFile, "utf8")).toBe('{"by":{"by":"b1"}\n"a1"}\n');
     }),
 
+  ExitWhileReleasing: () =>
+    session({ fix: "lateDelete" }, async ({ start, lockPath, expectTwoWriters }) => {
+      const [a, b, c] = await Promise.all([start("a"), start("b"), start("c")]);
+      await a.acquire("a1");
+      await a.releaseUpTo("a1", "Released");
+      expect(await b.acquire("b1")).toEqual({ held: true });
+      await a.ask("exit");
+      await a.isStopped();
+      expect(fs.existsSync(lockPath)).toBe(false);
+      expect(await c.acquire("c1")).toEqual({ held: true });
+      await expectTwoWriters([b, "b1"], [c, "c1"]);
+    }),
+
+  SweepOfNothing: () =>
+    session({}, async ({ start, expectTwoWriters }) => {
+      const [a, b] = await Promise.all([start("a"), start("b")]);
+      await a.acquire("a1");
+      const sweeping = b.ask("sweep", { task: "b1", gates: [stop("Read"), stop("Reclaim")] });
+      await b.isStopped();
+      await a.ask("release", { task: "a1" });
+      b.child.signal("SIGCONT");
+      await b.isStopped();
+      expect(await a.acquire("a1")).toEqual({ held: true });
+      b.child.signal("SIGCONT");
+      await sweeping;
+      expect(await b.acquire("b1")).toEqual({ held: true });
+      await expectTwoWriters([a, "a1"], [b, "b1"]);
+    }),
+
   SweepByPath: () =>
     session({ fix: "lateDelete" }, async ({ start, expectTwoWriters }) => {
       const [dead, a, b] = await Promise.all([start("dead"), start("a"), start("b")]);
@@ -169,13 +296,26 @@ it("twin: where nothing befalls them, one waits for the other, and their lines a
     expect(brokenLines(sessionFile)).toEqual([]);
   }));
 
+it("twin: with fix A the story that the issue tells is refused: a2 waits until the release of a1 has ended", () =>
+  session({ ...NO_START_TIMES, fix: "guardSet" }, async ({ start, lockPath }) => {
+    const a = await start("a");
+    await a.acquire("a1");
+    const release = await a.releaseUpTo("a1", "Remove");
+    expect(await a.acquire("a2", { timeoutMs: 0 })).toMatchObject({ held: false });
+    expect(fs.existsSync(lockPath)).toBe(true);
+    const waiting = a.acquire("a2");
+    await release.pass();
+    expect(await waiting).toEqual({ held: true });
+    expect(fs.existsSync(lockPath)).toBe(true);
+  }));
+
 // ------------------------------------------------------------------------------------------------
 // Sessions
 
 interface Session {
   readonly sessionFile: string;
   readonly lockPath: string;
-  start(who: string): Promise<Worker>;
+  start(who: string, how?: Start): Promise<Worker>;
   /** Both say that they hold, and write a line each: the file has lines that are no JSON. */
   expectTwoWriters(one: Writer, other: Writer): Promise<void>;
 }
@@ -185,6 +325,8 @@ interface Worker {
   ask(what: string, args?: Args): Promise<Answer>;
   /** `held` or not, without the number of the answer. */
   acquire(task: string, args?: Args): Promise<object>;
+  /** Its release is under way, and held before that step until `pass`, which answers when it has ended. */
+  releaseUpTo(task: string, before: string): Promise<{ pass(): Promise<void> }>;
   /** By SIGSTOP: every thread of it. */
   isStopped(): Promise<void>;
 }
@@ -193,6 +335,7 @@ type Writer = readonly [worker: Worker, task: string];
 
 interface Args {
   readonly task?: string;
+  readonly copy?: string;
   readonly gates?: readonly Gate[];
   readonly allowReentrant?: boolean;
   readonly timeoutMs?: number;
@@ -213,8 +356,8 @@ async function session(
     file: program,
     options: { fix: "none", startTime: true, staleMs: NEVER_STALE_MS, openHoles: HOLES, ...options },
   };
-  const start = async (who: string): Promise<Worker> => {
-    const child = await startChild({ who, sessionFile, witness: directory }, { worker });
+  const start = async (who: string, how: Start = {}): Promise<Worker> => {
+    const child = await startChild({ who, sessionFile, witness: directory }, { ...how, worker });
     children.push(child);
     return workerOf(child);
   };
@@ -240,10 +383,28 @@ function workerOf(child: Child): Worker {
       const { id, ...answer } = await ask("acquire", { ...args, task });
       return answer;
     },
+    releaseUpTo: async (task, before) => {
+      const released = ask("release", { task, gates: [hold(before)] });
+      await ask("arrived", { task });
+      const pass = async (): Promise<void> => {
+        await ask("pass", { task });
+        await released;
+      };
+      return { pass };
+    },
     isStopped: async () => {
       while (!/\) T /.test(fs.readFileSync(`/proc/${child.hostPid}/stat`, "utf8"))) await sleep(5);
     },
   };
+}
+
+/** Nobody holds, and nobody can have it: the file names a process that runs, and knows nothing of it. */
+async function expectForgotten(lockPath: string, workers: readonly Worker[]): Promise<void> {
+  expect(fs.existsSync(lockPath)).toBe(true);
+  for (const worker of workers) {
+    expect(await holdersOf(worker)).toEqual([]);
+    expect(await worker.acquire("later", { timeoutMs: 0 })).toMatchObject({ held: false });
+  }
 }
 
 const holdersOf = async (worker: Worker): Promise<readonly string[]> =>

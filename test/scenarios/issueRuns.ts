@@ -1,6 +1,7 @@
 /** The shortest runs of the holes, driven on a real directory. */
 
 import fs from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Counterexample, findViolation } from "../../model/explore.ts";
@@ -8,7 +9,6 @@ import type { IssueHole } from "../../model/issue/holes.ts";
 import { issueLock } from "../../model/issue/issueLock.ts";
 import type { Config, Hole, State } from "../../model/issue/state.ts";
 import { readIssueConfig } from "../../tla/tools/constants.ts";
-import { scratch } from "../lockstep/programs.ts";
 import { IssueWorld } from "./issueWorld.ts";
 
 const specifications = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "tla");
@@ -32,7 +32,7 @@ export function withIssueWorld<T>(
   action: (world: IssueWorld) => T,
   openHoles?: readonly Hole[],
 ): T {
-  const directory = fs.mkdtempSync(join(scratch(), "swl-issue-"));
+  const directory = fs.mkdtempSync(join(tmpdir(), "swl-issue-"));
   const world = new IssueWorld(config, directory, openHoles);
   try {
     return action(world);

@@ -44,6 +44,8 @@ interface Command {
   readonly id: number;
   readonly do: string;
   readonly task?: string;
+  /** Another copy of the module in this process: its HELD_LOCKS is its own. */
+  readonly copy?: string;
   readonly gates?: readonly Gate[];
   readonly allowReentrant?: boolean;
   readonly timeoutMs?: number;
@@ -75,24 +77,32 @@ const tasks = new Map<string, Task>();
 /** Whose run is driven next: request, release and sweep drive theirs before they return. */
 let current = newTask();
 
-const module: Module = createModule(
-  {
-    sessionFile: params.sessionFile,
-    staleMs: params.staleMs,
-    fix: params.fix,
-    openHoles: params.openHoles,
-    copy: "",
-  },
-  {
-    pid: process.pid,
-    startTime: params.startTime ? statOf(process.pid)?.startTime : undefined,
-    isAlive,
-    now: () => Date.now(),
-    drive: (run) => void drive(run, current),
-    removeNow: (path) => fs.rmSync(path, { force: true }),
-  },
-);
-process.on("exit", () => exitHook(module));
+const modules = new Map<string, Module>();
+/** What fills the table of descriptors. */
+const ballast: number[] = [];
+
+function moduleOf({ copy = "" }: Command): Module {
+  const known = modules.get(copy) ?? loadModule(copy);
+  modules.set(copy, known);
+  return known;
+}
+
+function loadModule(copy: string): Module {
+  const { sessionFile, staleMs, fix, openHoles } = params;
+  const module = createModule(
+    { sessionFile, staleMs, fix, openHoles, copy },
+    {
+      pid: process.pid,
+      startTime: params.startTime ? statOf(process.pid)?.startTime : undefined,
+      isAlive,
+      now: () => Date.now(),
+      drive: (run) => void drive(run, current),
+      removeNow: (path) => fs.rmSync(path, { force: true }),
+    },
+  );
+  process.on("exit", () => exitHook(module));
+  return module;
+}
 
 /** A turn follows upon its call at once; a call is sent to the thread pool. */
 async function drive(run: Run, task: Task): Promise<void> {
@@ -114,6 +124,7 @@ async function atGate(task: Task): Promise<void> {
   if (task.gates.shift()?.how === "hold") {
     task.arrived.give();
     await task.passed.given;
+    [task.arrived, task.passed] = [new Signal(), new Signal()];
     return;
   }
   process.kill(process.pid, "SIGSTOP");
@@ -187,19 +198,19 @@ const commands: Readonly<Record<string, (command: Command) => object | Promise<o
         },
         failed: (error) => resolve({ held: false, message: error.message }),
       };
-      request(module, caller);
+      request(moduleOf(command), caller);
     }),
   /** By the handle of the task, also if it has released before. */
   release: (command) =>
     new Promise((resolve) => {
       const task = begin(command);
       task.holds = false;
-      if (task.handle !== undefined) release(module, task.handle, () => resolve({}));
+      if (task.handle !== undefined) release(moduleOf(command), task.handle, () => resolve({}));
     }),
   sweep: (command) =>
     new Promise((resolve) => {
       begin(command);
-      sweep(module, () => resolve({}));
+      sweep(moduleOf(command), () => resolve({}));
     }),
   /** Answers when the task is held at its gate. */
   arrived: async (command) => {
@@ -217,9 +228,21 @@ const commands: Readonly<Record<string, (command: Command) => object | Promise<o
     return {};
   },
   /** Looks once. The real one looks every 60 s. */
-  watchdog: () => {
+  watchdog: (command) => {
     current = newTask();
-    expire(module);
+    expire(moduleOf(command));
+    return {};
+  },
+  /** Nothing can be opened any more (EMFILE), until `free`. */
+  exhaust: () => {
+    try {
+      for (;;) ballast.push(fs.openSync("/dev/null", "r"));
+    } catch (error) {
+      return { code: (error as NodeJS.ErrnoException).code };
+    }
+  },
+  free: () => {
+    for (const descriptor of ballast.splice(0)) fs.closeSync(descriptor);
     return {};
   },
   /** The program has an exit hook of its own, later than the module's: it finishes the line, once it is continued. */

@@ -12,14 +12,12 @@ import { join } from "node:path";
 import { type Step as ModelStep, processOf, steps } from "../../model/issue/actions.ts";
 import {
   type Agent,
-  agents,
   type Config,
   freshId,
   type Hole,
   type Id,
   initialState,
   type Life,
-  type Pc,
   type Seen,
   type State,
 } from "../../model/issue/state.ts";
@@ -36,14 +34,13 @@ import {
   type Handle,
   isTooOld,
   type Module,
-  type Reason,
   type Run,
   release,
   request,
   type Step,
   sweep,
-  type TurnAction,
 } from "./issueLock.ts";
+import { project } from "./issueProjection.ts";
 
 /** A caller, and the promises that it was given. */
 export interface Client extends Caller {
@@ -54,7 +51,7 @@ export interface Client extends Caller {
   letGo: boolean;
 }
 
-interface Process {
+export interface Process {
   readonly proc: Proc;
   life: Life;
   incarnation: number;
@@ -62,7 +59,7 @@ interface Process {
 }
 
 /** A run of the fixture, and the step that it waits for. */
-interface Pending {
+export interface Pending {
   readonly agent: Agent;
   readonly run: Run;
   step: Step;
@@ -71,6 +68,7 @@ interface Pending {
   /** What it has made, or releases. */
   file: LockFile | undefined;
   readonly sweeps: boolean;
+  /** What its read gave, and of which file. */
   seen: Seen | null;
   seenInode: bigint | undefined;
 }
@@ -94,38 +92,6 @@ export const NO_SUCH_STEP = "the model has no such step here";
 
 const DONE: IssueReply = { ok: true };
 
-/** Where a run is, by the step that it waits for. */
-const CALLS: Readonly<Record<CallAction, Pc>> = {
-  Open: "open",
-  Write: "write",
-  Read: "read",
-  Stat: "stat",
-  Reclaim: "removeDead",
-  Close: "close",
-  Remove: "remove",
-  Sweep: "idle",
-};
-const REASONS: Readonly<Record<Reason, Pc>> = {
-  dead: "removeDead",
-  orphan: "removeOrphan",
-  old: "removeOld",
-  sweep: "sweepRemove",
-};
-const TURNS: Readonly<Record<TurnAction, Pc>> = {
-  Opened: "opened",
-  Granted: "written",
-  Refused: "exists",
-  Judge: "looked",
-  JudgeAge: "young",
-  Reclaimed: "reclaimed",
-  Wake: "waiting",
-  GiveUp: "waiting",
-  Closed: "closed",
-  Released: "removed",
-};
-/** Where what was read still matters. */
-const JUDGING: readonly Pc[] = ["looked", "sweepLooked", "stat", "old", "young", ...Object.values(REASONS)];
-
 const STALE_MS = 30 * 60_000;
 const FIRST_PID = 4711;
 const INJECTED = Object.assign(new Error("EIO: injected"), { code: "EIO" });
@@ -135,20 +101,26 @@ export class IssueWorld {
   readonly directory: string;
   readonly lockPath: string;
   readonly clients: Map<Task, Client> = new Map();
+  /** The holes of the fixture. */
+  readonly openHoles: readonly Hole[];
+  pending: Pending[] = [];
+  /** The model's identity of every creation. */
+  readonly ids: Map<LockFile, Id> = new Map();
+  /** The handle that a task has released, and may release again. */
+  readonly spent: Map<Task, Handle> = new Map();
+  crashes = 0;
   /** The model's state, equal to the projection of the real one. */
   state: State;
   readonly trace: string[] = [];
 
-  private readonly openHoles: readonly Hole[];
   private readonly processes: ReadonlyMap<Proc, Process>;
-  private pending: Pending[] = [];
-  /** The model's identity of every creation. */
-  private readonly ids: Map<LockFile, Id> = new Map();
   private readonly makers: Map<LockFile, Task> = new Map();
   private readonly open: Set<LockFile> = new Set();
-  /** The handle that a task has released, and may release again. */
-  private readonly spent: Map<Task, Handle> = new Map();
-  private crashes = 0;
+  /**
+   * A descriptor of ours for every creation: the inode number of a removed file that nobody has open goes to the next
+   * one at once (ext4, measured), so that a number alone is no identity.
+   */
+  private readonly pins: number[] = [];
   /** How far the clock was moved. */
   private laterMs = 0;
   private started: Agent = "";
@@ -184,10 +156,15 @@ export class IssueWorld {
     this.compare(candidates, through === "its states" ? next : undefined);
   }
 
-  /** What is still open is closed, as the kernel does it for the dead. */
-  close(proc?: Proc): void {
+  close(): void {
+    for (const proc of this.processes.keys()) this.closeFiles(proc);
+    for (const descriptor of this.pins.splice(0)) fs.closeSync(descriptor);
+  }
+
+  /** As the kernel does it for the dead. */
+  private closeFiles(proc: Proc): void {
     for (const file of [...this.open]) {
-      if (proc !== undefined && ownerOf(this.ids.get(file) ?? "").proc !== proc) continue;
+      if (ownerOf(this.ids.get(file) ?? "").proc !== proc) continue;
       this.open.delete(file);
       fs.closeSync(file.descriptor);
     }
@@ -241,7 +218,7 @@ export class IssueWorld {
     return fs.statSync(this.lockPath, { bigint: true, throwIfNoEntry: false })?.ino;
   }
 
-  private procOf(agent: Agent): Proc {
+  procOf(agent: Agent): Proc {
     return processOf(this.config, agent);
   }
 
@@ -320,7 +297,7 @@ export class IssueWorld {
   }
 
   private crash(process: Process): void {
-    this.close(process.proc);
+    this.closeFiles(process.proc);
     if (process.life === "runs") this.crashes++;
     process.life = "dead";
     process.module = this.newModule(process.proc);
@@ -431,6 +408,7 @@ export class IssueWorld {
       this.ids.set(reply.file, this.newId(agent));
       this.makers.set(reply.file, agent);
       this.open.add(reply.file);
+      this.pins.push(fs.openSync(this.lockPath, "r"));
       this.stamp(reply.file);
     }
     if (step.call.call === "close") this.open.delete(step.call.file);
@@ -478,7 +456,7 @@ export class IssueWorld {
   }
 
   // ----------------------------------------------------------------------------------------------
-  // The real state in the words of the model
+  // What stands at the lock path
 
   private content(): string {
     return fs.readFileSync(this.lockPath, "utf8");
@@ -490,7 +468,7 @@ export class IssueWorld {
     return { id: file.id, empty: !reply.ok || reply.content === "", old: file.old };
   }
 
-  private fileAtLock(): State["file"] {
+  fileAtLock(): State["file"] {
     const stat = fs.statSync(this.lockPath, { bigint: true, throwIfNoEntry: false });
     if (stat === undefined) return null;
     const content = this.content();
@@ -502,71 +480,11 @@ export class IssueWorld {
     return { id, written: content !== "", old: isTooOld(module, Number(stat.mtimeMs)) };
   }
 
-  private project(): State {
-    const { config } = this;
-    const per = <V>(keys: readonly string[], value: (key: string) => V): Record<string, V> =>
-      Object.fromEntries(keys.map((key) => [key, value(key)] as const));
-    const idOf = (file: LockFile | undefined): Id | null =>
-      file === undefined ? null : (this.ids.get(file) ?? "nobody's");
-    const all = agents(config);
-    return {
-      file: this.fileAtLock(),
-      life: per(config.procs, (p) => this.process(p).life),
-      inc: per(config.procs, (p) => this.process(p).incarnation),
-      heldLocks: per(config.procs, (p) => {
-        const { heldLocks, options } = this.process(p).module;
-        const entry = heldLocks.get(options.sessionFile);
-        if (entry === undefined) return null;
-        return { id: idOf(entry.file) ?? "", count: entry.count, releasing: entry.releasing };
-      }),
-      releasing: per(config.procs, (p) => {
-        const { releasing, options } = this.process(p).module;
-        return releasing.get(options.sessionFile) ?? 0;
-      }),
-      handle: per(all, (x) => idOf(this.runOf(x)?.file ?? this.heldBy(x)?.file)),
-      spent: per(config.tasks, (t) => idOf(this.spent.get(t)?.file)),
-      seen: per(config.tasks, (t) => this.seenOf(t)),
-      pc: per(all, (x) => this.pcOf(x)),
-      budget: { crash: config.maxCrashes - this.crashes },
-    };
-  }
-
-  private runOf(agent: Agent): Pending | undefined {
-    return this.pending.find((pending) => pending.agent === agent);
-  }
-
-  private heldBy(agent: Agent): Handle | undefined {
-    return this.holders().find(({ task }) => task === agent)?.handle;
-  }
-
-  private seenOf(task: Task): Seen | null {
-    return JUDGING.includes(this.pcOf(task)) ? (this.runOf(task)?.seen ?? null) : null;
-  }
-
-  private pcOf(agent: Agent): Pc {
-    const pending = this.runOf(agent);
-    if (pending === undefined) return this.heldBy(agent) === undefined ? "idle" : "holding";
-    const { step, sweeps, reply } = pending;
-    if (step.kind === "sleep") return "waiting";
-    if (step.kind === "call") {
-      if (step.action === "Reclaim") return REASONS[step.reason ?? "sweep"];
-      return sweeps && step.action === "Read" ? "sweepRead" : CALLS[step.action];
-    }
-    if (step.action === "JudgeAge") {
-      const { module } = this.process(this.procOf(agent));
-      const asked = this.openHoles.includes("MtimeOfAnother") || reply.inode === pending.seenInode;
-      return asked && reply.ok && isTooOld(module, reply.mtimeMs) ? "old" : "young";
-    }
-    const pc = TURNS[step.action];
-    if (!sweeps) return pc;
-    return pc === "looked" ? "sweepLooked" : "sweepRemoved";
-  }
-
   // ----------------------------------------------------------------------------------------------
   // Comparing
 
   private compare(candidates: readonly ModelStep[], wanted: State | undefined): void {
-    const real = this.project();
+    const real = project(this);
     const expected = wanted === undefined ? candidates.map(({ next }) => next) : [wanted];
     const match = expected.find((candidate) => JSON.stringify(candidate) === JSON.stringify(real));
     if (match === undefined)

@@ -14,8 +14,8 @@ export interface Replay {
   readonly closedAt: string;
   /** Where the same story is refused by our lock. */
   readonly refusal: string;
-  /** What real processes do, where stopped processes can provoke it. */
-  readonly processes?: string;
+  /** What real processes do, of which one is stopped, or a task held, between two calls. */
+  readonly processes: string;
 }
 
 export const REPLAYS: readonly Replay[] = [
@@ -34,6 +34,8 @@ export const REPLAYS: readonly Replay[] = [
     file: "a2",
     closedAt: "Reclaim(a1)",
     refusal: "a2 queues until the turn of the Drop of a1: there is never a second release in flight",
+    processes:
+      "the turn of a1 takes the guard away from the release of a2; an orphan is taken, removed, and taken by b1",
   },
   {
     hole: "OrphanWhileTaking",
@@ -49,6 +51,8 @@ export const REPLAYS: readonly Replay[] = [
     file: "b1",
     closedAt: "Reclaim(b1)",
     refusal: "b1 waits at Judge: an owner with the own pid and another nonce is not proved dead",
+    processes:
+      "two copies of the module in one process: the second one takes the lock of the first for an orphan",
   },
   {
     hole: "OrphanByPath",
@@ -56,6 +60,7 @@ export const REPLAYS: readonly Replay[] = [
     file: "a1",
     closedAt: "Opened(a1)",
     refusal: "a2 queues behind its holder, so it has read nothing that can be judged too late",
+    processes: "a2 judges what it read before a1 released, and removes the lock of b1",
   },
   {
     hole: "StaleByPath",
@@ -71,6 +76,7 @@ export const REPLAYS: readonly Replay[] = [
     file: undefined,
     closedAt: "the end",
     refusal: "a2 queues, although it may share: HELD_LOCKS has nothing to join",
+    processes: "a2 joins the entry of a1, whose removal takes the lock off the disk, and b1 writes beside a2",
   },
   {
     hole: "LateDeleteHitsAnother",
@@ -78,6 +84,7 @@ export const REPLAYS: readonly Replay[] = [
     file: "a2",
     closedAt: "the end",
     refusal: "a2 is in HELD_LOCKS only after the release of a1 has ended, and stays there",
+    processes: "the entry of a2 is deleted by the release of a1, and its file stays although nobody holds",
   },
   {
     hole: "JoinExclusive",
@@ -85,6 +92,7 @@ export const REPLAYS: readonly Replay[] = [
     file: "a1",
     closedAt: "the end",
     refusal: "a2 queues: the holder did not ask to share",
+    processes: "a2, which may share, writes beside a1, which does not",
   },
   {
     hole: "ReleaseTwice",
@@ -100,6 +108,8 @@ export const REPLAYS: readonly Replay[] = [
     file: "a1",
     closedAt: "the end",
     refusal: "the release that failed is owed, and the Retry takes the name off the disk",
+    processes:
+      "the removal meets a directory that is away for a moment, and the file stays although nobody holds",
   },
   {
     hole: "UnwrittenIsStale",
@@ -116,6 +126,8 @@ export const REPLAYS: readonly Replay[] = [
     file: "b1",
     closedAt: "Stat(b1)",
     refusal: "b1 waits at Judge: the verdict needs the name of a1, not the content of a file",
+    processes:
+      "a contender without a free descriptor cannot read the lock of a living holder, and removes it",
   },
   {
     hole: "MtimeOfAnother",
@@ -157,6 +169,8 @@ export const REPLAYS: readonly Replay[] = [
     file: "a1",
     closedAt: "ExitHook(a)",
     refusal: "a Drop that runs after the death of its process hits only its own name: ENOENT",
+    processes:
+      "the exit hook removes for an entry that is on its way out: the lock of b1, and c1 writes beside it",
   },
   {
     hole: "SweepOfNothing",
@@ -164,6 +178,8 @@ export const REPLAYS: readonly Replay[] = [
     file: "b1",
     closedAt: "Reclaim(b1)",
     refusal: "a sweep never touches the lock path, whatever it saw there",
+    processes:
+      "a sweep that is stopped before its read, and before its removal, removes a lock that it never saw",
   },
   {
     hole: "SweepByPath",

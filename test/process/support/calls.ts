@@ -99,7 +99,16 @@ export function sortCalls(calls: readonly TracedCall[], sessionFile: string, cas
 
 /** What a path is to the lock of that session file. */
 type What =
-  | { readonly is: "directory" | "session" | "lock" | "probe" | "life socket" | "something else" }
+  | {
+      readonly is:
+        | "directory"
+        | "session"
+        | "lock"
+        | "swept lock"
+        | "probe"
+        | "life socket"
+        | "something else";
+    }
   | { readonly is: "home" | "in home" | "in lock"; readonly owner: string };
 
 /** The paths that a call names: as strings, and behind file descriptors. */
@@ -121,6 +130,10 @@ function whatIs(path: string, sessionFile: string): What | undefined {
   const homeAround = parseHomeName(basename(dirname(path)));
   if (path === sessionFile) return { is: "session" };
   if (path === lock) return { is: "lock" };
+  // The sweep spells a lock path with a dot behind it, and looks at those of other sessions too.
+  if (path === `${lock}/.` || /^[^/]+\.lock(\/\.)?$/.test(path.slice(directory.length + 1))) {
+    return { is: "swept lock" };
+  }
   if (/^x+$/.test(basename(path))) return { is: "probe" };
   if (isLifeSocketName(basename(path)) && dirname(path) === directory) return { is: "life socket" };
   if (home !== undefined && dirname(path) === directory)
@@ -238,6 +251,12 @@ const EXTRAS: readonly Extra[] = [
   { name: "life socket: asked", calls: /^(statx|newfstatat|lstat|connect)$/, on: ["life socket"] },
   { name: "life socket: goes", calls: /^unlink$/, on: ["life socket"] },
   { name: "sweep: the directory", calls: /^(openat|newfstatat|fstat|getdents64|close)$/, on: ["directory"] },
+  { name: "sweep: whose names are at locks", calls: /^openat$/, on: ["swept lock"], args: /O_DIRECTORY/ },
+  {
+    name: "sweep: whose names are at locks",
+    calls: /^(newfstatat|fstat|getdents64|close)$/,
+    on: ["lock", "swept lock"],
+  },
   { name: "sweep or exit: a home goes", calls: /^unlink$/, on: ["in home"] },
   { name: "sweep or exit: a home goes", calls: /^rmdir$/, on: ["home"] },
   { name: "sweep: into a home", calls: /^(openat|newfstatat|fstat|getdents64|close)$/, on: ["home"] },

@@ -58,10 +58,24 @@ export function copyLibrary(name: string): string {
   return join(directory, "dist", "index.js");
 }
 
-/** A directory of this process's own, since test files run at the same time; it goes with the process. */
+/** A directory of this process's own, since test files run at the same time. Those of earlier processes go. */
 function generate(name: string): string {
+  fs.mkdirSync(GENERATED, { recursive: true });
+  for (const entry of fs.readdirSync(GENERATED)) {
+    const [, of, pid] = /^(.*)-(\d+)$/.exec(entry) ?? [];
+    const isLeft = of === name && (Number(pid) === process.pid || !runs(Number(pid)));
+    if (isLeft) fs.rmSync(join(GENERATED, entry), { recursive: true, force: true, maxRetries: 3 });
+  }
   const directory = join(GENERATED, `${name}-${process.pid}`);
-  fs.mkdirSync(directory, { recursive: true });
-  process.once("exit", () => fs.rmSync(directory, { recursive: true, force: true }));
+  fs.mkdirSync(directory);
   return directory;
+}
+
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
