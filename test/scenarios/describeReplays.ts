@@ -20,7 +20,7 @@ export function describeReplays(
   describe(what, () => {
     for (const problem of disagreements(file, bodies)) throw new Error(problem);
     for (const replay of REPLAYS) {
-      const title = titleIn(file, replay.hole);
+      const title = titleIn(file, `Issue${replay.hole}`);
       const hole = ISSUE_HOLES.find(({ name }) => name === replay.hole);
       const body = typeof bodies === "function" ? bodies : bodies[replay.hole];
       if (title !== undefined && hole !== undefined) it(title, () => body?.(replay, hole));
@@ -33,7 +33,9 @@ export function disagreements(
   file: string,
   bodies: Body | Partial<Readonly<Record<string, Body>>>,
 ): readonly string[] {
-  const told = ISSUE_HOLES.map(({ name }) => name).filter((name) => titleIn(file, name) !== undefined);
+  const told = ISSUE_HOLES.map(({ name }) => name).filter(
+    (name) => titleIn(file, `Issue${name}`) !== undefined,
+  );
   const tested = typeof bodies === "function" ? told : Object.keys(bodies);
   return [
     ...told.filter((name) => !tested.includes(name)).map((name) => `${file} has no test for ${name}`),

@@ -1,7 +1,8 @@
 /**
  * The algorithm of the issue in real processes: real calls of Node.js, real pids, deaths and start times, nothing
- * faked. Where the moment matters a process is stopped (SIGSTOP) between two calls, as a laptop that is closed or a
- * debugger does it, or a task is held there, as by a slow call. Every hole is open, as the issue has it.
+ * faked; start times are left out, as on macOS and Windows, where a story needs that. Where the moment matters a
+ * process is stopped (SIGSTOP) between two calls, as by a laptop that is closed, or a task is held there, as by a
+ * slow call. Every hole is open, as the issue has it.
  */
 
 import fs from "node:fs";
@@ -11,12 +12,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, it } from "vitest";
 import { type Fix, HOLES } from "../../model/issue/state.ts";
 import { type Answer, type Child, type Start, startChild } from "../process/support/child.ts";
-import { compile, root } from "../process/support/library.ts";
-import { GENERATED } from "../twins/doubles.ts";
+import { compile, generate, root } from "../process/support/library.ts";
 import { describeReplays } from "./describeReplays.ts";
 import type { Gate, IssueWorkerOptions } from "./issueWorker.ts";
 
-/** So old is stale, where a story needs that; long against what a process does between two calls. */
+/** So old is stale, where a story needs that: how long it waits, and no measure of anything. */
 const STALE_MS = 200;
 const NEVER_STALE_MS = 30 * 60_000;
 /** As on macOS and Windows. */
@@ -25,12 +25,12 @@ const NO_START_TIMES = { startTime: false };
 /** More than Node.js needs, and soon used up. */
 const FEW_DESCRIPTORS: Start = { prefix: ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"] };
 
-const program = join(GENERATED, "issue-worker", "dist", "test", "scenarios", "issueWorker.js");
+let program = "";
 
 beforeAll(() => {
-  const directory = join(GENERATED, "issue-worker");
-  fs.mkdirSync(directory, { recursive: true });
+  const directory = generate("issue-worker");
   compile(directory, { rootDir: root, include: [join(root, "test", "scenarios", "issueWorker.ts")] });
+  program = join(directory, "dist", "test", "scenarios", "issueWorker.js");
 });
 
 describeReplays(import.meta.url, "the algorithm of the issue, in real processes", {
@@ -94,9 +94,7 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
 
   StaleByPath: () =>
     session({ fix: "lateDelete" }, async ({ start, expectTwoWriters }) => {
-      const [dead, a, b] = await Promise.all([start("dead"), start("a"), start("b")]);
-      await dead.acquire("d1");
-      await dead.child.kill();
+      const [a, b] = await besideTheDead(start);
       const slower = b.acquire("b1", { gates: [stop("Reclaim")] });
       await b.isStopped();
       expect(await a.acquire("a1")).toEqual({ held: true });
@@ -268,9 +266,7 @@ describeReplays(import.meta.url, "the algorithm of the issue, in real processes"
 
   SweepByPath: () =>
     session({ fix: "lateDelete" }, async ({ start, expectTwoWriters }) => {
-      const [dead, a, b] = await Promise.all([start("dead"), start("a"), start("b")]);
-      await dead.acquire("d1");
-      await dead.child.kill();
+      const [a, b] = await besideTheDead(start);
       const sweeping = b.ask("sweep", { task: "b1", gates: [stop("Reclaim")] });
       await b.isStopped();
       expect(await a.acquire("a1")).toEqual({ held: true });
@@ -405,6 +401,14 @@ async function expectForgotten(lockPath: string, workers: readonly Worker[]): Pr
     expect(await holdersOf(worker)).toEqual([]);
     expect(await worker.acquire("later", { timeoutMs: 0 })).toMatchObject({ held: false });
   }
+}
+
+/** Two workers, and the lock of a third that was killed holding it. */
+async function besideTheDead(start: Session["start"]): Promise<readonly [Worker, Worker]> {
+  const [dead, a, b] = await Promise.all([start("dead"), start("a"), start("b")]);
+  await dead.acquire("d1");
+  await dead.child.kill();
+  return [a, b];
 }
 
 const holdersOf = async (worker: Worker): Promise<readonly string[]> =>

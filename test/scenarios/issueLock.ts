@@ -276,7 +276,7 @@ export function release(module: Module, handle: Handle, settled: () => void): vo
     return;
   }
   entry.count -= 1;
-  // With fix B a second call awaits releasePromise, and does nothing of its own.
+  // With fix B a second call awaits releasePromise. Here it does not wait: it does nothing of its own either way.
   if (entry.count > 0 || entry.releasing) settled();
   else leave(module, entry, settled);
 }

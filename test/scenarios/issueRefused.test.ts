@@ -22,7 +22,7 @@ import { sweep } from "../../src/sweep.ts";
 import { drain, replay, withWorld } from "../lockstep/programs.ts";
 import { scope } from "../lockstep/scopes.ts";
 import type { Protocol, World } from "../lockstep/world.ts";
-import { startChild } from "../process/support/child.ts";
+import { type Child, startChild } from "../process/support/child.ts";
 import { DOUBLES, loadDouble } from "../twins/doubles.ts";
 import { describeReplays } from "./describeReplays.ts";
 
@@ -185,8 +185,8 @@ const STORIES: Readonly<Record<Hole, Story>> = {
     }),
 
   ExitUnlocksHolder: () =>
-    inDirectory(async (sessionFile, lockPath) => {
-      const holder = await startChild({ who: "a1", sessionFile, witness: join(sessionFile, "..") });
+    inDirectory(async (sessionFile, lockPath, start) => {
+      const holder = await start("a1");
       expect(await holder.acquire()).toMatchObject({ held: true });
       const owner = fs.readdirSync(lockPath);
       void holder.ask("exit");
@@ -220,8 +220,8 @@ const STORIES: Readonly<Record<Hole, Story>> = {
     }),
 
   SweepByPath: () =>
-    inDirectory(async (sessionFile, lockPath) => {
-      const dead = await startChild({ who: "a1", sessionFile, witness: join(sessionFile, "..") });
+    inDirectory(async (sessionFile, lockPath, start) => {
+      const dead = await start("a1");
       expect(await dead.acquire()).toMatchObject({ held: true });
       const [owner] = fs.readdirSync(lockPath);
       await dead.kill();
@@ -339,11 +339,23 @@ function makeOld({ lockPath }: World): void {
 // ------------------------------------------------------------------------------------------------
 // The library itself
 
-async function inDirectory(action: (sessionFile: string, lockPath: string) => Promise<void>): Promise<void> {
+type Start = (who: string) => Promise<Child>;
+
+async function inDirectory(
+  action: (sessionFile: string, lockPath: string, start: Start) => Promise<void>,
+): Promise<void> {
   const directory = fs.mkdtempSync(join(tmpdir(), "swl-refused-"));
+  const sessionFile = join(directory, "a.jsonl");
+  const children: Child[] = [];
+  const start: Start = async (who) => {
+    const child = await startChild({ who, sessionFile, witness: directory });
+    children.push(child);
+    return child;
+  };
   try {
-    await action(join(directory, "a.jsonl"), join(directory, "a.jsonl.lock"));
+    await action(sessionFile, `${sessionFile}.lock`, start);
   } finally {
+    await Promise.all(children.map((child) => child.destroy()));
     fs.rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -1,7 +1,8 @@
 /**
  * A process that uses the algorithm of the issue, on the asynchronous calls of Node.js, and does as it is told: one
  * JSON command per line, one JSON answer per line, as test/process/support/worker.mjs for our lock. Every hole is
- * open, and nothing is faked: the pid, deaths, start times, the clock and the disk are the real ones.
+ * open, and nothing is faked: the pid, deaths, the clock and the disk are the real ones, and start times where there are
+ * to be any.
  *
  * A task may have gates: steps before which it is held, or before which the whole process stops itself (SIGSTOP).
  */

@@ -15,10 +15,10 @@ import { type Config, mkdirMtime, type State } from "../../model/peers/mkdirMtim
 import { parseLabel } from "../../model/pictures/picture.ts";
 import { readMkdirMtimeConfig } from "../../tla/tools/constants.ts";
 import { Driver } from "./properLockfile.ts";
+import { titleIn } from "./replays.ts";
 
 const tla = new URL("../../tla", import.meta.url).pathname;
 
-/** By name, so that the pages of spec/findings/ link to this file. */
 const DRIVEN = [
   "MkdirMtimeTakeover",
   "MkdirMtimeOldLook",
@@ -50,8 +50,8 @@ describe("the real proper-lockfile, along the shortest run of each hole", () => 
     expect(DRIVEN).toEqual(MKDIR_MTIME_HOLES.map(({ configuration }) => configuration));
   });
 
-  for (const { configuration, property, title } of MKDIR_MTIME_HOLES) {
-    it(`${configuration}: ${title}`, async () => {
+  for (const { configuration, property } of MKDIR_MTIME_HOLES) {
+    it(titleIn("properLockfile.test.ts", configuration) ?? "", async () => {
       const config = readMkdirMtimeConfig(tla, `${configuration}.cfg`);
       const found = findViolation(mkdirMtime, config, property);
       if (found === null) throw new Error(`${configuration} holds`);

@@ -4,12 +4,16 @@
  */
 
 import type { Hole } from "../../model/issue/state.ts";
+import { MKDIR_MTIME_HOLES } from "../../model/peers/holes.ts";
 
-export interface Replay {
-  readonly hole: Hole;
-  /** Who says, after the shortest run, that he holds, and whose file stands at the lock path then. */
+/** After the shortest run: who says that he holds, and whose file stands at the lock path. */
+interface End {
   readonly holders: readonly string[];
   readonly file: string | undefined;
+}
+
+export interface Replay extends End {
+  readonly hole: Hole;
   /** The step of the same run that is not there any more once this hole is closed; `the end` has no violation then. */
   readonly closedAt: string;
   /** Where the same story is refused by our lock. */
@@ -191,28 +195,59 @@ export const REPLAYS: readonly Replay[] = [
   },
 ];
 
+/** Of the shortest runs of RenameAside: who says at the end that he holds, and whose file is at the lock path. */
+export const RENAME_ASIDE_ENDS: readonly (End & { readonly configuration: string })[] = [
+  { configuration: "RenameAsideWindow", holders: ["a", "c"], file: "a.2" },
+  { configuration: "RenameAsideRecheck", holders: ["a", "b"], file: "a.2" },
+  { configuration: "RenameAsideClobber", holders: ["a", "c"], file: "c.1" },
+  { configuration: "RenameAsideForgotten", holders: [], file: "c.1" },
+  { configuration: "RenameAsideStranded", holders: ["c"], file: undefined },
+  { configuration: "RenameAsideRelease", holders: ["a"], file: undefined },
+];
+
 /** Where the stories are told to our lock. */
 export const REFUSED_IN = "issueRefused.test.ts";
 
 /** The test files of this folder that replay holes: what a page calls that, and the title of each hole's test. */
-export const REPLAY_FILES: Readonly<
-  Record<string, { readonly what: string; readonly title: (replay: Replay) => string | undefined }>
-> = {
-  "issueOnDisk.test.ts": { what: "step by step", title: endOf },
-  "issueInProcesses.test.ts": { what: "in processes", title: ({ processes }) => processes },
-  [REFUSED_IN]: { what: "refused", title: ({ refusal }) => refusal },
+export const REPLAY_FILES: Readonly<Record<string, ReplayFile>> = {
+  "issueOnDisk.test.ts": { what: "step by step", title: ofIssue(endOf) },
+  "issueInProcesses.test.ts": { what: "in processes", title: ofIssue(({ processes }) => processes) },
+  [REFUSED_IN]: { what: "refused", title: ofIssue(({ refusal }) => refusal) },
+  "properLockfile.test.ts": {
+    what: "the real proper-lockfile",
+    title: (configuration) => MKDIR_MTIME_HOLES.find((hole) => hole.configuration === configuration)?.title,
+  },
+  "renameAside.test.ts": {
+    what: "step by step",
+    title: (configuration) => {
+      const end = RENAME_ASIDE_ENDS.find((candidate) => candidate.configuration === configuration);
+      return end === undefined ? undefined : endOf(end);
+    },
+  },
 };
 
+interface ReplayFile {
+  readonly what: string;
+  /** Of the test for the hole with this configuration, without its name; undefined if there is none. */
+  readonly title: (configuration: string) => string | undefined;
+}
+
+function ofIssue(title: (replay: Replay) => string): ReplayFile["title"] {
+  return (configuration) => {
+    const replay = REPLAYS.find(({ hole }) => `Issue${hole}` === configuration);
+    return replay === undefined ? undefined : title(replay);
+  };
+}
+
 /** What the directory and the callers say at the end of the run. */
-function endOf({ holders, file }: Replay): string {
+function endOf({ holders, file }: End): string {
   const who = holders.join(" and ");
   const hold = who === "" ? "nobody holds" : `${who} ${holders.length > 1 ? "hold" : "holds"}`;
   return `${hold}, and ${file === undefined ? "nothing" : `the file of ${file}`} is at the lock path`;
 }
 
-/** The test of this file that replays the hole, as vitest prints it. */
-export function titleIn(file: string, hole: string): string | undefined {
-  const replay = REPLAYS.find((candidate) => candidate.hole === hole);
-  const title = replay === undefined ? undefined : REPLAY_FILES[file]?.title(replay);
-  return title === undefined ? undefined : `${hole}: ${title}`;
+/** The test of this file that replays the hole with this configuration, as vitest prints it. */
+export function titleIn(file: string, configuration: string): string | undefined {
+  const title = REPLAY_FILES[file]?.title(configuration);
+  return title === undefined ? undefined : `${configuration}: ${title}`;
 }

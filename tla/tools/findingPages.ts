@@ -108,12 +108,14 @@ interface TestLink {
 }
 
 /** The tests that make the run happen on a real disk. */
-function replaysOf({ name }: Hole): readonly TestLink[] {
-  return Object.keys(REPLAY_FILES).flatMap((file) => (file === REFUSED_IN ? [] : testIn(file, name)));
+function replaysOf({ configuration }: Hole): readonly TestLink[] {
+  return Object.keys(REPLAY_FILES).flatMap((file) =>
+    file === REFUSED_IN ? [] : testIn(file, configuration),
+  );
 }
 
-function testIn(file: string, hole: string): readonly TestLink[] {
-  const title = titleIn(file, hole);
+function testIn(file: string, configuration: string): readonly TestLink[] {
+  const title = titleIn(file, configuration);
   const what = REPLAY_FILES[file]?.what ?? file;
   return title === undefined ? [] : [{ link: `[${what}](../../test/scenarios/${file})`, title }];
 }
@@ -178,7 +180,7 @@ function facts({ specification }: Family, hole: Hole, run: Run): string {
       ["shortest run", `${run.labels.length + 1} states`],
       ["configuration", `[${hole.configuration}](../../tla/${hole.configuration}.cfg)`],
       ...row("on a real disk", replaysOf(hole)),
-      ...row("told to our lock", testIn(REFUSED_IN, hole.name)),
+      ...row("told to our lock", testIn(REFUSED_IN, hole.configuration)),
     ],
   );
 }
@@ -242,13 +244,14 @@ function holeTable(found: readonly Found[]): string {
   const rows = found.map((one) => {
     const hole = ISSUE_HOLES.find(({ name }) => name === one.hole.name);
     const cells = FIX_VERDICTS.map(({ fix }) => openCell(hole?.openIn ?? [], fix));
-    const refused = testIn(REFUSED_IN, one.hole.name).map(() => `[no](../../test/scenarios/${REFUSED_IN})`);
-    const replays = replaysOf(one.hole).map(({ link }) => link);
-    return [titleCell(one), ...cells, refused.join(), ...runCells(one), replays.join(", ")];
+    const refused = testIn(REFUSED_IN, one.hole.configuration).map(
+      () => `[no](../../test/scenarios/${REFUSED_IN})`,
+    );
+    return [titleCell(one), ...cells, refused.join(), ...runCells(one)];
   });
   const fixes = ["no fix", "A", "B"];
   return [
-    markdownTable(["what goes wrong", ...fixes, "ours", ...runHeader, "on a real disk"], rows),
+    markdownTable(["what goes wrong", ...fixes, "ours", ...runHeader], rows),
     "Every cell is checked by " +
       '[test/model/issue.test.ts](../../test/model/issue.test.ts), "no" as well as "open". "ours" is argued on each page, and the ' +
       "same story is told to our lock, which refuses it at a step that the test states. On a real disk the shortest run is driven " +
@@ -264,14 +267,15 @@ function openCell(openIn: readonly Cell[], fix: Fix): string {
   return settings.includes(true) ? "open with start times" : "open without start times";
 }
 
-const runHeader: readonly string[] = ["violated", "states"];
+const runHeader: readonly string[] = ["violated", "states", "on a real disk"];
 
 function titleCell({ hole }: Found): string {
   return `[${titleOf(hole)}](${fileOf(hole)})`;
 }
 
-function runCells({ run }: Found): readonly string[] {
-  return [`\`${run.property}\``, String(run.labels.length + 1)];
+function runCells({ hole, run }: Found): readonly string[] {
+  const replays = replaysOf(hole).map(({ link }) => link);
+  return [`\`${run.property}\``, String(run.labels.length + 1), replays.join(", ")];
 }
 
 /** As a heading. */

@@ -59,7 +59,7 @@ export function copyLibrary(name: string): string {
 }
 
 /** A directory of this process's own, since test files run at the same time. Those of earlier processes go. */
-function generate(name: string): string {
+export function generate(name: string): string {
   fs.mkdirSync(GENERATED, { recursive: true });
   for (const entry of fs.readdirSync(GENERATED)) {
     const [, of, pid] = /^(.*)-(\d+)$/.exec(entry) ?? [];
