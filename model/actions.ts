@@ -106,7 +106,7 @@ export function labelText(label: Label): string {
 // ------------------------------------------------------------------------------------------------
 // Where a task can be
 
-const IN_FLIGHT: readonly Pc[] = [
+export const IN_FLIGHT: readonly Pc[] = [
   "take",
   "taken",
   "refused",
