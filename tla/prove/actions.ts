@@ -6,7 +6,7 @@
  * evaluate.ts compares the cases with the edges of the model, in both directions. smt.ts asks the solver.
  */
 
-import { ACTIONS, type ActionName, CONTENDING, IN_FLIGHT, MID_TURN } from "../../model/actions.ts";
+import { ACTIONS, type ActionName, IN_FLIGHT, MID_TURN } from "../../model/actions.ts";
 import type { DebtStep, FaultKind, Guard, LateOp, Pc } from "../../model/state.ts";
 import {
   and,
@@ -62,7 +62,11 @@ export function encodeActions(broken: readonly Guard[] = []): readonly EncodedAc
   const isBroken = (guard: Guard): boolean => broken.includes(guard);
   return ACTIONS.map((name) => {
     const { params, pieces } = ENCODINGS[name](isBroken);
-    return { name, params, cases: pieces.map(caseOf).filter(({ guard }) => guard.kind !== "truth" || guard.value) };
+    return {
+      name,
+      params,
+      cases: pieces.map(caseOf).filter(({ guard }) => guard.kind !== "truth" || guard.value),
+    };
   });
 }
 
@@ -97,7 +101,6 @@ const m = variable("m", "Name");
 const x = variable("x", "Name");
 
 const mine = apply("procOf", t);
-const names = (symbol: "home" | "releasing", proc: Expr, name: Expr): Expr => apply(symbol, proc, name);
 export const isAt = (task: Expr, ...pcs: readonly Pc[]): Expr =>
   or(...pcs.map((pc) => equal(apply("pc", task), value("Pc", pc))));
 const owesAt = (proc: Expr, name: Expr, ...debts: readonly string[]): Expr =>
@@ -110,7 +113,8 @@ const isEmpty = (name: Expr): Expr => forall([m], not(apply("homeHas", name, m))
 /** A directory that holds exactly this name. */
 const exactly = (stands: Expr, has: (name: Expr) => Expr, name: Expr): Expr =>
   and(stands, has(name), forall([m], implies(has(m), equal(m, name))));
-export const lockIsExactly = (name: Expr): Expr => exactly(apply("lockStands"), (y) => apply("lock", y), name);
+export const lockIsExactly = (name: Expr): Expr =>
+  exactly(apply("lockStands"), (y) => apply("lock", y), name);
 
 const noTask = (symbol: "heldLocks" | "contender" | "queue", proc: Expr): Expr =>
   forall([u], not(apply(symbol, proc, u)));
@@ -195,7 +199,8 @@ const become = (symbol: StateSymbol, key: readonly Expr[], has: (element: Expr) 
     return choose(and(...keys.map((arg, i) => equal(arg, key[i] ?? arg))), has(element), old);
   },
 });
-const clear = (symbol: StateSymbol, ...key: readonly Expr[]): Change => become(symbol, key, () => truth(false));
+const clear = (symbol: StateSymbol, ...key: readonly Expr[]): Change =>
+  become(symbol, key, () => truth(false));
 const only = (symbol: StateSymbol, key: Expr, element: Expr): Change =>
   become(symbol, [key], (other) => equal(other, element));
 
@@ -220,7 +225,8 @@ const spend = (budget: "crashes" | "faults" | "vandals" | "requests"): Piece[] =
   const left = variable("left", "Count");
   return some(left, apply("follows", left, apply(budget)), put(budget, [], left));
 };
-const fails = (kind: FaultKind): Piece[] => both(when(apply("mayFail", value("Kind", kind))), spend("faults"));
+const fails = (kind: FaultKind): Piece[] =>
+  both(when(apply("mayFail", value("Kind", kind))), spend("faults"));
 
 /** A call that reported failure may take effect later, except where a call ends with its process (A4). */
 const sendLate = (op: LateOp, name: Expr): Piece[] =>
@@ -272,15 +278,11 @@ const group =
     );
 /** The lock goes to `first`, and to everybody who waits here too, if all are reentrant. */
 const giveTo = (first: Expr): Piece[] =>
-  effect(
-    become("heldLocks", [mine], group(first)),
-    ...leaveQueue(mine, group(first)),
-    {
-      symbol: "pc",
-      define: ([task = t], old) =>
-        choose(group(first)(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
-    },
-  );
+  effect(become("heldLocks", [mine], group(first)), ...leaveQueue(mine, group(first)), {
+    symbol: "pc",
+    define: ([task = t], old) =>
+      choose(group(first)(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
+  });
 
 const wayOut = gotoIf(t, apply("local"), "check", "drop");
 const endRelease = (proc: Expr): readonly Change[] => [clear("releasing", proc), drop("aside", proc)];
@@ -295,10 +297,7 @@ const giveUpHome = (isBroken: IsBroken): Piece[] =>
 const leaveHome = (isBroken: IsBroken): Piece[] => {
   if (isBroken("KeepIdleHome")) return nothing;
   const leaves = and(not(apply("local")), noTask("queue", mine));
-  return either(
-    both(when(leaves), giveUpHome(isBroken)),
-    when(or(not(leaves), noName("home", mine))),
-  );
+  return either(both(when(leaves), giveUpHome(isBroken)), when(or(not(leaves), noName("home", mine))));
 };
 /** The contender's request is over without the lock. */
 const leave = (isBroken: IsBroken): Piece[] =>
@@ -329,7 +328,8 @@ const takeHappens = (name: Expr): readonly Change[] => [
 ];
 const rename = (name: Expr): Piece[] => when(takePossible(name), ...takeHappens(name));
 /** rename(L, home). */
-const putBackPossible = (name: Expr): Expr => and(apply("lockStands"), implies(apply("homes", name), isEmpty(name)));
+const putBackPossible = (name: Expr): Expr =>
+  and(apply("lockStands"), implies(apply("homes", name), isEmpty(name)));
 const putBackHappens = (name: Expr): readonly Change[] => [
   add("homes", name),
   become("homeHas", [name], (other) => apply("lock", other)),
@@ -363,7 +363,8 @@ function request(isBroken: IsBroken): Encoding {
     forall([u], implies(apply("heldLocks", mine, u), apply("reentrant", u))),
     apply("reentrant", t),
   );
-  const owedRelease = (name: Expr): Expr => and(apply("releasing", mine, name), not(owesAt(mine, name, "none")));
+  const owedRelease = (name: Expr): Expr =>
+    and(apply("releasing", mine, name), not(owesAt(mine, name, "none")));
   const adopts = isBroken("HoldDroppedName") ? exists([x], owedRelease(x)) : truth(false);
   const noRelease = isBroken("ContendWhileReleasing") ? truth(true) : noName("releasing", mine);
   const contends = and(held, noTask("contender", mine), noTask("queue", mine), noRelease);
@@ -676,12 +677,7 @@ function released(isBroken: IsBroken): Encoding {
         ),
         forgets
           ? []
-          : when(
-              isAt(t, "dropFailed"),
-              clear("home", mine),
-              owe(mine, n, "unlinkHome"),
-              goto(t, "idle"),
-            ),
+          : when(isAt(t, "dropFailed"), clear("home", mine), owe(mine, n, "unlinkHome"), goto(t, "idle")),
       ),
     ),
   );
@@ -812,7 +808,10 @@ function lateEffect(): Encoding {
     params: [lateOp, n],
     pieces: either(
       taking("take", either(rename(n), when(not(takePossible(n))))),
-      taking("putBack", either(when(putBackPossible(n), ...putBackHappens(n)), when(not(putBackPossible(n))))),
+      taking(
+        "putBack",
+        either(when(putBackPossible(n), ...putBackHappens(n)), when(not(putBackPossible(n)))),
+      ),
       taking("unlinkHome", effect(...retryHappens(n, "unlinkHome"))),
       taking("unlinkLock", effect(...retryHappens(n, "unlinkLock"))),
       taking("rmdirHome", effect(...retryHappens(n, "rmdirHome"))),

@@ -7,7 +7,7 @@
 import { ACTIONS, type Step, steps } from "../../model/actions.ts";
 import { explore } from "../../model/explore.ts";
 import { INVARIANTS } from "../../model/properties.ts";
-import type { Config, State } from "../../model/state.ts";
+import { type Config, type State, stateKey } from "../../model/state.ts";
 import { type EncodedAction, encodeActions, encodeInit } from "./actions.ts";
 import { Evaluator } from "./evaluate.ts";
 import { CONJUNCTS, CONSEQUENCES } from "./invariant.ts";
@@ -31,7 +31,14 @@ export function compareWithModel(config: Config): Comparison {
   const compare = comparer(config, universe);
   const differences: string[] = [];
   const perAction = new Map<string, number>();
-  const keys = new Set<string>();
+  // The key of a state's structure, by the model's own key.
+  const keys = new Map<string, string>();
+  const keyOf = (state: State): string => {
+    const model = stateKey(state);
+    const key = keys.get(model) ?? stateKeyOf(read(state).tables);
+    keys.set(model, key);
+    return key;
+  };
   let [states, edges] = [0, 0];
   explore(config, {
     invariants: [],
@@ -39,14 +46,15 @@ export function compareWithModel(config: Config): Comparison {
     onState: (state) => {
       const structure = read(state);
       states++;
-      keys.add(stateKeyOf(structure.tables));
+      keys.set(stateKey(state), stateKeyOf(structure.tables));
       const found = steps(config, state);
       edges += found.length;
       for (const { label } of found) perAction.set(label.action, (perAction.get(label.action) ?? 0) + 1);
-      if (differences.length < MOST_DIFFERENCES) differences.push(...compare(state, structure, found, read));
+      if (differences.length < MOST_DIFFERENCES) differences.push(...compare(state, structure, found, keyOf));
     },
   });
-  if (keys.size !== states) differences.push(`${states} states, but ${keys.size} structures`);
+  const structures = new Set(keys.values()).size;
+  if (structures !== states) differences.push(`${states} states, but ${structures} structures`);
   return { states, edges, perAction, differences: differences.slice(0, MOST_DIFFERENCES) };
 }
 
@@ -57,14 +65,20 @@ function ordinalsInUse(config: Config): number {
     invariants: [],
     stepProperties: [],
     onState: (state) => {
-      for (const [, k] of JSON.stringify(state).matchAll(/"\w+\.\d+\.(\d+)"/g)) most = Math.max(most, Number(k));
+      for (const [, k] of JSON.stringify(state).matchAll(/"\w+\.\d+\.(\d+)"/g))
+        most = Math.max(most, Number(k));
     },
   });
   // One more, for the names that a Prepare may choose and no state has.
   return Math.min(most + 1, config.namesPerLife);
 }
 
-type Compare = (s: State, structure: Structure, found: readonly Step[], read: (s: State) => Structure) => string[];
+type Compare = (
+  s: State,
+  structure: Structure,
+  found: readonly Step[],
+  keyOf: (s: State) => string,
+) => string[];
 
 function comparer(config: Config, universe: Universe): Compare {
   const evaluator = new Evaluator(universe);
@@ -77,32 +91,39 @@ function comparer(config: Config, universe: Universe): Compare {
   }));
   const conjuncts = CONJUNCTS.map(({ name, formula }) => ({ name, holds: evaluator.formula(formula) }));
   let isInitial = true;
-  return (state, structure, found, read) => {
+  return (state, structure, found, keyOf) => {
     const differences: string[] = [];
     const [initial] = init(structure);
     const equalsInitial = initial !== undefined && stateKeyOf(initial.next) === stateKeyOf(structure.tables);
-    if (equalsInitial !== isInitial) differences.push(`Init says ${equalsInitial} of ${JSON.stringify(state)}`);
+    if (equalsInitial !== isInitial)
+      differences.push(`Init says ${equalsInitial} of ${JSON.stringify(state)}`);
     isInitial = false;
     for (const { action, run } of actions) {
-      const ours = new Set(run(structure).map(({ args, next }) => `${labelOf(action, args)} ${stateKeyOf(next)}`));
+      const ours = new Set(
+        run(structure).map(({ args, next }) => `${labelOf(action, args)} ${stateKeyOf(next)}`),
+      );
       const theirs = new Set(
         found
           .filter(({ label }) => label.action === action.name)
-          .map(({ label, next }) => `${label.arg} ${stateKeyOf(read(next).tables)}`),
+          .map(({ label, next }) => `${label.arg} ${keyOf(next)}`),
       );
       const missing = [...theirs].filter((step) => !ours.has(step)).length;
       const extra = [...ours].filter((step) => !theirs.has(step)).length;
       if (missing + extra > 0) {
-        differences.push(`${action.name}: ${missing} edges missing, ${extra} too many, from ${JSON.stringify(state)}`);
+        differences.push(
+          `${action.name}: ${missing} edges missing, ${extra} too many, from ${JSON.stringify(state)}`,
+        );
       }
     }
     for (const { name, formula, model } of properties) {
       if (model === undefined) differences.push(`the model has no ${name}`);
-      else if (formula(structure) !== model.holds(config, state)) differences.push(`${name} in ${JSON.stringify(state)}`);
+      else if (formula(structure) !== model.holds(config, state))
+        differences.push(`${name} in ${JSON.stringify(state)}`);
     }
     if (config.broken.length === 0) {
       for (const { name, holds } of conjuncts) {
-        if (!holds(structure)) differences.push(`the invariant's ${name} is false in ${JSON.stringify(state)}`);
+        if (!holds(structure))
+          differences.push(`the invariant's ${name} is false in ${JSON.stringify(state)}`);
       }
     }
     return differences;

@@ -5,12 +5,14 @@
 
 import type { Case, EncodedAction } from "./actions.ts";
 import {
+  and,
   type Expr,
+  freeNames,
   LISTED_SORTS,
+  type Sort,
   STATE_SYMBOLS,
   type StateSymbol,
   SYMBOLS,
-  type Sort,
   type SymbolName,
   type Var,
 } from "./formula.ts";
@@ -19,6 +21,7 @@ import { elementsOf, type Structure, type Table, tuplesOf, type Universe } from 
 type Tables = Structure["tables"];
 /** The values of the variables, each in the slot that it got when it was compiled. */
 type Environment = number[];
+type Tuple = readonly number[];
 type Compiled = (tables: Tables, env: Environment) => number;
 
 /** Compiles expressions over one universe. */
@@ -46,34 +49,57 @@ export class Evaluator {
       });
   }
 
-  #case(params: readonly Var[], { chosen, guard, updates }: Case) {
+  #case(params: readonly Var[], { chosen, guard, updates }: Case): (tables: Tables, args: Tuple) => Tables[] {
     const scope = [...params, ...chosen];
-    const possible = this.#compile(guard, scope);
-    const tuples = this.#tuples(chosen);
+    const choices = this.#choices(params, chosen, guard);
     const changes = updates.map(({ symbol, args, value }) => ({
       symbol,
-      tuples: this.#tuples(args),
+      keys: this.#tuples(args),
       value: this.#compile(value, [...scope, ...args]),
     }));
-    return (tables: Tables, args: readonly number[]): Tables[] =>
-      tuples
-        .map((tuple) => [...args, ...tuple])
-        // A copy: quantifiers write behind the slots of the scope.
-        .filter((env) => possible(tables, [...env]) === 1)
-        .map((env) => {
-          const changed = changes.map(({ symbol, tuples: keys, value }) => [
-            symbol,
-            Uint8Array.from(keys.map((key) => value(tables, [...env, ...key]))),
-          ]);
-          return { ...tables, ...(Object.fromEntries(changed) as Record<StateSymbol, Table>) };
-        });
+    return (tables, args) =>
+      choices(tables, args).map((env) => {
+        const changed = changes.map(({ symbol, keys, value }) => [
+          symbol,
+          Uint8Array.from(keys, (key) => value(tables, [...env, ...key])),
+        ]);
+        return { ...tables, ...(Object.fromEntries(changed) as Record<StateSymbol, Table>) };
+      });
+  }
+
+  /** The values of the chosen variables that satisfy the guard. Each is tried only if the guard can still hold. */
+  #choices(
+    params: readonly Var[],
+    chosen: readonly Var[],
+    guard: Expr,
+  ): (tables: Tables, args: Tuple) => readonly Tuple[] {
+    const parts = guard.kind === "and" ? guard.parts : [guard];
+    const levels = [undefined, ...chosen].map((variable, level) => {
+      const scope = [...params, ...chosen.slice(0, level)];
+      // The part is asked as soon as its last variable has a value.
+      const asked = parts.filter((part) => {
+        const names = freeNames(part);
+        return chosen.findLastIndex(({ name }) => names.has(name)) === level - 1;
+      });
+      const values = variable === undefined ? [[]] : this.#tuples([variable]);
+      return { values, holds: this.#compile(and(...asked), scope) };
+    });
+    return (tables, args) =>
+      levels.reduce<readonly Tuple[]>(
+        (envs, { values, holds }) =>
+          envs
+            .flatMap((env) => values.map((value) => [...env, ...value]))
+            // A copy: quantifiers write behind the slots of the scope.
+            .filter((env) => holds(tables, [...env]) === 1),
+        [args],
+      );
   }
 
   #elements(sort: Sort): readonly string[] {
     return elementsOf(this.#universe, sort);
   }
 
-  #tuples(variables: readonly Var[]): readonly (readonly number[])[] {
+  #tuples(variables: readonly Var[]): readonly Tuple[] {
     return tuplesOf(
       this.#universe,
       variables.map(({ sort }) => sort),
@@ -135,7 +161,12 @@ export class Evaluator {
     };
   }
 
-  #quantifier(kind: "forall" | "exists", variables: readonly Var[], body: Expr, scope: readonly Var[]): Compiled {
+  #quantifier(
+    kind: "forall" | "exists",
+    variables: readonly Var[],
+    body: Expr,
+    scope: readonly Var[],
+  ): Compiled {
     const compiled = this.#compile(body, [...scope, ...variables]);
     const tuples = this.#tuples(variables);
     const decides = kind === "forall" ? 0 : 1;

@@ -7,17 +7,17 @@
 import { PCS } from "../../model/state.ts";
 
 /** The sorts that have any number of elements. A Count is an incarnation or what is left of a budget. */
-export const OPEN_SORTS = ["Proc", "Task", "Name", "Count"] as const;
-export type OpenSort = (typeof OPEN_SORTS)[number];
+export type OpenSort = "Proc" | "Task" | "Name" | "Count";
+export const OPEN_SORTS: readonly OpenSort[] = ["Proc", "Task", "Name", "Count"];
 
 /** The sorts whose elements are listed. */
-export const LISTED_SORTS = {
+export type ListedSort = "Pc" | "Op" | "Debt" | "Kind";
+export const LISTED_SORTS: Readonly<Record<ListedSort, readonly string[]>> = {
   Pc: PCS,
   Op: ["take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
   Debt: ["none", "unlinkHome", "unlinkLock", "rmdirHome", "paid"],
   Kind: ["prepare", "take", "evict", "putBack", "drop", "retry"],
-} as const;
-export type ListedSort = keyof typeof LISTED_SORTS;
+};
 export type Sort = OpenSort | ListedSort | "Bool";
 
 export interface Var {
@@ -41,7 +41,7 @@ export type Expr =
   | { readonly kind: "if"; readonly condition: Expr; readonly yes: Expr; readonly no: Expr }
   | { readonly kind: "forall" | "exists"; readonly variables: readonly Var[]; readonly body: Expr };
 
-interface Signature {
+export interface Signature {
   readonly args: readonly Sort[];
   readonly result: Sort;
 }
@@ -51,7 +51,7 @@ const signature = (args: readonly Sort[], result: Sort = "Bool"): Signature => (
  * The variables of the specification, as relations and functions. A directory is two: whether it stands, and
  * what is in it. A queue is two: who waits, and who is ahead of whom.
  */
-export const STATE_SYMBOLS = {
+export const STATE_SYMBOLS: Readonly<Record<StateSymbol, Signature>> = {
   lockStands: signature([]),
   lock: signature(["Name"]),
   homes: signature(["Name"]),
@@ -75,11 +75,34 @@ export const STATE_SYMBOLS = {
   faults: signature([], "Count"),
   vandals: signature([], "Count"),
   requests: signature([], "Count"),
-} as const satisfies Record<string, Signature>;
-export type StateSymbol = keyof typeof STATE_SYMBOLS;
+};
+export type StateSymbol =
+  | "lockStands"
+  | "lock"
+  | "homes"
+  | "homeHas"
+  | "late"
+  | "alive"
+  | "inc"
+  | "heldLocks"
+  | "releasing"
+  | "aside"
+  | "contender"
+  | "queue"
+  | "ahead"
+  | "home"
+  | "owes"
+  | "gaveUp"
+  | "sawDirectory"
+  | "seen"
+  | "pc"
+  | "crashes"
+  | "faults"
+  | "vandals"
+  | "requests";
 
 /** What no action changes: the constants, and what a name says about itself. */
-export const RIGID_SYMBOLS = {
+export const RIGID_SYMBOLS: Readonly<Record<RigidSymbol, Signature>> = {
   owner: signature(["Name"], "Proc"),
   born: signature(["Name"], "Count"),
   procOf: signature(["Task"], "Proc"),
@@ -96,36 +119,58 @@ export const RIGID_SYMBOLS = {
   maxFaults: signature([], "Count"),
   maxVandals: signature([], "Count"),
   maxRequests: signature([], "Count"),
-} as const satisfies Record<string, Signature>;
+};
+export type RigidSymbol =
+  | "owner"
+  | "born"
+  | "procOf"
+  | "samePid"
+  | "reentrant"
+  | "patient"
+  | "local"
+  | "counted"
+  | "mayFail"
+  | "less"
+  | "follows"
+  | "first"
+  | "maxCrashes"
+  | "maxFaults"
+  | "maxVandals"
+  | "maxRequests";
 
 /**
  * What depends on a bound of the finite model, so the solver knows nothing about it: each may be true or
  * false anywhere, which allows more steps, never fewer. The evaluator computes them.
  */
-export const BOUND_SYMBOLS = {
+export const BOUND_SYMBOLS: Readonly<Record<BoundSymbol, Signature>> = {
   /** p owes less than MaxDebts: now; with n owed too; with n owed no more. */
   room: signature(["Proc"]),
   roomWith: signature(["Proc", "Name"]),
   roomWithout: signature(["Proc", "Name"]),
   /** n is the one that `Fresh` chooses for the present incarnation of its owner. */
   chosen: signature(["Name"]),
-} as const satisfies Record<string, Signature>;
+};
+export type BoundSymbol = "room" | "roomWith" | "roomWithout" | "chosen";
 
-export const SYMBOLS: typeof STATE_SYMBOLS & typeof RIGID_SYMBOLS & typeof BOUND_SYMBOLS = {
+export type SymbolName = StateSymbol | RigidSymbol | BoundSymbol;
+export const SYMBOLS: Readonly<Record<SymbolName, Signature>> = {
   ...STATE_SYMBOLS,
   ...RIGID_SYMBOLS,
   ...BOUND_SYMBOLS,
 };
-export type SymbolName = keyof typeof SYMBOLS;
 
 // ------------------------------------------------------------------------------------------------
 // Making formulas. The constructors simplify: what is left is quantifiers, relations and listed values.
 
 export const truth = (value: boolean): Expr => ({ kind: "truth", value });
 export const variable = (name: string, sort: Sort): Var => ({ kind: "var", name, sort });
-export const apply = (symbol: SymbolName, ...args: readonly Expr[]): Expr => ({ kind: "apply", symbol, args });
+export const apply = (symbol: SymbolName, ...args: readonly Expr[]): Expr => ({
+  kind: "apply",
+  symbol,
+  args,
+});
 export const value = (sort: ListedSort, text: string): Expr => {
-  if (!(LISTED_SORTS[sort] as readonly string[]).includes(text)) throw new Error(`${sort} has no ${text}`);
+  if (!LISTED_SORTS[sort].includes(text)) throw new Error(`${sort} has no ${text}`);
   return { kind: "value", sort, value: text };
 };
 
@@ -228,10 +273,11 @@ function replaceFree(expr: Expr, values: ReadonlyMap<string, Expr>, taken: Reado
   return expr.kind === "forall" ? forall(variables, body) : exists(variables, body);
 }
 
-function freeNames(expr: Expr): ReadonlySet<string> {
+export function freeNames(expr: Expr): ReadonlySet<string> {
   if (expr.kind === "var") return new Set([expr.name]);
   const found = new Set(partsOf(expr).flatMap((part) => [...freeNames(part)]));
-  if (expr.kind === "forall" || expr.kind === "exists") for (const { name } of expr.variables) found.delete(name);
+  if (expr.kind === "forall" || expr.kind === "exists")
+    for (const { name } of expr.variables) found.delete(name);
   return found;
 }
 

@@ -5,7 +5,20 @@
 
 import { CONTENDING, IN_FLIGHT } from "../../model/actions.ts";
 import { isAt, lives, lockIsExactly } from "./actions.ts";
-import { and, apply, type Expr, equal, exists, forall, iff, implies, not, or, value, variable } from "./formula.ts";
+import {
+  and,
+  apply,
+  type Expr,
+  equal,
+  exists,
+  forall,
+  iff,
+  implies,
+  not,
+  or,
+  value,
+  variable,
+} from "./formula.ts";
 
 export interface Conjunct {
   readonly name: string;
@@ -71,7 +84,10 @@ export const CONJUNCTS: readonly Conjunct[] = [
   { name: "NeverAtBoth", formula: forall([n], implies(apply("lock", n), not(apply("homes", n)))) },
   {
     name: "NoNameOfTheFuture",
-    formula: forall([n], implies(occurs, not(apply("less", apply("inc", apply("owner", n)), apply("born", n))))),
+    formula: forall(
+      [n],
+      implies(occurs, not(apply("less", apply("inc", apply("owner", n)), apply("born", n)))),
+    ),
   },
 
   // The registry of a process.
@@ -108,7 +124,10 @@ export const CONJUNCTS: readonly Conjunct[] = [
     name: "HoldersShare",
     formula: forall(
       [p, t, u],
-      implies(and(apply("heldLocks", p, t), apply("heldLocks", p, u)), or(equal(t, u), apply("reentrant", t))),
+      implies(
+        and(apply("heldLocks", p, t), apply("heldLocks", p, u)),
+        or(equal(t, u), apply("reentrant", t)),
+      ),
     ),
   },
   {
@@ -116,7 +135,7 @@ export const CONJUNCTS: readonly Conjunct[] = [
     formula: forall([p, t], iff(apply("contender", p, t), and(equal(mine, p), isAt(t, ...CONTENDING)))),
   },
   {
-    name: "OneContender",
+    name: "ContendHoldOrRelease",
     formula: forall(
       [p, t, u, n],
       and(
@@ -140,10 +159,7 @@ export const CONJUNCTS: readonly Conjunct[] = [
       [t, u],
       and(
         implies(isAt(t, ...WAY_OUT), exists([n], and(apply("home", mine, n), apply("releasing", mine, n)))),
-        implies(
-          and(isAt(t, ...WAY_OUT), isAt(u, ...WAY_OUT), equal(mine, apply("procOf", u))),
-          equal(t, u),
-        ),
+        implies(and(isAt(t, ...WAY_OUT), isAt(u, ...WAY_OUT), equal(mine, apply("procOf", u))), equal(t, u)),
         implies(isAt(t, ...PUT_BACK_WAY), apply("local")),
       ),
     ),
@@ -164,7 +180,7 @@ export const CONJUNCTS: readonly Conjunct[] = [
 
   // What is known of the disk.
   {
-    name: "HeldIsOnDisk",
+    name: "HeldNameIsAtL",
     formula: forall(
       [t],
       implies(
@@ -256,10 +272,7 @@ const together = and(equal(mine, apply("procOf", u)), apply("reentrant", t), app
 export const CONSEQUENCES: readonly Conjunct[] = [
   {
     name: "MutualExclusion",
-    formula: forall(
-      [t, u],
-      implies(and(isAt(t, "holding"), isAt(u, "holding"), not(equal(t, u))), together),
-    ),
+    formula: forall([t, u], implies(and(isAt(t, "holding"), isAt(u, "holding"), not(equal(t, u))), together)),
   },
   {
     name: "HeldIsOnDisk",
@@ -282,10 +295,7 @@ export const CONSEQUENCES: readonly Conjunct[] = [
           equal(t, u),
         ),
       ),
-      forall(
-        [p],
-        implies(contendsSomebody(p), and(not(holdsSomebody(p)), not(releasesSomething(p)))),
-      ),
+      forall([p], implies(contendsSomebody(p), and(not(holdsSomebody(p)), not(releasesSomething(p))))),
     ),
   },
   {

@@ -74,7 +74,10 @@ export function after(formula: Expr, { updates }: Case): Expr {
     const args = formula.args.map((arg) => after(arg, { chosen: [], guard: truth(true), updates }));
     const update = updates.find(({ symbol }) => symbol === formula.symbol);
     if (update === undefined) return apply(formula.symbol, ...args);
-    return substitute(update.value, new Map(update.args.map(({ name }, i) => [name, args[i] ?? truth(false)])));
+    return substitute(
+      update.value,
+      new Map(update.args.map(({ name }, i) => [name, args[i] ?? truth(false)])),
+    );
   }
   return mapParts(formula, (part) => after(part, { chosen: [], guard: truth(true), updates }));
 }

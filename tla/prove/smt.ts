@@ -1,13 +1,23 @@
 /** Formulas as SMT-LIB text, for Z3. */
 
-import { type Expr, LISTED_SORTS, OPEN_SORTS, SYMBOLS, type Sort, type SymbolName, type Var } from "./formula.ts";
+import {
+  type Expr,
+  LISTED_SORTS,
+  OPEN_SORTS,
+  type Sort,
+  SYMBOLS,
+  type SymbolName,
+  type Var,
+} from "./formula.ts";
 
 /** The sorts and symbols: what every query begins with. */
 export function declarations(): string {
   const open = OPEN_SORTS.map((sort) => `(declare-sort ${sort} 0)`);
-  const listed = Object.entries(LISTED_SORTS).map(
-    ([sort, values]) => `(declare-datatypes ((${sort} 0)) ((${values.map((v) => `(${constant(sort, v)})`).join(" ")})))`,
-  );
+  const listed = Object.entries(LISTED_SORTS).flatMap(([sort, values]) => {
+    const constants = values.map((v) => constant(sort, v));
+    const declared = constants.map((name) => `(declare-const ${name} ${sort})`);
+    return [`(declare-sort ${sort} 0)`, ...declared, `(assert (distinct ${constants.join(" ")}))`];
+  });
   const symbols = Object.entries(SYMBOLS).map(
     ([name, { args, result }]) => `(declare-fun ${symbolText(name)} (${args.join(" ")}) ${result})`,
   );

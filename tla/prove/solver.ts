@@ -1,6 +1,6 @@
 /** Z3, as the npm package z3-solver brings it: WebAssembly, nothing to install. */
 
-import { init, killThreads, Z3_lbool } from "z3-solver";
+import { init, killThreads, Z3_error_code, Z3_lbool } from "z3-solver";
 import { reasonOf, ToolError } from "../tools/toolError.ts";
 
 export interface Answer {
@@ -31,19 +31,26 @@ export async function startSolver(): Promise<Solver> {
   return {
     // Not eval_smtlib2_string: it reads its text in another thread, when the caller's copy is gone already.
     async ask(smtLib) {
-      const solver = Z3.mk_solver(context);
+      const solver = Z3.mk_simple_solver(context);
       Z3.solver_inc_ref(context, solver);
       try {
         Z3.solver_set_params(context, solver, limits);
         Z3.solver_from_string(context, solver, smtLib);
+        if (Z3.get_error_code(context) !== Z3_error_code.Z3_OK)
+          throw new Error(Z3.get_error_msg(context, Z3.get_error_code(context)));
         const verdict = await Z3.solver_check(context, solver);
         if (verdict === Z3_lbool.Z3_L_FALSE) return { verdict: "unsat", detail: "" };
         if (verdict === Z3_lbool.Z3_L_TRUE) {
-          return { verdict: "sat", detail: Z3.model_to_string(context, Z3.solver_get_model(context, solver)) };
+          return {
+            verdict: "sat",
+            detail: Z3.model_to_string(context, Z3.solver_get_model(context, solver)),
+          };
         }
         return { verdict: "unknown", detail: Z3.solver_get_reason_unknown(context, solver) };
       } catch (cause) {
-        throw new ToolError("ask Z3", reasonOf(cause), "The encoding is wrong: see tla/prove/smt.ts.", { cause });
+        throw new ToolError("ask Z3", reasonOf(cause), "The encoding is wrong: see tla/prove/smt.ts.", {
+          cause,
+        });
       } finally {
         Z3.solver_dec_ref(context, solver);
       }

@@ -7,10 +7,10 @@ import { at, type Config, nameOf, ownerOf, type State } from "../../model/state.
 import {
   LISTED_SORTS,
   type OpenSort,
+  type Sort,
   STATE_SYMBOLS,
   type StateSymbol,
   SYMBOLS,
-  type Sort,
   type SymbolName,
 } from "./formula.ts";
 
@@ -36,18 +36,24 @@ export function tuplesOf(universe: Universe, sorts: readonly Sort[]): readonly (
   );
 }
 
-/** Fills a table by asking for every tuple. */
-export function tableOf(universe: Universe, symbol: SymbolName, value: (args: readonly string[]) => string): Table {
+/** Fills tables of one symbol over one universe by asking for every tuple. */
+export function tableFiller(universe: Universe, symbol: SymbolName): (value: Reader) => Table {
   const { args, result } = SYMBOLS[symbol];
-  const results = elementsOf(universe, result);
-  const table = tuplesOf(universe, args).map((tuple) => {
-    const text = value(tuple.map((element, i) => elementsOf(universe, args[i] ?? "Bool")[element] ?? ""));
-    const found = results.indexOf(text);
-    if (found < 0) throw new Error(`${symbol}: ${text} is no ${result}`);
-    return found;
-  });
-  return Uint8Array.from(table);
+  const results = new Map(elementsOf(universe, result).map((text, i) => [text, i] as const));
+  const texts = tuplesOf(universe, args).map((tuple) =>
+    tuple.map((element, i) => elementsOf(universe, args[i] ?? "Bool")[element] ?? ""),
+  );
+  return (value) =>
+    Uint8Array.from(texts, (tuple) => {
+      const text = `${value(tuple)}`;
+      const found = results.get(text);
+      if (found === undefined) throw new Error(`${symbol}: ${text} is no ${result}`);
+      return found;
+    });
 }
+
+/** The value of a symbol at these arguments, in words. */
+export type Reader = (args: readonly string[]) => string | boolean;
 
 /** Equal states over one universe have equal keys. What a step leaves alone is one table, and keyed once. */
 export function stateKeyOf(tables: Readonly<Record<StateSymbol, Table>>): string {
@@ -80,22 +86,21 @@ export function universeOf(c: Config, ordinals: number = c.namesPerLife): Univer
   };
 }
 
-type Reader = (args: readonly string[]) => string | boolean;
-
 /** Reads states of a configuration as structures. What no action changes is read once. */
 export function structureReader(c: Config, universe: Universe): (s: State) => Structure {
-  const fill = (readers: Readonly<Record<string, Reader>>): [SymbolName, Table][] =>
-    Object.entries(readers).map(([symbol, reader]) => [
-      symbol as SymbolName,
-      tableOf(universe, symbol as SymbolName, (args) => `${reader(args)}`),
-    ]);
+  const fillers = new Map(
+    (Object.keys(SYMBOLS) as SymbolName[]).map((symbol) => [symbol, tableFiller(universe, symbol)] as const),
+  );
+  const fill = (readers: Readonly<Record<string, Reader>>) =>
+    Object.entries(readers).map(([symbol, reader]) => [symbol, fillers.get(symbol as SymbolName)?.(reader)]);
   const rigid = fill(rigidReaders(c));
   return (s) => ({
     universe,
-    tables: Object.fromEntries([...rigid, ...fill(stateReaders(c, s)), ...fill(boundReaders(c, s))]) as Record<
-      SymbolName,
-      Table
-    >,
+    tables: Object.fromEntries([
+      ...rigid,
+      ...fill(stateReaders(c, s)),
+      ...fill(boundReaders(c, s)),
+    ]) as Structure["tables"],
   });
 }
 
