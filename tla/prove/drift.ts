@@ -10,7 +10,7 @@ import { INVARIANTS } from "../../model/properties.ts";
 import { type Config, type State, stateKey } from "../../model/state.ts";
 import { type EncodedAction, encodeActions, encodeInit } from "./actions.ts";
 import { Evaluator } from "./evaluate.ts";
-import { CONJUNCTS, CONSEQUENCES } from "./invariant.ts";
+import { CONJUNCTS, CONSEQUENCES, type Conjunct } from "./invariant.ts";
 import { type Structure, stateKeyOf, structureReader, type Universe, universeOf } from "./structure.ts";
 
 export interface Comparison {
@@ -25,10 +25,14 @@ export interface Comparison {
 const MOST_DIFFERENCES = 10;
 
 /** Compares every reachable state and edge. `broken` guards are left out of the encoding as of the model. */
-export function compareWithModel(config: Config): Comparison {
+export function compareWithModel(
+  config: Config,
+  actions: readonly EncodedAction[] = encodeActions(config.broken),
+  conjuncts: readonly Conjunct[] = CONJUNCTS,
+): Comparison {
   const universe = universeOf(config, ordinalsInUse(config));
   const read = structureReader(config, universe);
-  const compare = comparer(config, universe);
+  const compare = comparer(config, universe, actions, conjuncts);
   const differences: string[] = [];
   const perAction = new Map<string, number>();
   // The key of a state's structure, by the model's own key.
@@ -80,16 +84,21 @@ type Compare = (
   keyOf: (s: State) => string,
 ) => string[];
 
-function comparer(config: Config, universe: Universe): Compare {
+function comparer(
+  config: Config,
+  universe: Universe,
+  encoded: readonly EncodedAction[],
+  invariant: readonly Conjunct[],
+): Compare {
   const evaluator = new Evaluator(universe);
-  const actions = encodeActions(config.broken).map((action) => ({ action, run: evaluator.action(action) }));
+  const actions = encoded.map((action) => ({ action, run: evaluator.action(action) }));
   const init = evaluator.action(encodeInit());
   const properties = CONSEQUENCES.map(({ name, formula }) => ({
     name,
     formula: evaluator.formula(formula),
     model: INVARIANTS.find((invariant) => invariant.name === name),
   }));
-  const conjuncts = CONJUNCTS.map(({ name, formula }) => ({ name, holds: evaluator.formula(formula) }));
+  const conjuncts = invariant.map(({ name, formula }) => ({ name, holds: evaluator.formula(formula) }));
   let isInitial = true;
   return (state, structure, found, keyOf) => {
     const differences: string[] = [];

@@ -177,6 +177,20 @@ export const CONJUNCTS: readonly Conjunct[] = [
       ),
     ),
   },
+  {
+    name: "WhoGaveUpHoldsNothing",
+    formula: forall(
+      [t],
+      implies(apply("gaveUp", t), not(isAt(t, "idle", "queued", "prepare", "waiting", "holding"))),
+    ),
+  },
+  {
+    name: "SeenIsBeingJudged",
+    formula: forall(
+      [t, n],
+      implies(or(apply("sawDirectory", t), apply("seen", t, n)), isAt(t, "looked", "lookedDoubt", "evict")),
+    ),
+  },
 
   // What is known of the disk.
   {
