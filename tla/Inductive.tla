@@ -156,6 +156,7 @@ THEOREM Spec => []Inv
 
 -----------------------------------------------------------------------------
 (* All states that satisfy Inv, in an order in which TLC can list them: what Inv determines is not guessed. *)
+(* Budgets are full: with less there are fewer steps, and Inv says nothing of them.                         *)
 
 Orders(S) == {q \in [1 .. Cardinality(S) -> S] : Range(q) = S}
 NamesOf(p) == {n \in Names : Owner(n) = p /\ Lives(n)}
@@ -190,11 +191,14 @@ InvStates ==
   /\ gaveUp \in SUBSET {t \in Tasks : pc[t] \notin {"idle", "queued", "prepare", "waiting", "holding"}}
   /\ seen \in [Tasks -> Dirs]
   /\ SeenIsBeingJudged /\ EvictsOnlyTheDead
-  /\ budget \in [crash : 0 .. MaxCrashes, fault : 0 .. MaxFaults, vandal : 0 .. MaxVandals, request : {0}]
+  /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals, request |-> MaxRequests]
   /\ NoNameOfTheFuture
   /\ Inv
 
 \* From any of them.  A process whose incarnations are used up does not start again.
 InductiveNext == Next /\ \A p \in Procs : inc'[p] <= MaxCrashes + 1
 InductiveSpec == InvStates /\ [][InductiveNext]_vars
+
+\* One step: what follows from a state that satisfies Inv is among the first states again.
+OneStep == TLCGet("level") <= 1
 =============================================================================

@@ -81,7 +81,7 @@ describe("a row that is not proved", () => {
   });
 
   it("a text that Z3 cannot read is an error, not an answer", async () => {
-    await expect(solver.ask("(assert (nonsense))")).rejects.toThrow(/Cannot ask Z3: .*nonsense/);
+    await expect(solver.ask("(assert (nonsense))")).rejects.toThrow(/Cannot ask Z3: .*line 1/);
   });
 });
 

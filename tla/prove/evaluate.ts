@@ -84,15 +84,17 @@ export class Evaluator {
       const values = variable === undefined ? [[]] : this.#tuples([variable]);
       return { values, holds: this.#compile(and(...asked), scope) };
     });
-    return (tables, args) =>
-      levels.reduce<readonly Tuple[]>(
-        (envs, { values, holds }) =>
-          envs
-            .flatMap((env) => values.map((value) => [...env, ...value]))
-            // A copy: quantifiers write behind the slots of the scope.
-            .filter((env) => holds(tables, [...env]) === 1),
-        [args],
-      );
+    const search = (tables: Tables, env: Tuple, level: number, found: Tuple[]): Tuple[] => {
+      const here = levels[level];
+      if (here === undefined) found.push(env);
+      for (const value of here?.values ?? []) {
+        const extended = [...env, ...value];
+        // A copy: quantifiers write behind the slots of the scope.
+        if (here?.holds(tables, [...extended]) === 1) search(tables, extended, level + 1, found);
+      }
+      return found;
+    };
+    return (tables, args) => search(tables, args, 0, []);
   }
 
   #elements(sort: Sort): readonly string[] {
