@@ -78,9 +78,12 @@ ContenderHasHome ==
     /\ AtSome(p, InFlight \cup {"verify", "verified", "unverified", "evict", "holding"}) # {} => home[p] # None
     /\ AtSome(p, {"prepare"}) # {} => home[p] = None
 
-WhoGaveUpHoldsNothing == \A t \in gaveUp : pc[t] \notin {"idle", "queued", "prepare", "waiting", "holding"}
+WhoGaveUpHoldsNothing == \A t \in gaveUp : pc[t] \notin {"idle", "queued", "prepare", "evict", "waiting", "holding"}
 
-SeenIsBeingJudged == \A t \in Tasks : seen[t] # Absent => pc[t] \in {"looked", "lookedDoubt", "evict"}
+SeenIsBeingJudged ==
+  \A t \in Tasks :
+    /\ seen[t] # Absent => pc[t] \in {"looked", "lookedDoubt", "evict"}
+    /\ pc[t] = "evict" => NamesAt(seen[t]) # {}
 
 -----------------------------------------------------------------------------
 (* What is known of the disk *)
@@ -188,7 +191,7 @@ InvStates ==
   /\ HomesHoldTheirName /\ LeftIsLeft /\ DebtsGoForward /\ NothingUntracked /\ IdleHomeIsHarmless
   /\ late \in SUBSET Calls
   /\ LateUnlinkIsNobodys
-  /\ gaveUp \in SUBSET {t \in Tasks : pc[t] \notin {"idle", "queued", "prepare", "waiting", "holding"}}
+  /\ gaveUp \in SUBSET {t \in Tasks : pc[t] \notin {"idle", "queued", "prepare", "evict", "waiting", "holding"}}
   /\ seen \in [Tasks -> Dirs]
   /\ SeenIsBeingJudged /\ EvictsOnlyTheDead
   /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals, request |-> MaxRequests]

@@ -181,14 +181,17 @@ export const CONJUNCTS: readonly Conjunct[] = [
     name: "WhoGaveUpHoldsNothing",
     formula: forall(
       [t],
-      implies(apply("gaveUp", t), not(isAt(t, "idle", "queued", "prepare", "waiting", "holding"))),
+      implies(apply("gaveUp", t), not(isAt(t, "idle", "queued", "prepare", "evict", "waiting", "holding"))),
     ),
   },
   {
     name: "SeenIsBeingJudged",
-    formula: forall(
-      [t, n],
-      implies(or(apply("sawDirectory", t), apply("seen", t, n)), isAt(t, "looked", "lookedDoubt", "evict")),
+    formula: and(
+      forall(
+        [t, n],
+        implies(or(apply("sawDirectory", t), apply("seen", t, n)), isAt(t, "looked", "lookedDoubt", "evict")),
+      ),
+      forall([t], implies(isAt(t, "evict"), exists([n], apply("seen", t, n)))),
     ),
   },
 
