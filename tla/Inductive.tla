@@ -9,9 +9,9 @@
 (* processes, tasks, incarnations, names and crashes (npm run prove), and  *)
 (* of spec/guarantees.md, "Why it holds for any number".                   *)
 (*                                                                         *)
-(* TLC checks here that Inv holds in every reachable state (Inv*.cfg), and *)
-(* that it is inductive at small bounds, from every state that satisfies   *)
-(* it, reachable or not (Inductive*.cfg).  With Init = Inv, and one step.  *)
+(* TLC checks that Inv holds in every reachable state (Inv*.cfg), and that *)
+(* it is inductive at small bounds: one step from every state that         *)
+(* satisfies it, reachable or not (Inductive*.cfg).                        *)
 (***************************************************************************)
 EXTENDS MCOwnerDirectory
 
@@ -37,7 +37,8 @@ NeverAtBoth == \A n \in NamesAt(lock) : n \notin DOMAIN homes
 
 \* A process that starts gets an incarnation that no name is of.
 NoNameOfTheFuture ==
-  \A n \in NamesAt(lock) \cup DOMAIN homes \cup {c.name : c \in late} \cup UNION {NamesAt(seen[t]) : t \in Tasks} :
+  \A n \in NamesAt(lock) \cup DOMAIN homes \cup {c.name : c \in late}
+           \cup UNION {NamesAt(seen[t]) : t \in Tasks} :
     n[2] <= inc[Owner(n)]
 
 -----------------------------------------------------------------------------
@@ -78,7 +79,9 @@ ContenderHasHome ==
     /\ AtSome(p, InFlight \cup {"verify", "verified", "unverified", "evict", "holding"}) # {} => home[p] # None
     /\ AtSome(p, {"prepare"}) # {} => home[p] = None
 
-WhoGaveUpHoldsNothing == \A t \in gaveUp : pc[t] \notin {"idle", "queued", "prepare", "evict", "waiting", "holding"}
+\* Where nobody is who gave up: a promise that was rejected gets no lock, and no new call.
+NotGivenUp == {"idle", "queued", "prepare", "evict", "waiting", "holding"}
+WhoGaveUpHoldsNothing == \A t \in gaveUp : pc[t] \notin NotGivenUp
 
 SeenIsBeingJudged ==
   \A t \in Tasks :
@@ -176,7 +179,8 @@ InvStates ==
                                    ELSE CHOOSE t \in AtSome(p, Contending) : TRUE]
   /\ heldLocks = [p \in Procs |-> AtSome(p, {"holding"})]
   /\ HoldersShare
-  /\ queue \in {q \in [Procs -> UNION {Orders(S) : S \in SUBSET Tasks}] : \A p \in Procs : Range(q[p]) = AtSome(p, {"queued"})}
+  /\ queue \in {q \in [Procs -> UNION {Orders(S) : S \in SUBSET Tasks}] :
+                 \A p \in Procs : Range(q[p]) = AtSome(p, {"queued"})}
   /\ home \in [Procs -> Names \cup {None}]
   /\ \A p \in Procs : HomeNames(p) \subseteq NamesOf(p)
   /\ ContenderHasHome
@@ -191,15 +195,16 @@ InvStates ==
   /\ HomesHoldTheirName /\ LeftIsLeft /\ DebtsGoForward /\ NothingUntracked /\ IdleHomeIsHarmless
   /\ late \in SUBSET Calls
   /\ LateUnlinkIsNobodys
-  /\ gaveUp \in SUBSET {t \in Tasks : pc[t] \notin {"idle", "queued", "prepare", "evict", "waiting", "holding"}}
+  /\ gaveUp \in SUBSET {t \in Tasks : pc[t] \notin NotGivenUp}
   /\ seen \in [Tasks -> Dirs]
   /\ SeenIsBeingJudged /\ EvictsOnlyTheDead
   /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals, request |-> MaxRequests]
   /\ NoNameOfTheFuture
   /\ Inv
 
-\* From any of them.  A process whose incarnations are used up does not start again.
-InductiveNext == Next /\ \A p \in Procs : inc'[p] <= MaxCrashes + 1
+\* From any of them.  A process whose incarnations are used up does not start again; whoever cannot go on
+\* because of such a bound stays.
+InductiveNext == (Next /\ \A p \in Procs : inc'[p] <= MaxCrashes + 1) \/ UNCHANGED vars
 InductiveSpec == InvStates /\ [][InductiveNext]_vars
 
 \* One step: what follows from a state that satisfies Inv is among the first states again.

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { ACTIONS } from "../../model/actions.ts";
 import { GUARDS } from "../../model/state.ts";
 import { encodeActions } from "../../tla/prove/actions.ts";
-import { compareWithModel, uncompared } from "../../tla/prove/drift.ts";
+import { compareBeyond, compareWithModel, uncompared } from "../../tla/prove/drift.ts";
 import { apply, exists, not, substitute, variable } from "../../tla/prove/formula.ts";
 import { CONJUNCTS } from "../../tla/prove/invariant.ts";
 import { SCOPES } from "../../tla/prove/scopes.ts";
@@ -28,6 +28,16 @@ describe("the encoding of OwnerDirectory is the model", () => {
     expect(comparison.states).toBeGreaterThan(500);
   });
 
+  it.each([true, false])(
+    "also in states that satisfy the invariant and are never reached (local: %s)",
+    (local) => {
+      const config = { ...vandal, local, namesPerLife: 1, maxFaults: 1, faults: ["drop", "take"] as const };
+      const { states, differences } = compareBeyond(config, local ? 40 : 120);
+      expect(differences).toEqual([]);
+      expect(states).toBeGreaterThan(300);
+    },
+  );
+
   it("knows which actions no scope has a step of", () => {
     const perAction = new Map(ACTIONS.filter((name) => name !== "Restore").map((name) => [name, 1]));
     expect(uncompared([{ states: 1, edges: 1, perAction, differences: [] }])).toEqual(["Restore"]);
@@ -39,10 +49,20 @@ describe("the encoding of OwnerDirectory is the model", () => {
 });
 
 describe("the encoding loses the guards that the model loses", () => {
+  const two = {
+    ...small,
+    tasks: ["a1", "a2"],
+    procOf: { a1: "a", a2: "a" },
+    reentrantTasks: [],
+    maxRequests: 2,
+  };
   for (const guard of GUARDS) {
     it(`${guard}: the encoding without it is the model without it`, () => {
-      const config = { ...small, maxRequests: 2, maxCrashes: 1, local: guard === "LatePutBack" };
-      expect(compareWithModel({ ...config, broken: [guard] }).differences).toEqual([]);
+      const putBack = guard === "LatePutBack";
+      const config = { ...two, local: putBack, maxCrashes: putBack ? 1 : 0, broken: [guard] };
+      const { states, differences } = compareWithModel(config);
+      expect(differences).toEqual([]);
+      expect(states).toBeGreaterThan(100);
     });
   }
 });

@@ -4,12 +4,24 @@
  * action's formula, and no other pair of states does.
  */
 
-import { ACTIONS, type Step, steps } from "../../model/actions.ts";
+import { ACTIONS, CONTENDING, type Step, steps, tasksOf } from "../../model/actions.ts";
 import { explore } from "../../model/explore.ts";
 import { INVARIANTS } from "../../model/properties.ts";
-import { type Config, type State, stateKey } from "../../model/state.ts";
+import {
+  addLate,
+  at,
+  type Config,
+  insert,
+  mapPut,
+  PCS,
+  type Pc,
+  type State,
+  stateKey,
+  type Task,
+} from "../../model/state.ts";
 import { type EncodedAction, encodeActions, encodeInit } from "./actions.ts";
 import { Evaluator } from "./evaluate.ts";
+import { and } from "./formula.ts";
 import { CONJUNCTS, CONSEQUENCES, type Conjunct } from "./invariant.ts";
 import { type Structure, stateKeyOf, structureReader, type Universe, universeOf } from "./structure.ts";
 
@@ -63,6 +75,92 @@ export function compareWithModel(
   const structures = new Set(keys.values()).size;
   if (structures !== states) differences.push(`${states} states, but ${structures} structures`);
   return { states, edges, perAction, differences: differences.slice(0, MOST_DIFFERENCES) };
+}
+
+/**
+ * The proof starts from every state that satisfies the invariant, reached or not, so the encoding must be the model
+ * there too. Every `nth` reachable state is changed here and there; what still satisfies the invariant, and was
+ * not reached, is compared.
+ */
+export function compareBeyond(config: Config, nth: number): Omit<Comparison, "edges" | "perAction"> {
+  const universe = universeOf(config, 1);
+  const read = structureReader(config, universe);
+  const evaluator = new Evaluator(universe);
+  const invariant = evaluator.formula(and(...CONJUNCTS.map(({ formula }) => formula)));
+  const compare = comparer(config, universe, encodeActions(), CONJUNCTS);
+  const reached = new Map<string, State>();
+  explore(config, {
+    invariants: [],
+    stepProperties: [],
+    onState: (state) => reached.set(stateKey(state), state),
+  });
+  const [initial] = reached.values();
+  if (initial !== undefined) compare(initial, read(initial), steps(config, initial), () => "");
+  const differences: string[] = [];
+  const beyond = new Set<string>();
+  for (const [i, state] of [...reached.values()].entries()) {
+    if (i % nth !== 0) continue;
+    for (const changed of neighbours(config, universe.Name, state)) {
+      const key = stateKey(changed);
+      if (reached.has(key) || beyond.has(key)) continue;
+      const structure = read(changed);
+      if (!invariant(structure)) continue;
+      beyond.add(key);
+      const keyOf = (next: State): string => stateKeyOf(read(next).tables);
+      differences.push(...compare(changed, structure, steps(config, changed), keyOf));
+    }
+  }
+  return { states: beyond.size, differences: differences.slice(0, MOST_DIFFERENCES) };
+}
+
+/** One task goes somewhere else, with what the registry says of it; and one more thing is different. */
+function neighbours(c: Config, names: readonly string[], s: State): readonly State[] {
+  return c.tasks.flatMap((t) =>
+    PCS.flatMap((pc) => {
+      const moved = moveTask(c, s, t, pc);
+      const p = at(c.procOf, t);
+      const put = <V>(record: Readonly<Record<string, V>>, value: V): Record<string, V> => ({
+        ...record,
+        [p]: value,
+      });
+      return [
+        moved,
+        { ...moved, lock: null },
+        { ...moved, lock: [] },
+        { ...moved, home: put(moved.home, null) },
+        { ...moved, releasing: put(moved.releasing, null) },
+        { ...moved, owes: put(moved.owes, []) },
+        { ...moved, gaveUp: insert(moved.gaveUp, t) },
+        { ...moved, homes: [] },
+        ...names.flatMap((name): State[] => [
+          { ...moved, lock: [name] },
+          { ...moved, lock: [name], homes: [], home: put(moved.home, name) },
+          { ...moved, home: put(moved.home, name) },
+          { ...moved, home: put(moved.home, name), releasing: put(moved.releasing, { name, aside: false }) },
+          { ...moved, homes: mapPut(moved.homes, name, [name]) },
+          { ...moved, homes: mapPut(moved.homes, name, []) },
+          { ...moved, owes: put(moved.owes, mapPut(at(moved.owes, p), name, "unlinkHome" as const)) },
+          { ...moved, seen: { ...moved.seen, [t]: [name] } },
+          { ...moved, late: addLate(moved.late, [{ op: "take", name }]) },
+          { ...moved, late: addLate(moved.late, [{ op: "unlinkLock", name }]) },
+        ]),
+      ];
+    }),
+  );
+}
+
+function moveTask(c: Config, s: State, t: Task, pc: Pc): State {
+  const pcs = { ...s.pc, [t]: pc };
+  const mine = tasksOf(c, at(c.procOf, t));
+  const p = at(c.procOf, t);
+  const queued = at(s.queue, p).filter((u) => u !== t);
+  return {
+    ...s,
+    pc: pcs,
+    contender: { ...s.contender, [p]: mine.find((u) => CONTENDING.includes(at(pcs, u))) ?? null },
+    heldLocks: { ...s.heldLocks, [p]: mine.filter((u) => at(pcs, u) === "holding") },
+    queue: { ...s.queue, [p]: pc === "queued" ? [...queued, t] : queued },
+  };
 }
 
 /** The finite stock of names is larger than what is used; fewer names make smaller tables. */
