@@ -1,13 +1,14 @@
 /** What has to be shown: one row for each action and each conjunct, and for each consequence. */
 
 import type { Guard } from "../../model/state.ts";
-import { type Case, type EncodedAction, encodeActions, encodeInit, lives } from "./actions.ts";
+import { type Case, type EncodedAction, encodeActions, encodeInit, lives, type Update } from "./actions.ts";
 import {
   and,
   apply,
   type Expr,
   equal,
   exists,
+  freeNames,
   iff,
   mapParts,
   not,
@@ -62,16 +63,24 @@ function keeps(action: EncodedAction, claim: string, formula: Expr, assumesInvar
     .map((one) => ({
       assumesInvariant,
       constants: [...action.params, ...one.chosen],
-      formulas: [one.guard, not(after(formula, one))],
+      formulas: [one.guard, not(after(formula, one.updates))],
       step: { action, one },
     }));
   return { action: action.name, claim, parts };
 }
 
 /** `formula` in the next state: every variable that changes is replaced by what it becomes. */
-export function after(formula: Expr, { updates }: Case): Expr {
+export function after(formula: Expr, updates: readonly Update[]): Expr {
+  // What a variable becomes speaks of the step's constants: no quantifier around it may have their names.
+  if (formula.kind === "forall" || formula.kind === "exists") {
+    const caught = formula.variables.find(({ name }) =>
+      updates.some((update) => freeNames(update.value).has(name)),
+    );
+    if (caught !== undefined)
+      throw new Error(`${caught.name} is a constant of the step and a variable of the claim`);
+  }
   if (formula.kind === "apply") {
-    const args = formula.args.map((arg) => after(arg, { chosen: [], guard: truth(true), updates }));
+    const args = formula.args.map((arg) => after(arg, updates));
     const update = updates.find(({ symbol }) => symbol === formula.symbol);
     if (update === undefined) return apply(formula.symbol, ...args);
     return substitute(
@@ -79,7 +88,7 @@ export function after(formula: Expr, { updates }: Case): Expr {
       new Map(update.args.map(({ name }, i) => [name, args[i] ?? truth(false)])),
     );
   }
-  return mapParts(formula, (part) => after(part, { chosen: [], guard: truth(true), updates }));
+  return mapParts(formula, (part) => after(part, updates));
 }
 
 function mentions(formula: Expr, symbol: StateSymbol): boolean {
@@ -99,7 +108,7 @@ function neverTouchesAnothers(action: EncodedAction): Obligation {
   const parts = action.cases
     .filter(({ updates }) => updates.some(({ symbol }) => symbol === "lock" || symbol === "lockStands"))
     .map((one) => {
-      const differs = (expr: Expr): Expr => not(iff(expr, after(expr, one)));
+      const differs = (expr: Expr): Expr => not(iff(expr, after(expr, one.updates)));
       const changes = or(differs(apply("lockStands")), exists([other], differs(apply("lock", other))));
       return {
         assumesInvariant: true,
