@@ -23,8 +23,8 @@ AtSome(p, pcs) == {t \in TasksOf(p) : pc[t] \in pcs}
 \* Where a contender is while its name, on a local disk, is certainly not at L.
 NotTaken == {"prepare", "take", "refused", "look", "looked", "evict", "waiting"}
 
-\* The way out that only a local disk has.
-PutBackWay == {"check", "putBack", "confirm", "restore", "released", "lost"}
+\* The way out in one turn, which only a local disk has.
+PutBackWay == OnTheWayOut \cap MidTurn
 
 -----------------------------------------------------------------------------
 (* The disk *)

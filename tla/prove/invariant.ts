@@ -3,7 +3,8 @@
  * tla/Inductive.tla and in spec/guarantees.md, "Why it holds for any number".
  */
 
-import { CONTENDING, IN_FLIGHT } from "../../model/actions.ts";
+import { CONTENDING, IN_FLIGHT, MID_TURN } from "../../model/actions.ts";
+import { PCS } from "../../model/state.ts";
 import { isAt, lives, lockIsExactly } from "./actions.ts";
 import {
   and,
@@ -37,20 +38,10 @@ const owesNothing = (proc: Expr, name: Expr): Expr => equal(apply("owes", proc, 
 const owesAt = (...debts: readonly string[]): Expr =>
   or(...debts.map((debt) => equal(apply("owes", p, n), value("Debt", debt))));
 
-const WAY_OUT = [
-  "check",
-  "putBack",
-  "confirm",
-  "restore",
-  "released",
-  "lost",
-  "drop",
-  "dropped",
-  "dropMissed",
-  "dropFailed",
-] as const;
-/** The way out that only a local disk has. */
-const PUT_BACK_WAY = ["check", "putBack", "confirm", "restore", "released", "lost"] as const;
+/** OnTheWayOut of the specification. */
+const WAY_OUT = PCS.filter((pc) => !["idle", "queued", "holding", ...CONTENDING].includes(pc));
+/** In one turn, which only a local disk has. */
+const PUT_BACK_WAY = WAY_OUT.filter((pc) => MID_TURN.includes(pc));
 /** Where a contender is while its name, on a local disk, is certainly not at L. */
 const NOT_TAKEN = ["prepare", "take", "refused", "look", "looked", "evict", "waiting"] as const;
 

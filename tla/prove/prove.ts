@@ -164,6 +164,7 @@ function report(
     "",
     table(["action", "claim", "verdict", "queries", "seconds"], lines),
     "",
+    "0 queries: the action changes nothing that the claim is about.",
     ...problems,
     `${rows.length} rows: ${summary(rows)}; ${compared}`,
   ].join("\n");
