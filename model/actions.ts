@@ -5,6 +5,7 @@
  */
 
 import { match } from "ts-pattern";
+import { type Action as MachineAction, type MachineLabel, stepsOf } from "./machine.ts";
 import {
   addLate,
   at,
@@ -25,6 +26,7 @@ import {
   ownerOf,
   type Pc,
   type Proc,
+  put,
   remove,
   type State,
   type Task,
@@ -60,9 +62,8 @@ export const ACTIONS = [
 export type ActionName = (typeof ACTIONS)[number];
 
 /** An action with its argument: a task, a process, a name (`p.i.k`), or a late call (`op p.i.k`). */
-export interface Label {
+export interface Label extends MachineLabel {
   readonly action: ActionName;
-  readonly arg: string;
 }
 
 /** A labelled step to a successor. */
@@ -71,24 +72,11 @@ export interface Step {
   readonly next: State;
 }
 
-interface Action {
-  readonly name: ActionName;
-  /** The arguments for which the action is worth asking in this state. */
-  readonly args: (c: Config, s: State) => readonly string[];
-  readonly enabled: (c: Config, s: State, arg: string) => boolean;
-  readonly next: (c: Config, s: State, arg: string) => readonly State[];
-}
+type Action = MachineAction<Config, State, ActionName>;
 
 /** Every step that is possible in `s`, in the order of the specification. */
 export function steps(c: Config, s: State): Step[] {
-  const found: Step[] = [];
-  for (const action of TABLE) {
-    for (const arg of action.args(c, s)) {
-      if (!action.enabled(c, s, arg)) continue;
-      for (const next of action.next(c, s, arg)) found.push({ label: { action: action.name, arg }, next });
-    }
-  }
-  return found;
+  return stepsOf(TABLE, c, s);
 }
 
 /** The successors of `s` under one label: empty if it is not enabled. */
@@ -96,11 +84,6 @@ export function successors(c: Config, s: State, label: Label): readonly State[] 
   const action = TABLE.find((candidate) => candidate.name === label.action);
   if (action?.args(c, s).includes(label.arg) !== true || !action.enabled(c, s, label.arg)) return [];
   return action.next(c, s, label.arg);
-}
-
-/** As the specification writes it: `Take(a1)`. */
-export function labelText(label: Label): string {
-  return `${label.action}(${label.arg})`;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -197,10 +180,6 @@ const includes = (dir: Dir, name: Name | null): boolean =>
 const without = (dir: Dir, name: Name): Dir => (dir === null ? null : remove(dir, name));
 
 const isBroken = (c: Config, guard: Guard): boolean => c.broken.includes(guard);
-const put = <V>(record: Readonly<Record<string, V>>, key: string, value: NoInfer<V>): Record<string, V> => ({
-  ...record,
-  [key]: value,
-});
 
 const fails = (c: Config, s: State, kind: FaultKind): boolean =>
   c.faults.includes(kind) && s.budget.fault > 0;

@@ -1,16 +1,15 @@
 /**
- * Breadth-first exploration: every reachable state of a configuration, every labelled edge if asked for,
- * and for a violated property the shortest way there.
+ * Breadth-first exploration of any {@link Machine}: every reachable state of a configuration, every labelled
+ * edge if asked for, and for a violated property the shortest way there.
  */
 
-import { labelText, type Step, steps } from "./actions.ts";
-import { INVARIANTS, type Invariant, STEP_PROPERTIES, type StepProperty } from "./properties.ts";
-import { at, type Config, initialState, type State, stateKey } from "./state.ts";
+import { type Invariant, labelText, type Machine, type MachineStep, type StepProperty } from "./machine.ts";
 
-export interface ExploreOptions {
-  readonly invariants?: readonly Invariant[];
-  readonly stepProperties?: readonly StepProperty[];
-  /** Called for every edge, the states by number (the initial state is 0). */
+export interface ExploreOptions<Config, State, Step> {
+  /** By default all of the machine. */
+  readonly invariants?: readonly Invariant<Config, State>[];
+  readonly stepProperties?: readonly StepProperty<Config, State, Step>[];
+  /** Called for every edge, the states by number (the initial ones come first, from 0). */
   readonly onEdge?: (from: number, step: Step, to: number) => void;
   /** Called for every new state, in breadth-first order. */
   readonly onState?: (state: State, id: number) => void;
@@ -19,7 +18,7 @@ export interface ExploreOptions {
 }
 
 /** A shortest run that ends in the violation. */
-export interface Counterexample {
+export interface Counterexample<State> {
   readonly property: string;
   /** The states of the run, the initial one first. */
   readonly states: readonly State[];
@@ -27,56 +26,82 @@ export interface Counterexample {
   readonly labels: readonly string[];
 }
 
-export interface Exploration {
+export interface Exploration<State> {
   readonly distinct: number;
   /** The number of states on a longest shortest path, as TLC counts the depth. */
   readonly depth: number;
   readonly edges: number;
-  readonly violation: Counterexample | null;
+  readonly violation: Counterexample<State> | null;
   /** A state without successors, if there is one. TLC's deadlock. */
-  readonly deadlock: Counterexample | null;
+  readonly deadlock: Counterexample<State> | null;
 }
 
-/** `Finished` of the specification: counted requests are used up, and AllIdle. Not a deadlock. */
-function isFinished(c: Config, s: State): boolean {
-  const idle = c.tasks.every((t) => at(s.pc, t) === "idle") && s.late.length === 0;
-  const quiet = c.procs.every(
-    (p) => at(s.owes, p).length === 0 && at(s.releasing, p) === null && at(s.contender, p) === null,
-  );
-  return c.maxRequests > 0 && s.budget.request === 0 && idle && quiet;
+/** Explores until everything is seen or a property is violated. */
+export function explore<Config, State, Step extends MachineStep<State>>(
+  machine: Machine<Config, State, Step>,
+  config: Config,
+  options: ExploreOptions<Config, State, Step> = {},
+): Exploration<State> {
+  return new Explorer(machine, config, options).run();
+}
+
+/** A shortest violation of the property with this name, or `Deadlock`; null if there is none. */
+export function findViolation<Config, State, Step extends MachineStep<State>>(
+  machine: Machine<Config, State, Step>,
+  config: Config,
+  name: string,
+): Counterexample<State> | null {
+  const { violation, deadlock } = explore(machine, config, propertiesOf(machine, [name]));
+  return name === "Deadlock" ? deadlock : violation;
+}
+
+/** The machine's properties with these names, as options of {@link explore}, which always looks for deadlocks. */
+export function propertiesOf<Config, State, Step extends MachineStep<State>>(
+  machine: Machine<Config, State, Step>,
+  names: readonly string[],
+): Pick<ExploreOptions<Config, State, Step>, "invariants" | "stepProperties"> {
+  const invariants = machine.invariants.filter(({ name }) => names.includes(name));
+  const stepProperties = machine.stepProperties.filter(({ name }) => names.includes(name));
+  const all = [...machine.invariants, ...machine.stepProperties].map(({ name }) => name);
+  const unknown = names.find((name) => name !== "Deadlock" && !all.includes(name));
+  if (unknown !== undefined) throw new Error(`Cannot check ${unknown}: the model has no such property`);
+  return { invariants, stepProperties };
 }
 
 const PROGRESS_EVERY = 50_000;
 
-/** Explores until everything is seen or a property is violated. */
-export function explore(config: Config, options: ExploreOptions = {}): Exploration {
-  return new Explorer(config, options).run();
-}
-
-class Explorer {
+class Explorer<Config, State, Step extends MachineStep<State>> {
+  private readonly machine: Machine<Config, State, Step>;
   private readonly config: Config;
-  private readonly options: ExploreOptions;
-  private readonly invariants: readonly Invariant[];
-  private readonly stepProperties: readonly StepProperty[];
+  private readonly options: ExploreOptions<Config, State, Step>;
+  private readonly invariants: readonly Invariant<Config, State>[];
+  private readonly stepProperties: readonly StepProperty<Config, State, Step>[];
   private readonly ids = new Map<string, number>();
   private readonly parents: number[] = [];
-  private readonly labels: string[] = [];
   private readonly depths: number[] = [];
   private level: State[] = [];
   private edges = 0;
-  private deadlock: Counterexample | null = null;
+  private deadlock: Counterexample<State> | null = null;
 
-  constructor(config: Config, options: ExploreOptions) {
+  constructor(
+    machine: Machine<Config, State, Step>,
+    config: Config,
+    options: ExploreOptions<Config, State, Step>,
+  ) {
+    this.machine = machine;
     this.config = config;
     this.options = options;
-    this.invariants = options.invariants ?? INVARIANTS;
-    this.stepProperties = options.stepProperties ?? STEP_PROPERTIES;
+    this.invariants = options.invariants ?? machine.invariants;
+    this.stepProperties = options.stepProperties ?? machine.stepProperties;
   }
 
-  run(): Exploration {
-    const initial = initialState(this.config);
-    const broken = this.discover(initial, -1, "");
-    if (broken !== null) return this.result(this.trace(0, broken));
+  run(): Exploration<State> {
+    for (const initial of this.machine.initialStates(this.config)) {
+      const key = this.machine.key(initial);
+      if (this.ids.has(key)) continue;
+      const broken = this.discover(initial, -1, key);
+      if (broken !== null) return this.result(this.trace(this.ids.size - 1, broken));
+    }
     let from = 0;
     while (this.level.length > 0) {
       const level = this.level;
@@ -89,39 +114,36 @@ class Explorer {
     return this.result(null);
   }
 
-  private expand(state: State, from: number): Counterexample | null {
-    const found = steps(this.config, state);
-    const stuck = found.length === 0 && !isFinished(this.config, state);
+  private expand(state: State, from: number): Counterexample<State> | null {
+    const found = this.machine.steps(this.config, state);
+    const stuck = found.length === 0 && !this.machine.isFinished(this.config, state);
     if (stuck && this.deadlock === null) this.deadlock = this.trace(from, "Deadlock");
     for (const step of found) {
       this.edges++;
-      const label = labelText(step.label);
-      const key = stateKey(step.next);
+      const key = this.machine.key(step.next);
       const known = this.ids.get(key);
-      const broken = known === undefined ? this.discover(step.next, from, label, key) : null;
+      const broken = known === undefined ? this.discover(step.next, from, key) : null;
       const to = known ?? this.ids.size - 1;
       this.options.onEdge?.(from, step, to);
       if (broken !== null) return this.trace(to, broken);
       for (const property of this.stepProperties) {
         if (property.holds(this.config, state, step)) continue;
         const { states, labels } = this.trace(from, property.name);
-        return { property: property.name, states: [...states, step.next], labels: [...labels, label] };
+        return {
+          property: property.name,
+          states: [...states, step.next],
+          labels: [...labels, labelText(step.label)],
+        };
       }
     }
     return null;
   }
 
   /** Numbers a new state; the name of an invariant that it violates, or null. */
-  private discover(
-    state: State,
-    parent: number,
-    label: string,
-    key: string = stateKey(state),
-  ): string | null {
+  private discover(state: State, parent: number, key: string): string | null {
     const id = this.ids.size;
     this.ids.set(key, id);
     this.parents.push(parent);
-    this.labels.push(label);
     this.depths.push((this.depths[parent] ?? 0) + 1);
     this.level.push(state);
     this.options.onState?.(state, id);
@@ -129,19 +151,29 @@ class Explorer {
     return this.invariants.find((invariant) => !invariant.holds(this.config, state))?.name ?? null;
   }
 
-  /** The run to state `id`, found again by following its labels from the initial state. */
-  private trace(id: number, property: string): Counterexample {
+  /** The run to state `id`. Only keys are kept, so it is found again, from the initial state on. */
+  private trace(id: number, property: string): Counterexample<State> {
+    const path: number[] = [];
+    for (let at = id; at >= 0; at = this.parents[at] ?? -1) path.unshift(at);
     const keys = [...this.ids.keys()];
+    const [first, ...rest] = path.map((at) => keys[at] ?? "");
     const states: State[] = [];
     const labels: string[] = [];
-    for (let at = id; at >= 0; at = this.parents[at] ?? -1) {
-      states.unshift(JSON.parse(keys[at] ?? "null") as State);
-      if ((this.parents[at] ?? -1) >= 0) labels.unshift(this.labels[at] ?? "");
+    for (const initial of this.machine.initialStates(this.config)) {
+      if (states.length === 0 && this.machine.key(initial) === first) states.push(initial);
+    }
+    for (const key of rest) {
+      const found = states.slice(-1).flatMap((state) => this.machine.steps(this.config, state));
+      const step = found.find(({ next }) => this.machine.key(next) === key);
+      // Not a defect of a specification: a machine that answers differently when it is asked again.
+      if (step === undefined) throw new Error(`Cannot follow the run to ${key}: its steps have changed`);
+      states.push(step.next);
+      labels.push(labelText(step.label));
     }
     return { property, states, labels };
   }
 
-  private result(violation: Counterexample | null): Exploration {
+  private result(violation: Counterexample<State> | null): Exploration<State> {
     const depth = this.depths.reduce((deepest, d) => Math.max(deepest, d), 0);
     return { distinct: this.ids.size, depth, edges: this.edges, violation, deadlock: this.deadlock };
   }

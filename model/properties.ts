@@ -2,21 +2,10 @@
 
 import { CONTENDING, freshName, type Step, tasksOf } from "./actions.ts";
 import { isLockStep } from "./lock.ts";
+import type { Invariant, StepProperty } from "./machine.ts";
 import { at, type Config, lives, mapGet, type Name, ownerOf, type State, type Task } from "./state.ts";
 
-/** Something that holds in every reachable state. */
-export interface Invariant {
-  readonly name: string;
-  readonly holds: (c: Config, s: State) => boolean;
-}
-
-/** Something that holds for every step between reachable states. */
-export interface StepProperty {
-  readonly name: string;
-  readonly holds: (c: Config, s: State, step: Step) => boolean;
-}
-
-export const INVARIANTS: readonly Invariant[] = [
+export const INVARIANTS: readonly Invariant<Config, State>[] = [
   { name: "FreshNamesSuffice", holds: freshNamesSuffice },
   { name: "MutualExclusion", holds: mutualExclusion },
   { name: "HeldIsOnDisk", holds: heldIsOnDisk },
@@ -26,7 +15,7 @@ export const INVARIANTS: readonly Invariant[] = [
   { name: "NothingForgotten", holds: nothingForgotten },
 ];
 
-export const STEP_PROPERTIES: readonly StepProperty[] = [
+export const STEP_PROPERTIES: readonly StepProperty<Config, State, Step>[] = [
   { name: "Refinement", holds: (c, s, step) => isLockStep(c, s, step.next) },
   { name: "NeverTouchesAnothers", holds: neverTouchesAnothers },
   { name: "Fifo", holds: fifo },
@@ -108,17 +97,24 @@ function byOwner(c: Config, s: State, { label: { action, arg } }: Step, name: Na
   return (action === "Drop" || action === "PutBack") && at(c.procOf, arg) === p && at(s.home, p) === name;
 }
 
-/** In a process the lock, or the slot, goes to the head of the queue, or to those who share with it. */
+/**
+ * Whoever leaves the queue for the lock or for the slot is its head, or shares the lock with a group that begins
+ * with the head, or with a contender that was before.
+ */
 function fifo(c: Config, s: State, { next }: Step): boolean {
   return c.procs.every((p) => {
     const before = at(s.queue, p);
     const after = at(next.queue, p);
     const [head] = before;
     if (head === undefined || !next.alive.includes(p) || before.join() === after.join()) return true;
-    if (before.join() === after.slice(0, -1).join() || at(next.pc, head) !== "queued") return true;
-    const left = before.filter((t) => !after.includes(t));
-    const [only] = left;
-    const gaveUp = left.length === 1 && only !== undefined && at(next.pc, only) === "idle";
-    return gaveUp || (left.length > 0 && left.every((t) => c.reentrantTasks.includes(t)));
+    if (before.join() === after.slice(0, -1).join()) return true;
+    const gone = before.filter((t) => !after.includes(t));
+    if (after.join() !== before.filter((t) => !gone.includes(t)).join()) return false;
+    const [first] = gone;
+    if (gone.length === 1 && first !== undefined && (first === head || at(next.pc, first) === "idle"))
+      return true;
+    const group = at(next.heldLocks, p);
+    const shares = gone.every((t) => group.includes(t)) && group.every((t) => c.reentrantTasks.includes(t));
+    return shares && (gone.includes(head) || group.some((t) => !gone.includes(t)));
   });
 }

@@ -237,3 +237,12 @@ export function lives(state: State, name: Name): boolean {
 export function at<V>(record: Readonly<Record<string, V>>, key: string): V {
   return record[key] as V;
 }
+
+/** The record with another value under one key. */
+export function put<V>(
+  record: Readonly<Record<string, V>>,
+  key: string,
+  value: NoInfer<V>,
+): Record<string, V> {
+  return { ...record, [key]: value };
+}

@@ -58,11 +58,11 @@ export function dumpLabel(label: Label): string {
   }
 }
 
-const quote = (text: string): string => `"${text}"`;
-const orNone = <V>(value: V | null, text: (value: V) => string): string =>
+export const quote = (text: string): string => `"${text}"`;
+export const orNone = <V>(value: V | null, text: (value: V) => string): string =>
   value === null ? "None" : text(value);
 
-function nameText(name: Name): string {
+export function nameText(name: Name): string {
   const [proc, incarnation, ordinal] = name.split(".");
   return `<<"${proc}", ${incarnation}, ${ordinal}>>`;
 }
@@ -71,7 +71,7 @@ function dirText(dir: Dir): string {
   return dir === null ? "Absent" : setText(dir.map(nameText));
 }
 
-function setText(items: readonly string[]): string {
+export function setText(items: readonly string[]): string {
   return `{${[...items].sort().join(", ")}}`;
 }
 
@@ -81,7 +81,7 @@ function mapText<V>(map: NameMap<V>, text: (value: V) => string): string {
   return `(${pairs.sort().join(" @@ ")})`;
 }
 
-function record(keys: readonly string[], value: (key: string) => string): string {
+export function record(keys: readonly string[], value: (key: string) => string): string {
   return `[${[...keys]
     .sort()
     .map((key) => `${key} |-> ${value(key)}`)

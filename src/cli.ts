@@ -97,7 +97,7 @@ async function inspect(lockPath: string, owners: Owners): Promise<Inspection> {
   if (!stat.isDirectory()) {
     return { lockPath, state: "foreign", owners: [], note: "not a directory: not a lock of this library" };
   }
-  const names = fs.readdirSync(lockPath).filter((name) => !isKnownJunk(name));
+  const names = namesAt(lockPath).filter((name) => !isKnownJunk(name));
   if (names.length === 0) return { lockPath, state: "free", owners: [], note: "an empty directory" };
   if (!names.every((name) => owners.isOwner(name))) {
     return { lockPath, state: "foreign", owners: [], note: "it holds names that are not owners" };
@@ -121,6 +121,16 @@ async function inspect(lockPath: string, owners: Owners): Promise<Inspection> {
     })),
     note: "",
   };
+}
+
+/** A lock may be given back between two looks. */
+function namesAt(lockPath: string): readonly string[] {
+  try {
+    return fs.readdirSync(lockPath);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 function line({ lockPath, state, owners, note }: Inspection): string {

@@ -93,8 +93,9 @@ function ignoreErrors(action: () => void): void {
   }
 }
 
-function failure(error: unknown): DiskFailure {
-  const failed = error instanceof Error ? error : new Error(String(error));
-  const { code } = failed as NodeJS.ErrnoException;
-  return { ok: false, errno: code ?? failed.message, error: failed };
+/** By its members: in a vm context the errors of node:fs are of another realm. */
+export function failure(error: unknown): DiskFailure {
+  const { code, message } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  const failed = typeof message === "string" ? (error as Error) : new Error(String(error));
+  return { ok: false, errno: typeof code === "string" ? code : failed.message, error: failed };
 }

@@ -15,16 +15,16 @@ export function watchExit(registry: Registry): void {
   watched.add(registry);
   // A1: at a natural end Node.js closes handles before calls that exit hooks made have ended, so that a life socket
   // would refuse too early. process.exit, an uncaught exception and a signal leave that to the kernel.
-  let naturalEnd = false;
-  process.once("beforeExit", () => {
-    naturalEnd = true;
-  });
+  const onNaturalEnd = (): void => {};
+  process.once("beforeExit", onNaturalEnd);
   process.once("exit", () => {
     const busy = new Set<string>();
     for (const entry of registry.entries.values()) {
       if (isIdle(entry)) removeIdleHome(entry);
       else busy.add(dirname(entry.lockPath));
     }
+    // Called, or taken away by somebody: either way it may be a natural end.
+    const naturalEnd = !process.listeners("beforeExit").includes(onNaturalEnd);
     for (const [directory, socket] of registry.lives) {
       if (naturalEnd || !busy.has(directory)) socket.removeFile();
     }

@@ -1,9 +1,10 @@
 /** What users import: acquire, hold, release. The protocol behind it is protocol.ts. */
 
-import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
@@ -14,12 +15,13 @@ import { openLifeSocket } from "./owner/life.ts";
 import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, isExactly, release, request } from "./protocol.ts";
+import { giveUp, isExactly, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   createEntry,
   type Entry,
   isIdle,
+  type Nesting,
   processRegistry,
   type Registry,
   type Services,
@@ -80,8 +82,8 @@ async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
   options.signal?.throwIfAborted();
   refusePlatform(params.sessionFile);
   const path = resolveLockPath(params.sessionFile);
-  refuseNesting(path, options);
   const registry = processRegistry();
+  refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
   const handle = await contendFor(entry, options);
   sweepOnce(path.directory, entry.services.owners);
@@ -109,9 +111,10 @@ export async function withSessionWriteLock<T>(
   params: AcquireSessionWriteLockParams,
   action: (lock: SessionWriteLock) => T | Promise<T>,
 ): Promise<T> {
-  const handle = await acquire(params);
-  const { lock } = handle;
-  const outer: Nesting = { handle, reentrant: params.allowReentrant === true, parent: enclosing() };
+  const { nesting } = processRegistry();
+  const { lock, isReleased } = await acquire(params);
+  const reentrant = params.allowReentrant === true;
+  const outer: Nesting = { lockPath: lock.lockPath, reentrant, isReleased, parent: enclosing(nesting) };
   try {
     return await nesting.run(outer, async () => await action(lock));
   } finally {
@@ -126,24 +129,20 @@ function warn(message: string, code: WarningCode): void {
 // ------------------------------------------------------------------------------------------------
 // Nesting
 
-interface Nesting {
-  readonly handle: Handle;
-  readonly reentrant: boolean;
-  readonly parent: Nesting | undefined;
-}
-
-const nesting: AsyncLocalStorage<Nesting> = new AsyncLocalStorage();
-
 /** The innermost section around this call that has not released: those that have are forgotten. */
-function enclosing(): Nesting | undefined {
+function enclosing(nesting: Registry["nesting"]): Nesting | undefined {
   let outer = nesting.getStore();
-  while (outer?.handle.isReleased() === true) outer = outer.parent;
+  while (outer?.isReleased() === true) outer = outer.parent;
   return outer;
 }
 
-function refuseNesting({ sessionFile, lockPath }: LockPath, { allowReentrant }: AcquireOptions): void {
-  for (let outer = enclosing(); outer !== undefined; outer = outer.parent) {
-    if (outer.handle.lock.lockPath !== lockPath || outer.handle.isReleased()) continue;
+function refuseNesting(
+  { nesting }: Registry,
+  { sessionFile, lockPath }: LockPath,
+  { allowReentrant }: AcquireOptions,
+): void {
+  for (let outer = enclosing(nesting); outer !== undefined; outer = outer.parent) {
+    if (outer.lockPath !== lockPath || outer.isReleased()) continue;
     if (allowReentrant && outer.reentrant) continue;
     throw new SessionWriteLockError(
       `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself`,
@@ -165,8 +164,6 @@ function entryFor(registry: Registry, { lockPath, sessionFile, directory }: Lock
   }
   watchExit(registry);
   const local = isLocalDisk(directory);
-  // Before the first step there, so that the proof is at hand from the first lock on.
-  if (local) openLife(registry, directory);
   const entry = createEntry({ lockPath, sessionFile, local, services: realServices(registry) });
   registry.entries.set(lockPath, entry);
   return entry;
@@ -175,13 +172,14 @@ function entryFor(registry: Registry, { lockPath, sessionFile, directory }: Lock
 let services: Services | undefined;
 
 /** The real world, the same for every lock path of this thread. */
-function realServices({ self }: Registry): Services {
+function realServices(registry: Registry): Services {
   services ??= {
     disk: nodeDisk,
     clock: systemClock,
-    owners: createOwners(self),
+    owners: createOwners(registry.self, (directory) => lifeIn(registry, directory)),
     drive: createDriver(nodeDisk, systemClock),
     warn,
+    quiet: tidy,
   };
   return services;
 }
@@ -207,10 +205,19 @@ function tidy(): void {
   if (entries.size < before) closeIdleLives(registry);
 }
 
-function openLife({ lives, self }: Registry, directory: string): void {
-  if (self.life === "-" || lives.has(directory)) return;
-  const socket = openLifeSocket(directory, self.life);
-  if (socket !== undefined) lives.set(directory, socket);
+/**
+ * The life socket of this process in a directory, made when it is first needed: for the name of a home. Made anew
+ * if the directory was moved away, or restored from a copy.
+ */
+function lifeIn({ lives }: Registry, directory: string): string {
+  const known = lives.get(directory);
+  if (known?.isInPlace() === true) return known.life;
+  // A1: a worker's handles are closed before its last calls have ended, so its socket would prove nothing.
+  const mayHaveOne = isMainThread && process.platform === "linux" && isLocalDisk(directory);
+  const socket = mayHaveOne ? openLifeSocket(directory) : undefined;
+  if (socket === undefined) lives.delete(directory);
+  else lives.set(directory, socket);
+  return socket?.life ?? "-";
 }
 
 /** A directory in which this process has no entry any more needs no life socket. */
@@ -240,7 +247,6 @@ function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
     const leave = (reason: unknown): void => {
       giveUp(entry, attempt);
       settle(() => reject(reason));
-      tidy();
     };
     const onAbort = (): void => leave(options.signal?.reason);
     const attempt: Attempt = {
@@ -249,6 +255,8 @@ function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
       granted: () =>
         context.runInAsyncScope(() => settle(() => resolve(createHandle(entry, attempt, options)))),
       failed: (error) => context.runInAsyncScope(() => settle(() => reject(error))),
+      // The handle puts its own here.
+      lost: () => {},
     };
     const timer = clock.setTimer(options.timeoutMs, () => leave(timeoutError(entry, options, startedAt)));
     options.signal?.addEventListener("abort", onAbort, { once: true });
@@ -312,12 +320,17 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     loss.abort(new SessionWriteLockError(message, { code: "EOVERDUE", sessionFile, lockPath }));
   };
   const overdue = entry.services.clock.setTimer(maxHoldMs, tellOverdue, "background");
+  attempt.lost = (error) => {
+    lost = true;
+    overdue.cancel();
+    loss.abort(error);
+  };
   const isHeld = (): boolean => releasing === undefined && !lost && entry.held.has(attempt);
   const release_ = (): Promise<void> => {
     releasing ??= new Promise<void>((resolve, reject) => {
       overdue.cancel();
       release(entry, attempt, (error) => (error === undefined ? resolve() : reject(error)));
-    }).finally(tidy);
+    });
     // Whoever does not wait for the release must not be killed by its failure: it is tried again anyway.
     releasing.catch(() => {});
     return releasing;
@@ -332,10 +345,7 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
       lockPath,
       cause: look?.cause,
     });
-    if (look?.ours === false) {
-      lost = true;
-      loss.abort(error);
-    }
+    if (look?.ours === false) loseLock(entry, error);
     throw error;
   };
   const lock: SessionWriteLock = {

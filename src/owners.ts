@@ -12,7 +12,8 @@ import type { Home, OwnerPlace, Owners } from "./registry.ts";
 /** How soon a life socket is asked again: so late, at most, is noticed that a process has ended. */
 const ASK_AGAIN_MS = 100;
 
-export function createOwners(self: OwnerScope): Owners {
+/** `lifeIn` names the life socket of this process in a directory, or `-`. */
+export function createOwners(self: OwnerScope, lifeIn: (directory: string) => string = () => "-"): Owners {
   const judge = createJudge(self, createObserver());
   const answers = new Answers();
   /** Those that a life socket can tell more about than the numbers do. */
@@ -28,8 +29,9 @@ export function createOwners(self: OwnerScope): Owners {
   };
   return {
     newHome: (lockPath): Home => {
-      const name = formatOwnerName({ ...self, nonce: newNonce() });
-      return { name, path: join(dirname(lockPath), homeName(basename(lockPath), name)) };
+      const directory = dirname(lockPath);
+      const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce: newNonce() });
+      return { name, path: join(directory, homeName(basename(lockPath), name)) };
     },
     content: () => formatContent(self),
     isOwner: (name) => parseOwnerName(name) !== undefined,
@@ -53,7 +55,7 @@ export function createOwners(self: OwnerScope): Owners {
   };
 }
 
-/** What life sockets said. A refusal is kept for good, since death is for ever; anything else for a moment. */
+/** What life sockets said. A refusal is kept for good: a socket that its owner let go is never opened again. */
 class Answers {
   readonly #answers: Map<string, { readonly answer: LifeAnswer; readonly at: number }> = new Map();
 
@@ -68,6 +70,7 @@ class Answers {
   }
 
   keep(life: string, answer: LifeAnswer): void {
+    if (this.of(life) === "refuses") return;
     this.#answers.delete(life);
     this.#answers.set(life, { answer, at: performance.now() });
     // Whoever was asked about longest ago is asked again, if need be.

@@ -64,17 +64,20 @@ function isDirectory(path: string, given: string): boolean {
   }
 }
 
-/** What src/owner/name.ts makes at most: `.swl-`, a digest, and the owner's name. */
-const LONGEST_HOME_NAME = 186;
+/** What src/owner/name.ts makes at most: an owner's name; before it, for a home, `.swl-` and a digest. */
+const LONGEST_OWNER_NAME = 184;
+const LONGEST_HOME_NAME = 202;
 
 /**
  * The kernel is asked whether it takes these names: limits differ (255 bytes, 255 characters, 143 under
  * eCryptfs). Nobody may see a half-way failure later, when a lock should be released.
  */
 function checkLength(sessionFile: string, lockPath: string): void {
+  const home = join(dirname(lockPath), "x".repeat(LONGEST_HOME_NAME));
+  const owner = "x".repeat(LONGEST_OWNER_NAME);
   try {
-    fs.lstatSync(lockPath, { throwIfNoEntry: false });
-    fs.lstatSync(join(dirname(lockPath), "x".repeat(LONGEST_HOME_NAME)), { throwIfNoEntry: false });
+    for (const path of [lockPath, home, join(home, owner)]) fs.lstatSync(path, { throwIfNoEntry: false });
+    lookInto(lockPath, owner);
   } catch (error) {
     const tooLong = (error as NodeJS.ErrnoException).code === "ENAMETOOLONG";
     const why = tooLong ? "its name is longer than this file system allows" : errnoText(error);
@@ -84,6 +87,15 @@ function checkLength(sessionFile: string, lockPath: string): void {
       lockPath,
       cause: error,
     });
+  }
+}
+
+/** What stands at L may be a file, a link to itself, a directory of somebody else: only the length matters here. */
+function lookInto(lockPath: string, owner: string): void {
+  try {
+    fs.lstatSync(join(lockPath, owner), { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") throw error;
   }
 }
 

@@ -43,7 +43,8 @@ const LONGEST_RETRY_MS = 5_000;
 
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
-  if (entry.held.size > 0 && attempt.reentrant && [...entry.held].every((holder) => holder.reentrant)) {
+  const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
+  if (entry.held.size > 0 && shared && !entry.lost) {
     entry.held.add(attempt);
     attempt.granted();
     return;
@@ -76,6 +77,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
     entry.wait.cancel();
     entry.wait = null;
     leaveHome(entry);
+    entry.services.quiet();
   }
 }
 
@@ -90,7 +92,8 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
     return;
   }
   const [heir] = entry.queue;
-  if (heir !== undefined && entry.services.clock.now() - entry.takenAt < HAND_OVER_MS) {
+  const inTime = entry.services.clock.now() - entry.takenAt < HAND_OVER_MS;
+  if (heir !== undefined && inTime && !entry.lost) {
     entry.held.delete(attempt);
     give(entry, heir);
     settled(undefined);
@@ -193,6 +196,12 @@ function* verify(entry: Entry, patience: Patience): Part<boolean> {
   return false;
 }
 
+/** Extra (A2): a lock that is found to be lost is held by nobody; only giving it back is left. */
+export function loseLock(entry: Entry, error: SessionWriteLockError): void {
+  entry.lost = true;
+  for (const holder of entry.held) holder.lost(error);
+}
+
 /** `Granted`: into HELD_LOCKS. One that gave up meanwhile passes the lock on, or takes it off the disk. */
 function* granted(entry: Entry): Part<void> {
   yield turn("Granted");
@@ -200,6 +209,7 @@ function* granted(entry: Entry): Part<void> {
   entry.contender = null;
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
+  entry.lost = false;
   const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
@@ -222,7 +232,9 @@ function* refused(entry: Entry, patience: Patience, refusal: Refusal): Part<bool
   yield turn("Judge");
   const names = seen.ok ? seen.names : [];
   const { home } = entry;
-  if (home !== null && names.includes(home.name)) return yield* verify(entry, patience);
+  // ENOTDIR: what stands at L is no directory, but a link that the Look followed may lead to our home.
+  const mine = home !== null && names.includes(home.name) && refusal.errno !== "ENOTDIR";
+  if (mine) return yield* verify(entry, patience);
   if (!refusal.clean) {
     giveUpHome(entry);
     const error = cannot(entry, "take the lock", refusal);
@@ -275,9 +287,15 @@ function* freeYetRefused(
   junk: readonly string[],
   refusal: Refusal,
 ): Part<void> {
-  // Extra (spec/protocol.md): known junk goes, by its exact names, when no owner is left.
-  for (const name of junk) entry.services.disk.now(unlink(`${entry.lockPath}/${name}`));
-  entry.obstacle = { kind: "refusal", errno: refusal.errno };
+  // Extra (spec/protocol.md): known junk goes, by its exact names, when no owner is left. Some of it is directories.
+  for (const name of junk) {
+    const path = `${entry.lockPath}/${name}`;
+    if (!entry.services.disk.now(unlink(path)).ok) entry.services.disk.now({ call: "rmdir", path });
+  }
+  entry.obstacle =
+    junk.length > 0
+      ? { kind: "foreign", what: `a directory without an owner that holds ${listed(junk)}` }
+      : { kind: "refusal", errno: refusal.errno };
   if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
 }
 
@@ -344,7 +362,7 @@ function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): 
     if (back === "lost") {
       entry.home = null;
       owe(entry, home);
-      lostOnRelease(entry, "it held something else than our name, and was put back");
+      lostOnRelease(entry, "what came back from it was not exactly our name");
     }
     settled(undefined);
   }
@@ -376,6 +394,7 @@ function endRelease(entry: Entry): void {
   entry.releasing = null;
   const next = entry.queue.shift();
   if (next !== undefined) contendWith(entry, next, aside ? ASIDE_MS : undefined);
+  else entry.services.quiet();
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -415,6 +434,7 @@ function* pay(entry: Entry, debt: Debt): Run {
   yield turn("Retried");
   entry.owes.delete(debt.home.name);
   if (entry.releasing?.name === debt.home.name) endRelease(entry);
+  else entry.services.quiet();
 }
 
 function debtCall(entry: Entry, { step, home }: Debt): DiskCall {
@@ -425,9 +445,10 @@ function debtCall(entry: Entry, { step, home }: Debt): DiskCall {
 function afterRetry(step: DebtStep, reply: DiskReply): DebtStep | "paid" | "again" {
   // An empty directory that stays harms nobody, and the sweep finds it by its name.
   if (reply.ok || step === "rmdirHome") return AFTER[step];
-  // ENOTDIR: a file took the directory's place. ENAMETOOLONG: it was never made. Not there, either way.
-  const gone = ["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(reply.errno);
-  if (!gone) return "again";
+  // ENOTDIR: a file took the directory's place. ENAMETOOLONG: a home whose name is too long was never made.
+  const never = step === "unlinkHome" && reply.errno === "ENAMETOOLONG";
+  const gone = reply.errno === "ENOENT" || reply.errno === "ENOTDIR";
+  if (!gone && !never) return "again";
   return step === "unlinkHome" ? "unlinkLock" : AFTER[step];
 }
 
@@ -448,7 +469,9 @@ function give(entry: Entry, heir: Attempt): void {
 /** The contender leaves the slot; the head of the queue, if any, goes on with the contention. */
 function passSlot(entry: Entry): void {
   entry.contender = entry.queue.shift() ?? null;
-  if (entry.contender === null) leaveHome(entry);
+  if (entry.contender !== null) return;
+  leaveHome(entry);
+  entry.services.quiet();
 }
 
 /**

@@ -4,6 +4,7 @@
  * tla/OwnerDirectory.tla. Changing them is the business of protocol.ts alone.
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
@@ -28,6 +29,8 @@ export interface Attempt {
   granted(): void;
   /** Called once instead, if the disk fails in a way that waiting does not mend. */
   failed(error: SessionWriteLockError): void;
+  /** A holder is told that the lock was lost: somebody changed what stands at L (A2). */
+  lost(error: SessionWriteLockError): void;
 }
 
 export type DebtStep = "unlinkHome" | "unlinkLock" | "rmdirHome";
@@ -66,6 +69,8 @@ export interface Entry {
   takenAt: number;
   /** What stood in the way when we last looked. */
   obstacle: Obstacle | undefined;
+  /** Somebody changed what stands at L while it is held (A2), and we noticed: nobody joins, nothing is handed over. */
+  lost: boolean;
   readonly services: Services;
 }
 
@@ -109,6 +114,8 @@ export interface Services {
   readonly drive: Driver;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
+  /** An entry may have become idle: whoever keeps it may put it away, now. */
+  quiet(): void;
 }
 
 /** The codes of the process warnings (type `SessionWriteLockWarning`). */
@@ -120,8 +127,18 @@ export interface Registry {
   readonly entries: Map<string, Entry>;
   /** By directory: the life sockets of this process (an extra of the protocol). */
   readonly lives: Map<string, LifeSocket>;
+  /** Which sections of `withSessionWriteLock` are around a call, whichever copy of the module it is in. */
+  readonly nesting: AsyncLocalStorage<Nesting>;
   /** Who this thread is, read once: a second reading may give other random values. */
   readonly self: OwnerScope;
+}
+
+/** A section of `withSessionWriteLock`. */
+export interface Nesting {
+  readonly lockPath: string;
+  readonly reentrant: boolean;
+  isReleased(): boolean;
+  readonly parent: Nesting | undefined;
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
@@ -137,6 +154,7 @@ export function processRegistry(): Registry {
     pid: process.pid,
     entries: new Map(),
     lives: new Map(),
+    nesting: new AsyncLocalStorage(),
     self: readOwnerScope(createObserver()),
   };
   const registry = shared[REGISTRY_KEY];
@@ -168,6 +186,7 @@ export function createEntry(params: EntryParams): Entry {
     wait: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,
+    lost: false,
   };
 }
 

@@ -6,8 +6,8 @@
 
 import fs from "node:fs/promises";
 import { join } from "node:path";
-import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
-import { formatOwnerName, parseHomeName } from "./owner/name.ts";
+import { isLifeSocketName, parseLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
+import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
 import { isLocalDisk } from "./paths.ts";
 import type { Owners } from "./registry.ts";
 
@@ -24,19 +24,33 @@ export function sweepOnce(directory: string, owners: Owners): void {
 export async function sweep(directory: string, owners: Owners): Promise<readonly string[]> {
   const removed: string[] = [];
   const local = isLocalDisk(directory);
+  const sockets: string[] = [];
+  /** Whose owner's name is still somewhere here: their sockets may be the only proof. */
+  const needed = new Set<string | undefined>();
   try {
     for await (const { name } of await fs.opendir(directory)) {
       const owner = parseHomeName(name)?.owner;
-      const gone =
-        owner === undefined
-          ? local && isLifeSocketName(name) && (await sweepLifeSocket(directory, name))
-          : await sweepHome(join(directory, name), formatOwnerName(owner), local, owners);
-      if (gone) removed.push(name);
+      if (owner !== undefined) {
+        if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
+        else needed.add(owner.life);
+      } else if (local && isLifeSocketName(name)) sockets.push(name);
+      else if (name.endsWith(".lock"))
+        for (const life of await livesAt(join(directory, name))) needed.add(life);
+    }
+    for (const name of sockets) {
+      const spare = !needed.has(parseLifeSocketName(name));
+      if (spare && (await sweepLifeSocket(directory, name))) removed.push(name);
     }
   } catch {
     // The directory went away, or may not be read: nothing to sweep, and nobody waits for it.
   }
   return removed;
+}
+
+/** Of the owners at a lock path. */
+async function livesAt(lockPath: string): Promise<readonly (string | undefined)[]> {
+  const names = await fs.readdir(lockPath).catch(() => []);
+  return names.map((name) => parseOwnerName(name)?.life);
 }
 
 async function sweepHome(home: string, owner: string, local: boolean, owners: Owners): Promise<boolean> {
@@ -49,11 +63,16 @@ async function sweepHome(home: string, owner: string, local: boolean, owners: Ow
 async function removeHome(home: string, ownerName: string): Promise<boolean> {
   try {
     await fs.unlink(join(home, ownerName)).catch(ignoreMissing);
+    for (const name of (await fs.readdir(home)).filter(isKnownJunk)) await removeJunk(join(home, name));
     await fs.rmdir(home);
     return true;
   } catch {
     return false; // another sweeper was first, or somebody put a thing of his own there
   }
+}
+
+async function removeJunk(path: string): Promise<void> {
+  await fs.unlink(path).catch(() => fs.rmdir(path));
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -14,8 +14,9 @@
 (* call is two actions: its effect on the disk, and the turn of the event  *)
 (* loop that receives its result.  Several synchronous calls of one turn   *)
 (* are one action each; between them other processes run, other tasks of   *)
-(* the same process do not (ThreadFree).  Prepare is one action, although  *)
-(* it makes a directory and a file: nobody else looks there.               *)
+(* the same process do not (ThreadFree).  Two are merged: Prepare makes a  *)
+(* directory and a file, where nobody else looks; a readdir opens and then *)
+(* reads (spec/protocol.md, "What the specification leaves out").          *)
 (*                                                                         *)
 (* Properties: see the end.  How to run: npm run tlc (tla/models.json).    *)
 (* Every guard can be removed by naming it in Broken; each such            *)
@@ -774,16 +775,19 @@ NeverTouchesAnothersStep ==
   \A n \in NamesAt(lock) : Lives(n) /\ lock' # lock => ByOwner(n)
 NeverTouchesAnothers == [][NeverTouchesAnothersStep]_vars
 
-\* In a process the lock goes to those who asked first: who leaves the queue for the lock or for the slot
-\* is its head, or shares with it.
+\* In a process the lock goes to those who asked first: whoever leaves the queue for the lock or for the slot
+\* is its head, or shares the lock with a group that begins with the head, or with a contender that was before.
 FifoStep ==
   \A p \in Procs : queue'[p] # queue[p] /\ queue[p] # << >> /\ p \in alive' =>
+    LET gone == Range(queue[p]) \ Range(queue'[p])
+        group == heldLocks'[p]
+    IN
     \/ \E t \in Tasks : queue'[p] = Append(queue[p], t)
-    \/ pc'[Head(queue[p])] # "queued"
-    \/ \E t \in Range(queue[p]) :
-         /\ pc'[t] = "idle"
-         /\ queue'[p] = SelectSeq(queue[p], LAMBDA u : u # t)
-    \/ LET gone == Range(queue[p]) \ Range(queue'[p]) IN gone # {} /\ gone \subseteq ReentrantTasks
+    \/ /\ queue'[p] = SelectSeq(queue[p], LAMBDA u : u \notin gone)
+       /\ \/ gone = {Head(queue[p])}
+          \/ \E t \in gone : gone = {t} /\ pc'[t] = "idle"
+          \/ /\ gone \subseteq group /\ group \subseteq ReentrantTasks
+             /\ Head(queue[p]) \in gone \/ group \ gone # {}
 Fifo == [][FifoStep]_vars
 
 -----------------------------------------------------------------------------

@@ -20,18 +20,19 @@ export interface OwnerIdentity {
   readonly threadStart: string;
   /** Hash of machine id and host name, or of what the user sets; `m` before it if it is not the name alone (A6). */
   readonly host: string;
+  /** Hash of the boot id; `c` before it if it is that of a container (A1, "the reboot rule"). */
   readonly boot: string;
   /** Inode number of the namespace, unique in one kernel. */
   readonly pidNamespace: string;
   readonly timeNamespace: string;
-  /** Names the life socket of the process; `-` where there can be none. */
+  /** Names the life socket of the process in this directory; `-` where there is none. */
   readonly life: string;
   /** New for each home, so that a name is used once in the world. */
   readonly nonce: string;
 }
 
 /** The part of an identity that a thread reads once and keeps. */
-export type OwnerScope = Omit<OwnerIdentity, "nonce">;
+export type OwnerScope = Omit<OwnerIdentity, "life" | "nonce">;
 
 export interface OwnerScopeOptions {
   /** Stands in for machine id and host name: needed where cloned machines share a directory (A6). */
@@ -46,14 +47,7 @@ export function readOwnerScope(observer: ProcessObserver, options: OwnerScopeOpt
     host: readHost(observer, options.host),
     boot: readBoot(observer),
     ...readNamespaces(observer),
-    life: drawLife(observer),
   };
-}
-
-/** A1: the handles of a worker are closed before its last calls have ended, so its socket would prove nothing. */
-function drawLife({ platform, mainThread }: ProcessObserver): string {
-  const mayHaveSocket = mainThread && (platform === "linux" || platform === "android");
-  return mayHaveSocket ? randomBytes(8).toString("hex") : "-";
 }
 
 /** 96 random bits: a collision needs some 2^48 homes. */
@@ -110,12 +104,15 @@ function readMachineId(observer: ProcessObserver): string | undefined {
   return undefined;
 }
 
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
 function readBoot(observer: ProcessObserver): string {
   // macOS has kern.bootsessionuuid, but only a child process (sysctl) could read it. The host stands in (A1).
   if (hasNoProc(observer)) return "-";
-  const file = observer.readText("/proc/sys/kernel/random/boot_id");
+  const file = observer.readText(BOOT_ID);
   const id = file.kind === "text" ? file.text.trim() : "";
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? digest("boot id", id) : unreadable();
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return unreadable();
+  return `${observer.isMounted(BOOT_ID) ? "c" : ""}${digest("boot id", id)}`;
 }
 
 /**

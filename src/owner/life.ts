@@ -4,16 +4,9 @@
  * a stopped one, and refuses when none has. A named extra of the protocol: no step waits for one to be made.
  */
 
-import {
-  closeSync,
-  constants,
-  lstatSync,
-  openSync,
-  renameSync,
-  type Stats,
-  statSync,
-  unlinkSync,
-} from "node:fs";
+import { AsyncResource } from "node:async_hooks";
+import { createHash, randomBytes } from "node:crypto";
+import { type BigIntStats, closeSync, constants, lstatSync, openSync, renameSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 
@@ -21,45 +14,67 @@ import { join } from "node:path";
 export type LifeAnswer = "accepts" | "refuses" | "silent";
 
 export interface LifeSocket {
-  /** Nobody can ask any more. */
+  /** Stands in the names of the owners in this directory. */
+  readonly life: string;
+  /** Whether its file is still where it was made: directories are moved, and restored from copies. */
+  isInPlace(): boolean;
+  /** Only the file goes: whoever asks from now on learns nothing. Whether it is gone. */
+  removeFile(): boolean;
+  /** Nobody can ask any more. A socket whose file went elsewhere stays open: there it would refuse. */
   close(): void;
-  /** Only the file goes: what asks from now on learns nothing. */
-  removeFile(): void;
 }
 
 /**
- * Opens the life socket of this process in a directory. Synchronous. Undefined where there can be none: on a
- * full or read-only disk, out of descriptors, on a file system without sockets. It does not keep the process
- * alive.
+ * Opens a life socket in a directory. Synchronous. Undefined where there can be none: on a full or read-only
+ * disk, out of descriptors, on a file system without sockets. It does not keep the process alive.
  */
-export function openLifeSocket(directory: string, life: string): LifeSocket | undefined {
+export function openLifeSocket(directory: string): LifeSocket | undefined {
+  return context.runInAsyncScope(open, undefined, directory);
+}
+
+/** Not of whoever asks first: the socket would keep what that caller's AsyncLocalStorage holds. */
+const context = new AsyncResource("SessionWriteLockLife");
+
+function open(directory: string): LifeSocket | undefined {
   const server = createServer((socket) => socket.destroy());
   // Emitted in a later turn; whether it listens is known at once.
   server.on("error", () => {});
   try {
-    const name = lifeSocketName(life, statSync(directory));
+    const random = randomBytes(8).toString("hex");
     // A1: between bind and listen it refuses. So nobody may find it by its name before it listens.
-    const early = `${name}.tmp`;
+    const early = `${FILE_PREFIX}${random}.tmp`;
     withShortPath(directory, early, (path) => listen(server, path));
     if (!server.listening) return undefined;
-    const file = join(directory, name);
-    renameSync(join(directory, early), file);
-    const removeFile = (): void => ignoreErrors(() => unlinkSync(file));
-    return {
-      removeFile,
-      close: () => {
-        removeFile();
-        server.close();
-      },
-    };
+    const inode = look(join(directory, early));
+    const life = `${random}${digestOf(random, inode)}`;
+    renameSync(join(directory, early), join(directory, `${FILE_PREFIX}${life}`));
+    return lifeSocket(server, directory, life);
   } catch {
     ignoreErrors(() => server.close());
     return undefined;
   }
 }
 
+function lifeSocket(server: Server, directory: string, life: string): LifeSocket {
+  const file = join(directory, `${FILE_PREFIX}${life}`);
+  const isInPlace = (): boolean => isOriginal(life, file) !== undefined;
+  const removeFile = (): boolean => {
+    if (!isInPlace()) return false;
+    ignoreErrors(() => unlinkSync(file));
+    return !isInPlace();
+  };
+  return {
+    life,
+    isInPlace,
+    removeFile,
+    close: () => {
+      if (removeFile()) server.close();
+    },
+  };
+}
+
 /**
- * `exclusive`: the worker of a cluster listens itself, or the master would seem to be it. `writableAll`: whoever may
+ * `exclusive`: the worker of a cluster listens itself, or the primary would seem to be it. `writableAll`: whoever may
  * enter the directory may ask; all that can be done with a connection is to be hung up on.
  */
 function listen(server: Server, path: string): void {
@@ -67,29 +82,97 @@ function listen(server: Server, path: string): void {
   server.unref();
 }
 
+// ------------------------------------------------------------------------------------------------
+// Asking
+
 /** Asks the life socket of an owner. `answer` is called once, in a later turn. */
 export function askLifeSocket(directory: string, life: string, answer: (answer: LifeAnswer) => void): void {
+  askSocket(directory, life, (first) => {
+    if (first !== "refuses") return answer(first);
+    // A1: where connecting never works (a sandbox that forbids it, a view of the disk that we do not know)
+    // everything refuses, also a socket that we know to be open.
+    const own = openLifeSocket(directory);
+    if (own === undefined) return answer("silent");
+    askSocket(directory, own.life, (second) => {
+      own.close();
+      answer(second === "accepts" ? "refuses" : "silent");
+    });
+  });
+}
+
+function askSocket(directory: string, life: string, answer: (answer: LifeAnswer) => void): void {
+  const file = join(directory, `${FILE_PREFIX}${life}`);
+  const inode = isOriginal(life, file);
+  if (inode === undefined) {
+    setImmediate(answer, "silent");
+    return;
+  }
   try {
-    askSocket(directory, lifeSocketName(life, statSync(directory)), answer);
+    withShortPath(directory, `${FILE_PREFIX}${life}`, (path) =>
+      connectTo(path, (reply) => {
+        // A1: its process may have closed it, and removed the file first, while we were on our way.
+        const still = reply !== "refuses" || isOriginal(life, file)?.ctimeNs === inode.ctimeNs;
+        answer(still ? reply : "silent");
+      }),
+    );
   } catch {
     setImmediate(answer, "silent");
   }
 }
 
-/** @throws the system's errors. */
-function askSocket(directory: string, name: string, answer: (answer: LifeAnswer) => void): void {
-  // A1: a regular file would refuse too.
-  if (!lstatSync(join(directory, name)).isSocket()) throw new TypeError(`${name} is not a socket`);
-  withShortPath(directory, name, (path) => {
-    const socket = connect({ path });
-    socket.once("connect", () => {
-      answer("accepts");
-      socket.destroy();
-    });
-    socket.once("error", ({ code }: NodeJS.ErrnoException) => {
-      answer(code === "ECONNREFUSED" ? "refuses" : "silent");
-    });
+function connectTo(path: string, answer: (answer: LifeAnswer) => void): void {
+  let answered = false;
+  const settle = (reply: LifeAnswer): void => {
+    if (!answered) answer(reply);
+    answered = true;
+  };
+  const socket = connect({ path });
+  socket.on("connect", () => {
+    settle("accepts");
+    socket.destroy();
   });
+  socket.on("error", ({ code }: NodeJS.ErrnoException) =>
+    settle(code === "ECONNREFUSED" ? "refuses" : "silent"),
+  );
+  // Somebody destroyed it: tools that end a process gracefully go through its sockets.
+  socket.on("close", () => settle("silent"));
+}
+
+// ------------------------------------------------------------------------------------------------
+// Files
+
+const FILE_PREFIX = ".swl-life-";
+const FILE_NAME = /^\.swl-life-([0-9a-f]{16})([0-9a-f]{16}|\.tmp)$/;
+
+/** Whose socket a file name stands for: `undefined` for every other name, and for one that is just being made. */
+export function parseLifeSocketName(name: string): string | undefined {
+  const [, random, rest] = FILE_NAME.exec(name) ?? [];
+  return random === undefined || rest === undefined || rest === ".tmp" ? undefined : `${random}${rest}`;
+}
+
+export function isLifeSocketName(name: string): boolean {
+  return FILE_NAME.test(name);
+}
+
+/**
+ * Is the file the socket that the owner made, seen as the owner saw it? Device and inode number are in its name, as
+ * a digest. A1: a copy of the directory holds a socket too, on which nobody listens; and so it is seen through another
+ * file system, or another mount. While its process lives, the inode is in use and its number is not given again.
+ */
+function isOriginal(life: string, file: string): BigIntStats | undefined {
+  try {
+    const inode = look(file);
+    // A1: a regular file would refuse too.
+    return inode.isSocket() && life.slice(16) === digestOf(life.slice(0, 16), inode) ? inode : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const look = (file: string): BigIntStats => lstatSync(file, { bigint: true });
+
+function digestOf(random: string, { dev, ino }: BigIntStats): string {
+  return createHash("sha256").update(`${random} ${dev} ${ino}`).digest("hex").slice(0, 16);
 }
 
 /** One that was not renamed yet refuses, while its process gets it ready: that takes no minute. */
@@ -97,36 +180,24 @@ const READY_WITHIN_MS = 60_000;
 
 /**
  * Removes a life socket that refuses; whether it did. Its name is unique, so nobody else's is hit; and one of
- * the living that is hit all the same costs a proof, and no safety.
+ * the living that is hit all the same costs a proof, and no safety. So whoever calls sees to it that the socket
+ * is no proof that somebody still needs.
  */
 export async function sweepLifeSocket(directory: string, name: string): Promise<boolean> {
-  const [, life = "", early] = SOCKET_NAME.exec(name) ?? [];
   const file = join(directory, name);
+  const life = parseLifeSocketName(name);
   try {
-    const known = lifeSocketName(life, statSync(directory)) === name.replace(/\.tmp$/, "");
-    const fresh = early !== undefined && Date.now() - lstatSync(file).ctimeMs < READY_WITHIN_MS;
-    if (!known || fresh) return false;
-    const answer = await new Promise<LifeAnswer>((resolve) => askSocket(directory, name, resolve));
-    if (answer !== "refuses") return false;
+    if (life === undefined) {
+      if (Date.now() - Number(look(file).ctimeMs) < READY_WITHIN_MS) return false;
+    } else {
+      const answer = await new Promise<LifeAnswer>((resolve) => askLifeSocket(directory, life, resolve));
+      if (answer !== "refuses") return false;
+    }
     unlinkSync(file);
     return true;
   } catch {
     return false; // another sweeper was first
   }
-}
-
-/**
- * A1: `st_dev` tells the mounts of one kernel apart. Seen through another file system the same file is another
- * inode, on which nobody listens; its name is not found there.
- */
-function lifeSocketName(life: string, { dev }: Pick<Stats, "dev">): string {
-  return `.swl-life-${life}-${dev.toString(16)}`;
-}
-
-const SOCKET_NAME = /^\.swl-life-([0-9a-f]{16})-[0-9a-f]{1,16}(\.tmp)?$/;
-
-export function isLifeSocketName(name: string): boolean {
-  return SOCKET_NAME.test(name);
 }
 
 /** What `sun_path` takes, its null byte aside. Older versions of libuv cut the rest off without a word. */

@@ -60,23 +60,23 @@ const VERSION = "own1";
 const NUMBER = "[1-9][0-9]{0,9}";
 const START = "-|[1-9][0-9]{0,12}";
 // `r`: could not be read, random (A1). Inode numbers are 32 bits wide today, and have 10 digits.
-const HASH = "-|r?[0-9a-f]{16}";
-// `m`: more than a host name is in it (A6).
+// `m`: more than a host name is in it (A6). `c`: a container's own.
 const HOST = "-|[mr]?[0-9a-f]{16}";
+const BOOT = "-|[cr]?[0-9a-f]{16}";
 const INODE = "-|[1-9][0-9]{0,15}|r[0-9a-f]{16}";
 
 // In the order of the name. Lower case only, since file systems may ignore case, and no `_`, which separates.
-// The longest name has 168 characters, so that a home's (186) fits into the 255 bytes of a directory entry.
+// The longest name has 184 characters, so that a home's (202) fits into the 255 bytes of a directory entry.
 const SHAPES: Readonly<Record<keyof OwnerIdentity, string>> = {
   pid: NUMBER,
   tid: `-|${NUMBER}`,
   processStart: START,
   threadStart: START,
   host: HOST,
-  boot: HASH,
+  boot: BOOT,
   pidNamespace: INODE,
   timeNamespace: INODE,
-  life: "-|[0-9a-f]{16}",
+  life: "-|[0-9a-f]{32}",
   nonce: "[0-9a-f]{24}",
 };
 

@@ -1,6 +1,5 @@
 import { closeSync, lstatSync, openSync, readlinkSync, readSync } from "node:fs";
 import { hostname, uptime } from "node:os";
-import { isMainThread } from "node:worker_threads";
 import type { OwnerIdentity, OwnerScope } from "./identity.ts";
 import type { LifeAnswer } from "./life.ts";
 import { parseOwnerName } from "./name.ts";
@@ -17,8 +16,6 @@ export type TextReading =
 export interface SystemCalls {
   readonly platform: string;
   readonly pid: number;
-  /** Not a worker thread. */
-  readonly mainThread: boolean;
   hostName(): string;
   /** `kill(pid, 0)`. */
   probe(pid: number): ProbeResult;
@@ -27,8 +24,10 @@ export interface SystemCalls {
   readLink(path: string): TextReading;
   /** When a file was last changed, its attributes too, in ms since 1970; undefined if that cannot be read. */
   lastChange(path: string): number | undefined;
-  /** When this kernel booted, by the present clock, in ms since 1970. */
-  bootTime(): number;
+  /** When this kernel booted, by the present clock, in ms since 1970; undefined if uptime is not the kernel's. */
+  bootTime(): number | undefined;
+  /** Whether something is mounted on this file of /proc. */
+  isMounted(path: string): boolean;
 }
 
 /** What is learnt about processes from them. */
@@ -44,11 +43,22 @@ export interface ProcessObserver extends SystemCalls {
 /** The observer of the real system, or of one that is given. */
 export function createObserver(calls: SystemCalls = nodeCalls): ProcessObserver {
   return {
-    ...calls,
+    platform: calls.platform,
+    get pid() {
+      return calls.pid;
+    },
+    hostName: calls.hostName,
+    probe: calls.probe,
+    readText: calls.readText,
+    readLink: calls.readLink,
+    lastChange: calls.lastChange,
+    bootTime: calls.bootTime,
+    isMounted: calls.isMounted,
     observe: (owner) => observe(calls, owner),
     isOlderThanBoot: (path) => {
       const changedAt = calls.lastChange(path);
-      return changedAt !== undefined && changedAt < calls.bootTime() - BOOT_MARGIN_MS;
+      const bootedAt = calls.bootTime();
+      return changedAt !== undefined && bootedAt !== undefined && changedAt < bootedAt - BOOT_MARGIN_MS;
     },
     procIsOurs: () => procIsOurs(calls),
   };
@@ -133,8 +143,10 @@ function parseStat(text: string): ProcessStat | undefined {
 
 const nodeCalls: SystemCalls = {
   platform: process.platform,
-  pid: process.pid,
-  mainThread: isMainThread,
+  // Asked each time: a startup snapshot is made by another process.
+  get pid() {
+    return process.pid;
+  },
   hostName: () => hostname(),
   probe: (pid) => {
     try {
@@ -156,7 +168,19 @@ const nodeCalls: SystemCalls = {
       return undefined;
     }
   },
-  bootTime: () => Date.now() - uptime() * 1000,
+  bootTime: () => {
+    // The monotonic clock stands still while the machine sleeps, and is not virtualised: an uptime that is less is
+    // that of a container (lxcfs).
+    const virtual = uptime() < Number(process.hrtime.bigint()) / 1e9 - 1;
+    return virtual ? undefined : Date.now() - uptime() * 1000;
+  },
+  isMounted: (path) => {
+    try {
+      return lstatSync(path).dev !== lstatSync("/proc").dev;
+    } catch {
+      return true;
+    }
+  },
 };
 
 function attempt(read: () => string): TextReading {

@@ -75,9 +75,14 @@ const INITIAL_TIME_NAMESPACES: readonly string[] = ["4026531834", "-"];
 
 /** A6, "the reboot rule": all of its conditions, none of which would do alone. */
 function isOfAnEarlierBoot(self: OwnerScope, owner: OwnerIdentity, { fileBeforeBoot }: Observation): boolean {
-  const anotherBoot = isRead(self.boot) && isRead(owner.boot) && self.boot !== owner.boot;
+  const anotherBoot = isOfAKernel(self.boot) && isOfAKernel(owner.boot) && self.boot !== owner.boot;
   const sameMachine = self.host.startsWith("m") && self.host === owner.host;
   return anotherBoot && sameMachine && fileBeforeBoot && INITIAL_TIME_NAMESPACES.includes(self.timeNamespace);
+}
+
+/** Not a boot id that a container was given: one kernel runs many of those, and sandboxes in them see its own. */
+function isOfAKernel(boot: string): boolean {
+  return isRead(boot) && !boot.startsWith("c");
 }
 
 /** Not "there is none", and not the random value that stands for "could not be read". */
@@ -138,11 +143,11 @@ function judgeStat(
   return judgeThread(owner, seen);
 }
 
-/** In this very thread there is one registry for each realm: those of others are owners like any other. */
+/** One registry for each realm of this thread, one entry for each path: the others are owners like any other. */
 function runsSince(self: OwnerScope, owner: OwnerIdentity): string {
   const ourselves = owner.pid === self.pid && owner.tid === self.tid;
   if (!ourselves) return `pid ${owner.pid} runs since the owner started`;
-  return `this very thread of pid ${owner.pid} has it, in another realm (a vm context, as of a test runner)`;
+  return `this very thread of pid ${owner.pid} has it, by another path (a bind mount) or in another realm (vm context)`;
 }
 
 /** The owner is a worker thread, and `seen.before` shows the process that the owner recorded. */

@@ -12,6 +12,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { acquireSessionWriteLock } from "session-write-lock";
+import { openWitness } from "../support/witness.mjs";
 
 /** @type {{ directory: string, writer: string, withoutLock: boolean }} */
 const { directory, writer, withoutLock } = JSON.parse(process.argv[2] ?? "");
@@ -23,13 +24,10 @@ const PIECE_BYTES = 1024;
 const PAUSE_INSIDE_MS = 1;
 /** Longer than any queue of the demo: a wait that ends here is a finding, and the demo reports it. */
 const TIMEOUT_MS = 30_000;
-/** The counter is written in place with one call: a kill leaves the old number or the new one. */
-const COUNTER_DIGITS = 12;
 
 const sessionFile = join(directory, "session.jsonl");
-const markerFile = join(directory, "marker");
 const session = fs.openSync(sessionFile, "a+");
-const counterFile = fs.openSync(join(directory, "counter"), fs.constants.O_RDWR | fs.constants.O_CREAT);
+const witness = openWitness(directory, writer);
 const logFile = fs.openSync(join(directory, "writers", `${writer}.log`), "a");
 
 let stopping = false;
@@ -57,13 +55,15 @@ if (process.connected) process.disconnect();
 async function criticalSection(seq) {
   const begin = now();
   log({ event: "enter", seq, at: begin });
-  putMarker(seq);
-  const counter = readCounter();
+  // Whose marker was in the way is only written down: the demo knows whom it killed, and when.
+  const tell = (/** @type {string} */ found) => log({ event: "marker", seq, at: now(), found });
+  witness.putMarker(tell);
+  const counter = witness.readCounter();
   endTornLine();
   await appendLine(seq, begin);
-  writeCounter(counter + 1);
+  witness.writeCounter(counter + 1);
   log({ event: "ack", seq, at: now(), counter: counter + 1 });
-  removeMarker(seq);
+  witness.removeMarker(tell);
   log({ event: "leave", seq, at: now() });
 }
 
@@ -94,52 +94,6 @@ function endTornLine() {
   const last = Buffer.alloc(1);
   fs.readSync(session, last, 0, 1, size - 1);
   if (last.toString() !== "\n") append("\n");
-}
-
-/**
- * O_EXCL is the witness. Whose marker was in the way is only written down here: the demo knows whom it
- * killed, and when.
- *
- * @param {number} seq
- */
-function putMarker(seq) {
-  for (;;) {
-    try {
-      fs.writeFileSync(markerFile, writer, { flag: "wx" });
-      return;
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") throw error;
-      log({ event: "marker", seq, at: now(), found: readMarker() });
-      fs.rmSync(markerFile, { force: true });
-    }
-  }
-}
-
-/** @param {number} seq */
-function removeMarker(seq) {
-  const found = readMarker();
-  if (found !== writer) log({ event: "marker", seq, at: now(), found });
-  fs.rmSync(markerFile, { force: true });
-}
-
-/** @returns {string} whose marker it is; empty if nobody's. */
-function readMarker() {
-  try {
-    return fs.readFileSync(markerFile, "utf8");
-  } catch {
-    return "";
-  }
-}
-
-function readCounter() {
-  const digits = Buffer.alloc(COUNTER_DIGITS);
-  const length = fs.readSync(counterFile, digits, 0, COUNTER_DIGITS, 0);
-  return length === 0 ? 0 : Number(digits.toString("utf8", 0, length));
-}
-
-/** @param {number} value */
-function writeCounter(value) {
-  fs.writeSync(counterFile, String(value).padStart(COUNTER_DIGITS, "0"), 0);
 }
 
 /** @param {Record<string, unknown>} record */

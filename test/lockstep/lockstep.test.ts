@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import * as protocol from "../../src/protocol.ts";
-import { lockstepProperty } from "./programs.ts";
+import { lockstepProperty, MAX_COMMANDS } from "./programs.ts";
 import { SCOPES } from "./scopes.ts";
 
 // A fixed seed in the gate, so that a red run is red for everybody; SWL_SEED=random (or a number) to explore.
@@ -18,7 +18,7 @@ describe("lockstep: every step of the real lock on a real directory is a step of
   for (const [name, config] of Object.entries(SCOPES)) {
     it(`${name} (${runs} programs, seed ${seed})`, async () => {
       let comparisons = 0;
-      const property = lockstepProperty(config, protocol, 60, (world) => {
+      const property = lockstepProperty(config, protocol, MAX_COMMANDS, (world) => {
         comparisons += world.comparisons;
       });
       const started = performance.now();

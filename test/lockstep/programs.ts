@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type Config, lives } from "../../model/state.ts";
+import { SCOPES } from "./scopes.ts";
 import { Divergence, type Option, type Protocol, World } from "./world.ts";
 
 /** What the commands' `check` sees: what the model allows now. */
@@ -139,6 +140,11 @@ export function lockstepProperty(
   );
 }
 
+const NO_REST = "it does not come to rest";
+
+/** How many commands a random program has at most: with a seed, it says which programs there are. */
+export const MAX_COMMANDS = 60;
+
 /** Far more than any drain needs; a livelock is found by it. */
 const MOST_DRAIN_STEPS = 5_000;
 
@@ -162,13 +168,14 @@ export function drain(world: World): void {
   const busy = config.tasks.filter((task) => state.pc[task] !== "idle");
   const owing = config.procs.filter((proc) => (state.owes[proc]?.length ?? 0) > 0);
   const left = (state.lock ?? []).filter((name) => lives(state, name));
-  if (busy.length + owing.length + left.length === 0) return;
+  const unsettled = world.unsettled();
+  if (busy.length + owing.length + left.length + unsettled.length === 0) return;
   throw new Divergence(
-    `it does not come to rest: ${JSON.stringify({ busy, owing, left, state })}\nafter: ${world.trace.join("; ")}`,
+    `${NO_REST}: ${JSON.stringify({ busy, owing, left, unsettled, state })}\nafter: ${world.trace.join("; ")}`,
   );
 }
 
-/** Runs `action` with a world on a fresh directory, which is removed afterwards. */
+/** Runs `action` with a world on a fresh directory, which is removed afterwards. A divergence says how to replay it. */
 export async function withWorld<T>(
   config: Config,
   protocol: Protocol,
@@ -177,13 +184,25 @@ export async function withWorld<T>(
   const directory = fs.mkdtempSync(join(scratch(), "swl-lockstep-"));
   try {
     return await action(new World(config, directory, protocol));
+  } catch (error) {
+    if (error instanceof Divergence) error.message += `\n${replayCommand(config, error)}`;
+    throw error;
   } finally {
     fs.rmSync(directory, { recursive: true, force: true });
   }
 }
 
+function replayCommand(config: Config, { message }: Divergence): string {
+  const scope = Object.entries(SCOPES).find(([, candidate]) => candidate === config)?.[0];
+  const [, steps = ""] = /^after: (.*)$/m.exec(message) ?? [];
+  const drain = message.startsWith(NO_REST) ? " --drain" : "";
+  return scope === undefined
+    ? "its scope is not one of test/lockstep/scopes.ts"
+    : `Replay: npm run lockstep -- --scope "${scope}" --steps "${steps}"${drain}`;
+}
+
 /** A real file system; tmpfs where there is one, since lockstep is about steps and not about a disk's speed. */
-function scratch(): string {
+export function scratch(): string {
   return process.env["SWL_LOCKSTEP_DIR"] ?? (fs.existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
 }
 

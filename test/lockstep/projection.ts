@@ -53,8 +53,8 @@ export function project(world: World): State {
 }
 
 /** Variable by variable, what differs. */
-export function differences(expected: State, real: State): string {
-  const keys = Object.keys(expected) as (keyof State)[];
+export function differences<S extends object>(expected: S, real: S): string {
+  const keys = Object.keys(expected) as (keyof S & string)[];
   return keys
     .filter((key) => JSON.stringify(expected[key]) !== JSON.stringify(real[key]))
     .map((key) => `${key}: model ${JSON.stringify(expected[key])}, real ${JSON.stringify(real[key])}`)

@@ -2,16 +2,17 @@
  * `npm run lockstep`: random lockstep with a seed, or one exact schedule.
  *
  *   npm run lockstep -- --scope "three processes, three tasks, PutBack" --seed 42 --runs 5000
- *   npm run lockstep -- --scope "..." --steps "Request(a1); Prepare(a1); Take(a1)"
+ *   npm run lockstep -- --scope "..." --steps "Request(a1); Prepare(a1); Take(a1)" --drain
  */
 
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import * as protocol from "../../src/protocol.ts";
-import { lockstepProperty, replay, withWorld } from "./programs.ts";
+import { drain, lockstepProperty, MAX_COMMANDS, replay, withWorld } from "./programs.ts";
 import { SCOPES } from "./scopes.ts";
 
-const usage = `Usage: npm run lockstep -- [--scope NAME] [--seed N] [--runs N] [--steps "STEP; STEP; ..."]
+const usage = `Usage: npm run lockstep -- [--scope NAME] [--seed N] [--runs N] [--steps "STEP; STEP; ..." [--drain]]
+  --drain  afterwards everything comes to its end: nobody may wait, and nothing may be owed
 Scopes:
 ${Object.keys(SCOPES)
   .map((name) => `  ${name}`)
@@ -24,6 +25,7 @@ async function main(): Promise<number> {
       seed: { type: "string" },
       runs: { type: "string" },
       steps: { type: "string" },
+      drain: { type: "boolean", default: false },
       help: { type: "boolean" },
     },
   });
@@ -42,18 +44,19 @@ async function main(): Promise<number> {
     console.error(usage);
     return 2;
   }
-  if (values.steps !== undefined) return replaySteps(names[0] ?? "", values.steps);
+  if (values.steps !== undefined) return replaySteps(names[0] ?? "", values.steps, values.drain);
   for (const name of names) if (!(await random(name, seed, runs))) return 1;
   return 0;
 }
 
-async function replaySteps(name: string, text: string): Promise<number> {
+async function replaySteps(name: string, text: string, drains: boolean): Promise<number> {
   const config = SCOPES[name];
   if (config === undefined) return 2;
   const steps = text.split(";").map((step) => step.trim());
   return withWorld(config, protocol, (world) => {
     try {
       replay(world, steps);
+      if (drains) drain(world);
     } catch (error) {
       console.error((error as Error).message);
       return 1;
@@ -69,7 +72,7 @@ async function random(name: string, seed: number, runs: number): Promise<boolean
   const config = SCOPES[name];
   if (config === undefined) return false;
   let comparisons = 0;
-  const property = lockstepProperty(config, protocol, 120, (world) => {
+  const property = lockstepProperty(config, protocol, MAX_COMMANDS, (world) => {
     comparisons += world.comparisons;
     if (process.stdout.isTTY) process.stdout.write(`\r${name}: ${comparisons} steps`);
   });
@@ -84,9 +87,6 @@ async function random(name: string, seed: number, runs: number): Promise<boolean
   const message =
     details.errorInstance instanceof Error ? details.errorInstance.message : String(details.errorInstance);
   console.error(message);
-  console.error(
-    `Replay: npm run lockstep -- --scope "${name}" --steps "${message.split("after: ")[1] ?? ""}"`,
-  );
   return false;
 }
 

@@ -15,7 +15,8 @@ const PROC_OF: Readonly<Record<string, string>> = {
   c3: "c",
 };
 
-function scope(tasks: readonly string[], rest: Partial<Config>): Config {
+/** All of it that is not said: nobody shares, every task may give up, and crashes are all that happens. */
+export function scope(tasks: readonly string[], rest: Partial<Config>): Config {
   const procs = [...new Set(tasks.map((task) => PROC_OF[task] ?? ""))].sort();
   return {
     procs,

@@ -12,7 +12,15 @@
 
 import fs from "node:fs";
 import { join } from "node:path";
-import { type ActionName, freshName, type Label, labelText, successors } from "../../model/actions.ts";
+import {
+  type ActionName,
+  freshName,
+  type Label,
+  type Step as ModelStep,
+  successors,
+} from "../../model/actions.ts";
+import { labelText } from "../../model/machine.ts";
+import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
 import {
   at,
   type Config,
@@ -67,6 +75,15 @@ export interface LateWorldCall {
   readonly call: DiskCall;
 }
 
+/** A caller of acquire and release: the promises that it was given. */
+export interface Client {
+  readonly task: Task;
+  readonly proc: Proc;
+  /** How the promise of its acquire settled. */
+  told: "nothing" | "granted" | "failed" | "gave up";
+  release: "not asked" | "asked" | "settled";
+}
+
 /** Something that can happen now. */
 export interface Option {
   /** As in a trace: `Take(a1)`, `Take(a1) fails, later`, `Release(a1) to disk`. Unique among the options. */
@@ -93,6 +110,10 @@ export class World {
   readonly lockPath: string;
   readonly processes: Map<Proc, Process> = new Map();
   readonly attempts: Map<Task, Attempt> = new Map();
+  /** The process warnings of the present step. */
+  private readonly warnings: string[] = [];
+  /** What the callers of living processes were told, so far. */
+  readonly clients: Map<Attempt, Client> = new Map();
   /** Real owner's name -> the model's. */
   readonly names: Map<string, Name> = new Map();
   late: LateWorldCall[] = [];
@@ -179,7 +200,8 @@ export class World {
           judge: (name) => this.judge(name),
         },
         drive: (run) => this.drive(proc, run),
-        warn: () => {},
+        warn: (message) => this.warnings.push(message),
+        quiet: () => {},
       },
     });
   }
@@ -353,21 +375,38 @@ export class World {
   }
 
   private request(task: Task): void {
+    const client: Client = {
+      task,
+      proc: at(this.config.procOf, task),
+      told: "nothing",
+      release: "not asked",
+    };
+    const tell = (what: "granted" | "failed"): void => {
+      if (client.told !== "nothing")
+        throw this.divergence(`${task} is told "${what}" after "${client.told}"`);
+      client.told = what;
+    };
     const attempt: Attempt = {
       reentrant: this.config.reentrantTasks.includes(task),
       gaveUp: false,
-      granted: () => {},
-      failed: () => {},
+      granted: () => tell("granted"),
+      failed: () => tell("failed"),
+      lost: () => {
+        throw this.divergence(`${task} is told that the lock was lost`);
+      },
     };
     this.attempts.set(task, attempt);
+    this.clients.set(attempt, client);
     this.protocol.request(this.process(at(this.config.procOf, task)).entry, attempt);
     this.compare({ action: "Request", arg: task });
   }
 
   private giveUp(task: Task): void {
     const attempt = this.attempts.get(task);
-    if (attempt !== undefined)
+    if (attempt !== undefined) {
+      this.clientOf(attempt).told = "gave up";
       this.protocol.giveUp(this.process(at(this.config.procOf, task)).entry, attempt);
+    }
     this.compare({ action: "GiveUp", arg: task });
   }
 
@@ -377,7 +416,14 @@ export class World {
     // The hand-over clock: still in time, or not any more.
     this.now = handsOver ? entry.takenAt : entry.takenAt + 1e6;
     this.releasing = task;
-    if (attempt !== undefined) this.protocol.release(entry, attempt, () => {});
+    if (attempt !== undefined) {
+      const client = this.clientOf(attempt);
+      client.release = "asked";
+      this.protocol.release(entry, attempt, () => {
+        if (client.release !== "asked") throw this.divergence(`the release of ${task} is settled twice`);
+        client.release = "settled";
+      });
+    }
     this.releasing = undefined;
     this.compare({ action: "Release", arg: task });
   }
@@ -438,6 +484,9 @@ export class World {
     process.pending = [];
     for (const task of this.config.tasks) {
       if (at(this.config.procOf, task) === process.proc) this.attempts.delete(task);
+    }
+    for (const [attempt, client] of this.clients) {
+      if (client.proc === process.proc) this.clients.delete(attempt);
     }
     process.entry = this.createEntry(process.proc);
     this.spent.crash++;
@@ -589,25 +638,79 @@ export class World {
     if (match !== undefined) {
       const [from, to] = [this.state.pc[label.arg], match.pc[label.arg]];
       this.driven.add(from === undefined ? label.action : `${label.action} ${from} -> ${to}`);
+      const before = this.state;
       this.state = match;
+      this.checkProperties(before, { label, next: match });
+      this.checkClients();
+      this.checkWarnings(label.action === "Released" && from === "lost");
       return;
     }
     const why =
       candidates.length === 0
         ? "the model has no such step here"
         : candidates.map((candidate) => differences(candidate, real)).join("\n or ");
-    throw new Divergence(`${labelText(label)} is not a step of the model: ${why}\n${this.story()}`);
+    throw this.divergence(`${labelText(label)} is not a step of the model: ${why}`);
+  }
+
+  /** The scopes here are larger than those that TLC and the explorer exhaust. */
+  private checkProperties(before: State, step: ModelStep): void {
+    const { config } = this;
+    const broken =
+      INVARIANTS.find((invariant) => !invariant.holds(config, step.next)) ??
+      STEP_PROPERTIES.find((property) => !property.holds(config, before, step));
+    if (broken !== undefined) throw this.divergence(`${broken.name} is violated by ${labelText(step.label)}`);
+  }
+
+  /** What a client was told is what the registry says: a holder knows it, and who waits is waiting. */
+  private checkClients(): void {
+    for (const [attempt, { task, proc, told, release }] of this.clients) {
+      const { entry } = this.process(proc);
+      const holds = entry.held.has(attempt);
+      const waits = entry.contender === attempt || entry.queue.includes(attempt);
+      if (holds !== (told === "granted" && release === "not asked")) {
+        throw this.divergence(`${task} was told "${told}", release ${release}, and holds: ${holds}`);
+      }
+      if (told === "nothing" && !waits) throw this.divergence(`${task} was told nothing, and does not wait`);
+      if (told === "failed" && waits) throw this.divergence(`${task} was told "failed", and waits`);
+    }
+  }
+
+  /** A loss is said, once; and nothing else is, since nobody here changes what stands at L (A2). */
+  private checkWarnings(lost: boolean): void {
+    const warnings = this.warnings.splice(0);
+    if (warnings.length === (lost ? 1 : 0)) return;
+    throw this.divergence(
+      `it warns of ${JSON.stringify(warnings)}, and the lock was ${lost ? "" : "not "}lost`,
+    );
+  }
+
+  /** Those whose promises have not settled. */
+  unsettled(): readonly string[] {
+    return [...this.clients.values()]
+      .filter(({ told, release }) => told === "nothing" || release === "asked")
+      .map(({ task, told }) => (told === "nothing" ? `acquire of ${task}` : `release of ${task}`));
+  }
+
+  private clientOf(attempt: Attempt): Client {
+    const client = this.clients.get(attempt);
+    if (client === undefined) throw new Error("no such client");
+    return client;
+  }
+
+  private divergence(what: string): Divergence {
+    return new Divergence(`${what}\n${this.story()}`);
   }
 
   /** A turn that the model merges with the effect before it: nothing may have changed. */
   private compareUnchanged(pending: Pending): void {
     const real = project(this);
     if (stateKey(real) === stateKey(this.state)) return;
-    throw new Divergence(
-      `the turn of ${this.nameOf(pending)} changed what it must not: ${differences(this.state, real)}\n${this.story()}`,
+    throw this.divergence(
+      `the turn of ${this.nameOf(pending)} changed what it must not: ${differences(this.state, real)}`,
     );
   }
 
+  /** How it came to that. `npm run lockstep -- --scope "..." --steps "..."` replays it. */
   private story(): string {
     return `after: ${this.trace.join("; ")}`;
   }

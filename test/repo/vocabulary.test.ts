@@ -3,9 +3,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ACTIONS } from "../../model/actions.ts";
+import { issueLock } from "../../model/issue/issueLock.ts";
+import * as issue from "../../model/issue/state.ts";
 import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
 import { GUARDS, initialState, PCS } from "../../model/state.ts";
 import { CONJUNCTS } from "../../tla/prove/invariant.ts";
+import { readIssueConfig } from "../../tla/tools/constants.ts";
 import { SCOPES } from "../lockstep/scopes.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -84,5 +87,51 @@ describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
       ([, head]) => head ?? "",
     );
     expect(heads.flatMap((head) => [...head.matchAll(/`(\w+)`/g)].map(([, name]) => name))).toEqual(names);
+  });
+});
+
+describe("one vocabulary in tla/IssueLock.tla and model/issue/", () => {
+  const spec = read("tla", "IssueLock.tla");
+  const between = (from: string, to: string): string => spec.slice(spec.indexOf(from), spec.indexOf(to));
+  const quoted = (text: string): string[] => [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? "");
+
+  it("the actions are the model's, in the same order", () => {
+    const body = between("(* The actions *)", "\nTask(t) ==");
+    const helpers = ["Dead", "Orphan", "TooOld", "Nothing"];
+    const defined = [...body.matchAll(/^([A-Z]\w*)(?:\((?:t|x|p|n|p, n|s)\))? ==/gm)].map(
+      ([, name]) => name ?? "",
+    );
+    expect(defined.filter((name) => !helpers.includes(name))).toEqual(issueLock.actions);
+  });
+
+  it("the variables are the fields of the model's state, in the same order", () => {
+    const block = between("VARIABLES", "procVars ==");
+    const names = [...block.matchAll(/^ {2}(\w+),? /gm)].map(([, name]) => name ?? "");
+    const config = readIssueConfig(join(root, "tla"), "IssueGraphOld.cfg");
+    const [initial] = issueLock.initialStates(config);
+    expect(names).toEqual(Object.keys(initial ?? {}));
+  });
+
+  it("the program counters are the model's", () => {
+    const names = new Set([...quoted(between("Taking ==", "PCs ==")), "idle", "holding"]);
+    expect([...names].sort()).toEqual([...issue.PCS].sort());
+  });
+
+  it("holes, features and fixes are the model's, in the same order", () => {
+    expect(quoted(between("Holes == {", "AllFeatures == {"))).toEqual([...issue.HOLES]);
+    expect(quoted(between("AllFeatures == {", "\nASSUME"))).toEqual([...issue.FEATURES]);
+    expect(quoted(/Fix \\in (\{.*?\})/.exec(spec)?.[1] ?? "")).toEqual([...issue.FIXES]);
+  });
+
+  it("every hole that the specification names is one of the list, and is used", () => {
+    const body = spec.slice(spec.indexOf("ASSUME"));
+    const used = new Set([...body.matchAll(/"([A-Z]\w+)"/g)].map(([, name]) => name ?? ""));
+    expect([...used].sort()).toEqual([...issue.HOLES].sort());
+  });
+
+  it("the properties are defined in the specification, under the same names", () => {
+    for (const { name } of [...issueLock.invariants, ...issueLock.stepProperties]) {
+      expect(spec, name).toMatch(new RegExp(`^${name} ==`, "m"));
+    }
   });
 });

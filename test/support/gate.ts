@@ -9,6 +9,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { NotRunMeta } from "./notRun.ts";
 
 interface Counts {
   readonly passed: number;
@@ -59,6 +60,7 @@ const PARTS: readonly Part[] = [
     count: (stdout) => countRows(JSON.parse(stdout) as ProofResults),
     quiet: true,
   },
+  { name: "findings", command: ["npm", "run", "--silent", "findings", "--", "--check"] },
 ];
 
 interface VitestResults {
@@ -66,7 +68,11 @@ interface VitestResults {
   readonly numFailedTests: number;
   readonly numFailedTestSuites: number;
   readonly testResults: readonly {
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly meta?: NotRunMeta;
+    }[];
   }[];
 }
 
@@ -74,7 +80,7 @@ function countTests(results: VitestResults): Counts {
   const notRun = results.testResults
     .flatMap(({ assertionResults }) => assertionResults)
     .filter(({ status }) => status === "skipped" || status === "pending" || status === "todo")
-    .map(({ fullName }) => fullName);
+    .map(({ fullName, meta }) => (meta?.notRun === undefined ? fullName : `${fullName}: ${meta.notRun}`));
   // A file that could not be loaded has no tests to fail, but it has failed.
   const failed = Math.max(results.numFailedTests, results.numFailedTestSuites > 0 ? 1 : 0);
   return { passed: results.numPassedTests, failed, notRun };

@@ -552,7 +552,7 @@ const identity = (error: unknown): unknown => error;
 
 /** The name of an owner on another host, in another boot. */
 const STRANGER =
-  "own1_4711_4711_1000_1000_0123456789abcdef_fedcba9876543210_4026531836_4026531834_00000000feedbeef_0123456789abcdef01234567";
+  "own1_4711_4711_1000_1000_0123456789abcdef_fedcba9876543210_4026531836_4026531834_00000000feedbeef00000000feedbeef_0123456789abcdef01234567";
 
 /** Everything in the directory, with its kind and content. The homes that this process keeps are its own. */
 function snapshot(below = ""): string[] {

@@ -38,7 +38,7 @@ function deadPid(): string {
 }
 
 function makeHome(owner: typeof self, nonce: string): string {
-  const name = formatOwnerName({ ...owner, nonce: nonce.repeat(24) });
+  const name = formatOwnerName({ ...owner, life: "-", nonce: nonce.repeat(24) });
   const home = join(directory, homeName("a.jsonl.lock", name));
   fs.mkdirSync(home);
   fs.writeFileSync(join(home, name), "");

@@ -6,6 +6,7 @@
 
 import { ACTIONS, CONTENDING, type Step, steps, tasksOf } from "../../model/actions.ts";
 import { explore } from "../../model/explore.ts";
+import { ownerDirectory } from "../../model/ownerDirectory.ts";
 import { INVARIANTS } from "../../model/properties.ts";
 import {
   addLate,
@@ -15,6 +16,7 @@ import {
   mapPut,
   PCS,
   type Pc,
+  put,
   type State,
   stateKey,
   type Task,
@@ -60,7 +62,7 @@ export function compareWithModel(
     return key;
   };
   let [states, edges] = [0, 0];
-  explore(config, {
+  explore(ownerDirectory, config, {
     invariants: [],
     stepProperties: [],
     onState: (state) => {
@@ -97,7 +99,7 @@ export function compareBeyond(config: Config, nth: number): Omit<Comparison, "ed
   const invariant = evaluator.formula(and(...CONJUNCTS.map(({ formula }) => formula)));
   const compare = comparer(config, universe, encodeActions(), CONJUNCTS);
   const reached = new Map<string, State>();
-  explore(config, {
+  explore(ownerDirectory, config, {
     invariants: [],
     stepProperties: [],
     onState: (state) => reached.set(stateKey(state), state),
@@ -127,27 +129,27 @@ function neighbours(c: Config, names: readonly string[], s: State): readonly Sta
     PCS.flatMap((pc) => {
       const moved = moveTask(c, s, t, pc);
       const p = at(c.procOf, t);
-      const put = <V>(record: Readonly<Record<string, V>>, value: V): Record<string, V> => ({
-        ...record,
-        [p]: value,
-      });
       return [
         moved,
         { ...moved, lock: null },
         { ...moved, lock: [] },
-        { ...moved, home: put(moved.home, null) },
-        { ...moved, releasing: put(moved.releasing, null) },
-        { ...moved, owes: put(moved.owes, []) },
+        { ...moved, home: put(moved.home, p, null) },
+        { ...moved, releasing: put(moved.releasing, p, null) },
+        { ...moved, owes: put(moved.owes, p, []) },
         { ...moved, gaveUp: insert(moved.gaveUp, t) },
         { ...moved, homes: [] },
         ...names.flatMap((name): State[] => [
           { ...moved, lock: [name] },
-          { ...moved, lock: [name], homes: [], home: put(moved.home, name) },
-          { ...moved, home: put(moved.home, name) },
-          { ...moved, home: put(moved.home, name), releasing: put(moved.releasing, { name, aside: false }) },
+          { ...moved, lock: [name], homes: [], home: put(moved.home, p, name) },
+          { ...moved, home: put(moved.home, p, name) },
+          {
+            ...moved,
+            home: put(moved.home, p, name),
+            releasing: put(moved.releasing, p, { name, aside: false }),
+          },
           { ...moved, homes: mapPut(moved.homes, name, [name]) },
           { ...moved, homes: mapPut(moved.homes, name, []) },
-          { ...moved, owes: put(moved.owes, mapPut(at(moved.owes, p), name, "unlinkHome" as const)) },
+          { ...moved, owes: put(moved.owes, p, mapPut(at(moved.owes, p), name, "unlinkHome" as const)) },
           { ...moved, seen: { ...moved.seen, [t]: [name] } },
           { ...moved, late: addLate(moved.late, [{ op: "take", name }]) },
           { ...moved, late: addLate(moved.late, [{ op: "unlinkLock", name }]) },
@@ -174,7 +176,7 @@ function moveTask(c: Config, s: State, t: Task, pc: Pc): State {
 /** The finite stock of names is larger than what is used; fewer names make smaller tables. */
 function ordinalsInUse(config: Config): number {
   let most = 1;
-  explore(config, {
+  explore(ownerDirectory, config, {
     invariants: [],
     stepProperties: [],
     onState: (state) => {

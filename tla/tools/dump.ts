@@ -105,7 +105,7 @@ function unescapeDot(label: string): string {
 }
 
 /** One line per variable, `/\ x = value`, but continued on indented lines, and without `/\` if there is one. */
-function canonicalState(text: string): string {
+export function canonicalState(text: string): string {
   const parts = text.startsWith("/\\ ") ? text.slice(3).split("\n/\\ ") : [text];
   return stateText(
     parts.map((part) => {

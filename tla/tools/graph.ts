@@ -12,6 +12,7 @@ import {
   type Graph,
   type GraphSource,
   graphDigest,
+  variablesOf,
 } from "./graphDigest.ts";
 import { findToolchain, type Toolchain } from "./jar.ts";
 import { isMissingFile, type ModelConfig, readManifest } from "./manifest.ts";
@@ -143,13 +144,6 @@ class Side {
   #text(state: number): string {
     return this.#graph.states[state] ?? "";
   }
-}
-
-function variablesOf(state: string): ReadonlyMap<string, string> {
-  const parts = state.split(/ \/\\ (?=\w+ = )/);
-  return new Map(
-    parts.map((part) => [part.slice(0, part.indexOf(" = ")), part.slice(part.indexOf(" = ") + 3)]),
-  );
 }
 
 function variableLines(state: string): string {

@@ -31,6 +31,14 @@ export function stateText(variables: Iterable<readonly [name: string, value: str
   return texts.sort().join(" /\\ ");
 }
 
+/** The inverse of {@link stateText}. */
+export function variablesOf(state: string): ReadonlyMap<string, string> {
+  const parts = state.split(/ \/\\ (?=\w+ = )/);
+  return new Map(
+    parts.map((part) => [part.slice(0, part.indexOf(" = ")), part.slice(part.indexOf(" = ") + 3)]),
+  );
+}
+
 export function buildGraph(source: GraphSource): Graph {
   const states = [...new Set(source.states)].sort();
   const numbers = new Map(states.map((state, number) => [state, number]));

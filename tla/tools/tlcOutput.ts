@@ -45,6 +45,12 @@ export function isViolation(line: string): boolean {
   return violations.some((violation) => violation.test(line));
 }
 
+/** What a line of TLC says is violated: an invariant or a step property by name, or `Deadlock`. */
+export function violatedBy(line: string): string {
+  if (line === "Error: Deadlock reached.") return "Deadlock";
+  return /(?:Invariant|Action property) (\w+) is violated/.exec(line)?.[1] ?? line;
+}
+
 /** Reads one run. Whatever is not understood completely is "broken". */
 export function readOutcome(ended: Ended): Outcome {
   const lines = ended.output.split(/\r?\n/);

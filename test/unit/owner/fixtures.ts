@@ -12,7 +12,7 @@ export const OWNER: OwnerIdentity = {
   boot: "fedcba9876543210",
   pidNamespace: "4026531836",
   timeNamespace: "4026531834",
-  life: "00000000feedbeef",
+  life: "00000000feedbeef00000000feedbeef",
   nonce: "0123456789abcdef01234567",
 };
 
@@ -42,13 +42,13 @@ export function fakeSystem(parts: {
   links?: Readonly<Record<string, string | TextReading>>;
   changes?: Readonly<Record<string, number>>;
   bootTime?: number;
-  mainThread?: boolean;
+  mounted?: readonly string[];
   probe?: SystemCalls["probe"];
 }): SystemCalls {
   return {
     platform: parts.platform ?? "linux",
     pid: parts.pid ?? 4711,
-    mainThread: parts.mainThread ?? true,
+    isMounted: (path) => parts.mounted?.includes(path) === true,
     hostName: () => parts.hostName ?? "box",
     probe: parts.probe ?? (() => "runs"),
     readText: (path) => toReading(parts.files?.[path]),

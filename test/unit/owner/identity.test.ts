@@ -24,15 +24,13 @@ describe("on Linux", () => {
       boot: "d463d2d5a9227d7f",
       pidNamespace: "4026531836",
       timeNamespace: "4026531834",
-      life: expect.stringMatching(/^[0-9a-f]{16}$/),
     });
-    expect(scopeOf({})).toEqual({ ...scope, life: expect.not.stringMatching(scope.life) });
+    expect(scopeOf({})).toEqual(scope);
   });
 
   it("a worker has its own thread id and start", () => {
     const links = { ...LINUX_LINKS, "/proc/thread-self": "4711/task/4713" };
-    const worker = { tid: "4713", processStart: "1000", threadStart: "1300", life: "-" };
-    expect(scopeOf({ links, mainThread: false })).toMatchObject(worker);
+    expect(scopeOf({ links })).toMatchObject({ tid: "4713", processStart: "1000", threadStart: "1300" });
   });
 
   it("a thread that is not one of ours is not believed", () => {
@@ -79,6 +77,12 @@ describe("on Linux", () => {
       expect(other[field]).not.toBe(one[field]);
     }
     expect(one).toMatchObject({ pid: "4711", tid: "-", processStart: "-", threadStart: "-" });
+  });
+
+  // tests A6: the reboot rule
+  it("a boot id that something is mounted on is marked as a container's", () => {
+    const mounted = ["/proc/sys/kernel/random/boot_id"];
+    expect(scopeOf({ mounted }).boot).toBe(`c${scopeOf({}).boot}`);
   });
 
   it("a malformed boot id or namespace is as good as none", () => {
@@ -148,7 +152,6 @@ describe("elsewhere", () => {
     expect(scopeOf({ platform })).toMatchObject({
       ...expected,
       timeNamespace: "-",
-      life: "-",
       host: "m1aa71329822b591e",
     });
   });
@@ -164,9 +167,9 @@ describe("elsewhere", () => {
 describe("this process", () => {
   it("has a scope that makes a name, and reads the same again", () => {
     const scope = readOwnerScope(createObserver());
-    expect(formatOwnerName({ ...scope, nonce: newNonce() })).toMatch(/^own1_/);
+    expect(formatOwnerName({ ...scope, life: "-", nonce: newNonce() })).toMatch(/^own1_/);
     expect(scope.pid).toBe(String(process.pid));
-    expect(readOwnerScope(createObserver())).toEqual({ ...scope, life: expect.any(String) });
+    expect(readOwnerScope(createObserver())).toEqual(scope);
   });
 
   it("never draws a nonce twice", () => {

@@ -1,31 +1,38 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
-import { connect } from "node:net";
+import { connect, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { acquireSessionWriteLock } from "../../../src/index.ts";
+import { readOwnerScope } from "../../../src/owner/identity.ts";
 import {
   askLifeSocket,
   isLifeSocketName,
   type LifeAnswer,
+  type LifeSocket,
   openLifeSocket,
+  parseLifeSocketName,
   sweepLifeSocket,
 } from "../../../src/owner/life.ts";
 import { parseOwnerName } from "../../../src/owner/name.ts";
+import { createObserver } from "../../../src/owner/observe.ts";
+import { createOwners } from "../../../src/owners.ts";
+import { sweep } from "../../../src/sweep.ts";
 
 // tests A1: the life socket
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
-const LIFE = "00000000feedbeef";
 const isLinux = process.platform === "linux";
 const canUnshare = isLinux && spawnSync("unshare", ["--pid", "--fork", "true"]).status === 0;
 
 let directory = "";
 let children: ChildProcess[] = [];
+let opened: LifeSocket[] = [];
 beforeEach(() => {
   directory = fs.mkdtempSync(join(tmpdir(), "swl-life-"));
 });
@@ -35,12 +42,21 @@ afterEach(async () => {
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   }
   children = [];
+  for (const socket of opened) socket.close();
+  opened = [];
   fs.rmSync(directory, { recursive: true, force: true });
 });
 
-const ask = (life = LIFE, where = directory): Promise<LifeAnswer> =>
-  new Promise((resolve) => askLifeSocket(where, life, resolve));
+const ask = (life: string | undefined, where = directory): Promise<LifeAnswer> =>
+  new Promise((resolve) => askLifeSocket(where, life ?? "", resolve));
 const sockets = (where = directory): string[] => fs.readdirSync(where).filter(isLifeSocketName);
+
+function open(where = directory): LifeSocket {
+  const socket = openLifeSocket(where);
+  if (socket === undefined) throw new Error("no life socket");
+  opened.push(socket);
+  return socket;
+}
 
 /** A process that holds the lock of `a.jsonl`, and then does `what`. Resolves when it has said "held". */
 async function holder(what: string, ...wrapper: string[]): Promise<{ child: ChildProcess; life: string }> {
@@ -66,33 +82,31 @@ async function holder(what: string, ...wrapper: string[]): Promise<{ child: Chil
 
 describe.skipIf(!isLinux)("a life socket", () => {
   it("accepts as long as it is open, and is gone when it is closed", async () => {
-    const socket = openLifeSocket(directory, LIFE);
-    expect(sockets()).toHaveLength(1);
-    expect(await ask()).toBe("accepts");
-    socket?.close();
+    const socket = open();
+    expect(sockets()).toEqual([`.swl-life-${socket.life}`]);
+    expect(await ask(socket.life)).toBe("accepts");
+    socket.close();
     expect(sockets()).toEqual([]);
-    expect(await ask()).toBe("silent");
+    expect(await ask(socket.life)).toBe("silent");
   });
 
   it("of somebody else says nothing about this one", async () => {
-    const socket = openLifeSocket(directory, LIFE);
-    expect(await ask("0000000000000001")).toBe("silent");
-    socket?.close();
+    open();
+    expect(await ask("0".repeat(32))).toBe("silent");
   });
 
   it("works in a directory whose path is longer than a socket's may be", async () => {
     const deep = join(directory, ...Array.from({ length: 6 }, () => "d".repeat(40)));
     fs.mkdirSync(deep, { recursive: true });
-    const socket = openLifeSocket(deep, LIFE);
-    expect(await ask(LIFE, deep)).toBe("accepts");
-    expect(sockets(deep)).toHaveLength(1);
-    socket?.close();
+    const socket = open(deep);
+    expect(await ask(socket.life, deep)).toBe("accepts");
+    socket.close();
     expect(sockets(deep)).toEqual([]);
   });
 
   it("cannot be opened where there is no directory, which is no error", async () => {
-    expect(openLifeSocket(join(directory, "missing"), LIFE)).toBeUndefined();
-    expect(await ask(LIFE, join(directory, "missing"))).toBe("silent");
+    expect(openLifeSocket(join(directory, "missing"))).toBeUndefined();
+    expect(await ask("0".repeat(32), join(directory, "missing"))).toBe("silent");
   });
 
   it("is not taken for one if it is a file, which would refuse too", async () => {
@@ -100,23 +114,69 @@ describe.skipIf(!isLinux)("a life socket", () => {
     fs.writeFileSync(file, "");
     const [error] = await once(connect({ path: file }), "error").catch((caught: unknown) => [caught]);
     expect(error).toMatchObject({ code: "ECONNREFUSED" });
-    const socket = openLifeSocket(directory, LIFE);
-    const [name = ""] = sockets();
-    socket?.close();
-    fs.writeFileSync(join(directory, name), "");
-    expect(await ask()).toBe("silent");
-    expect(await sweepLifeSocket(directory, name)).toBe(false);
-    expect(fs.existsSync(join(directory, name))).toBe(true);
+    const { life, close } = open();
+    close();
+    fs.writeFileSync(join(directory, `.swl-life-${life}`), "");
+    expect(await ask(life)).toBe("silent");
+    expect(await sweepLifeSocket(directory, `.swl-life-${life}`)).toBe(false);
+    expect(sockets()).toHaveLength(1);
   });
 
-  it("is looked for under the device of the directory: another mount leads to another name", async () => {
-    const socket = openLifeSocket(directory, LIFE);
-    const [name = ""] = sockets();
-    const { dev } = fs.statSync(directory);
-    expect(name).toBe(`.swl-life-${LIFE}-${dev.toString(16)}`);
-    fs.renameSync(join(directory, name), join(directory, `.swl-life-${LIFE}-${(dev + 1).toString(16)}`));
-    expect(await ask()).toBe("silent");
-    socket?.close();
+  it("that is a copy, on which nobody listens, proves nothing", async () => {
+    const socket = open();
+    spawnSync("cp", ["-a", directory, `${directory}-copy`]);
+    try {
+      expect(sockets(`${directory}-copy`)).toHaveLength(1);
+      expect(fs.lstatSync(join(`${directory}-copy`, sockets()[0] ?? "")).isSocket()).toBe(true);
+      expect(await ask(socket.life, `${directory}-copy`)).toBe("silent");
+      expect(await ask(socket.life)).toBe("accepts");
+      // The copy takes the place of the original: the process that has it notices, and makes another.
+      fs.rmSync(directory, { recursive: true });
+      fs.renameSync(`${directory}-copy`, directory);
+      expect(socket.isInPlace()).toBe(false);
+      expect(await ask(socket.life)).toBe("silent");
+    } finally {
+      fs.rmSync(`${directory}-copy`, { recursive: true, force: true });
+    }
+  });
+
+  it("whose file was moved away stays open, since there it would refuse while its process lives", async () => {
+    const socket = open();
+    const archive = `${directory}-archive`;
+    fs.renameSync(directory, archive);
+    fs.mkdirSync(directory);
+    try {
+      socket.close();
+      expect(await ask(socket.life, archive)).toBe("accepts");
+    } finally {
+      fs.rmSync(directory, { recursive: true });
+      fs.renameSync(archive, directory);
+    }
+  });
+
+  it("that somebody destroys while it is asked says nothing, and the question ends", async () => {
+    const { life } = open();
+    const answer = ask(life);
+    const handles = (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles();
+    for (const handle of handles) if (handle instanceof Socket && handle.connecting) handle.destroy();
+    expect(await answer).toBe("silent");
+  });
+
+  it("keeps nothing of the context of whoever opened it", async () => {
+    const store = new AsyncLocalStorage<string>();
+    const { life } = store.run("of the first caller", () => open());
+    let seen: unknown = "nothing";
+    const original = Socket.prototype.destroy;
+    Socket.prototype.destroy = function (this: Socket, ...args: []) {
+      // The server hangs up in the context in which it was made.
+      if (this.remoteAddress === undefined && !this.connecting) seen ??= store.getStore();
+      return original.apply(this, args);
+    };
+    seen = undefined;
+    await ask(life);
+    await sleep(10);
+    Socket.prototype.destroy = original;
+    expect(seen).toBeUndefined();
   });
 });
 
@@ -164,6 +224,12 @@ describe.skipIf(!isLinux)("the life socket of a process", () => {
     expect(sockets()).toEqual([]);
   });
 
+  it("says nothing either if somebody took the listener away that sees a natural end", async () => {
+    const { child, life } = await holder('process.removeAllListeners("beforeExit");');
+    await once(child, "exit");
+    expect(await ask(life)).toBe("silent");
+  });
+
   it("goes with a process that holds nothing", async () => {
     const { child } = await holder("await lock.release(); process.exit();");
     await once(child, "exit");
@@ -200,12 +266,37 @@ describe.skipIf(!isLinux)("the sweep of life sockets", () => {
     expect(await sweepLifeSocket(directory, name)).toBe(false);
     child.kill("SIGKILL");
     await once(child, "exit");
-    // Renamed a moment ago, as one that is just being made: it may refuse because it does not listen yet.
-    fs.renameSync(join(directory, name), join(directory, `${name}.tmp`));
-    expect(await sweepLifeSocket(directory, `${name}.tmp`)).toBe(false);
-    fs.renameSync(join(directory, `${name}.tmp`), join(directory, name));
+    // One that is just being made may refuse because it does not listen yet.
+    const early = `.swl-life-${"0".repeat(16)}.tmp`;
+    fs.writeFileSync(join(directory, early), "");
+    expect(await sweepLifeSocket(directory, early)).toBe(false);
     expect(await sweepLifeSocket(directory, name)).toBe(true);
     expect(fs.existsSync(join(directory, name))).toBe(false);
+  });
+});
+
+describe.skipIf(!canUnshare)("the proof that a sweep leaves", () => {
+  it("is there for the second lock of a dead owner too, whoever swept meanwhile", async () => {
+    const inContainer = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    const other = JSON.stringify(join(directory, "b.jsonl"));
+    const { child } = await holder(
+      `await acquireSessionWriteLock({ sessionFile: ${other} }); console.log("both"); setInterval(() => {}, 1000);`,
+      ...inContainer,
+    );
+    while (!fs.existsSync(join(directory, "b.jsonl.lock"))) await sleep(5);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const owners = createOwners(readOwnerScope(createObserver()));
+    await sweep(directory, owners);
+    expect(sockets()).toHaveLength(1);
+    for (const name of ["a.jsonl", "b.jsonl"]) {
+      const lock = await acquireSessionWriteLock({ sessionFile: join(directory, name), timeoutMs: 5_000 });
+      await lock.release();
+    }
+    // Nobody needs it any more.
+    await sweep(directory, owners);
+    expect(sockets()).toHaveLength(1);
+    expect(await ask(parseLifeSocketName(sockets()[0] ?? ""))).toBe("accepts");
   });
 });
 

@@ -29,15 +29,20 @@ const identities: fc.Arbitrary<OwnerIdentity> = fc.record({
     random,
     hex(16).map((digits) => `m${digits}`),
   ),
-  boot: fc.oneof(absent, hex(16), random),
+  boot: fc.oneof(
+    absent,
+    hex(16),
+    random,
+    hex(16).map((digits) => `c${digits}`),
+  ),
   pidNamespace: fc.oneof(absent, number(16), random),
   timeNamespace: fc.oneof(absent, number(16), random),
-  life: fc.oneof(absent, hex(16)),
+  life: fc.oneof(absent, hex(32)),
   nonce: hex(24),
 });
 
 const NAME =
-  "own1_4711_4711_1000_1000_0123456789abcdef_fedcba9876543210_4026531836_4026531834_00000000feedbeef_0123456789abcdef01234567";
+  "own1_4711_4711_1000_1000_0123456789abcdef_fedcba9876543210_4026531836_4026531834_00000000feedbeef00000000feedbeef_0123456789abcdef01234567";
 
 describe("the name of an owner", () => {
   it("has this form", () => {
@@ -114,7 +119,7 @@ describe("the name of an owner", () => {
     }
   });
 
-  it("fits where names go: at most 168 of the safe characters, and a home of 186", () => {
+  it("fits where names go: at most 184 of the safe characters, and a home of 202", () => {
     const longest = formatOwnerName({
       pid: "9".repeat(10),
       tid: "9".repeat(10),
@@ -124,11 +129,11 @@ describe("the name of an owner", () => {
       boot: `r${"f".repeat(16)}`,
       pidNamespace: `r${"f".repeat(16)}`,
       timeNamespace: `r${"f".repeat(16)}`,
-      life: "f".repeat(16),
+      life: "f".repeat(32),
       nonce: "f".repeat(24),
     });
-    expect(longest).toHaveLength(168);
-    expect(homeName("é".repeat(200), longest)).toHaveLength(186);
+    expect(longest).toHaveLength(184);
+    expect(homeName("é".repeat(200), longest)).toHaveLength(202);
     fc.assert(
       fc.property(identities, (identity) => {
         const name = formatOwnerName(identity);

@@ -170,7 +170,7 @@ function ownerOf(pid: number, tid: number = pid): OwnerIdentity {
   const { before, task } = observer.observe({ pid: `${pid}`, tid: `${tid}` });
   if (typeof before === "string" || typeof task === "string") throw new Error(`no stat file of ${pid}`);
   const starts = { processStart: before.start, threadStart: task.start };
-  return { ...self, pid: `${pid}`, tid: `${tid}`, ...starts, nonce: newNonce() };
+  return { ...self, pid: `${pid}`, tid: `${tid}`, ...starts, life: "-", nonce: newNonce() };
 }
 
 const verdictOn = (owner: OwnerIdentity): string => judge(formatOwnerName(owner), ALONE).verdict;
@@ -199,7 +199,7 @@ afterEach(() => {
 
 describe.skipIf(!isLinux)("a real owner", () => {
   it("that is this thread is alive, and also under another nonce", () => {
-    expect(verdictOn({ ...self, nonce: newNonce() })).toBe("alive");
+    expect(verdictOn({ ...self, life: "-", nonce: newNonce() })).toBe("alive");
   });
 
   it("that runs is alive, and dead once it was killed", async () => {
@@ -296,7 +296,7 @@ describe.skipIf(!canUnshare)("in another pid namespace with the /proc of its hos
     expect(we).toEqual({ probe: "runs", before: "untrusted", task: "untrusted", after: "untrusted" });
     expect(nobody).toMatchObject({ probe: "gone", before: "untrusted" });
     // Seen from here it is nobody's business, although a process of that pid runs, and started at another time.
-    expect(verdictOn({ ...scope, processStart: "5", nonce: newNonce() })).toBe("unknown");
+    expect(verdictOn({ ...scope, processStart: "5", life: "-", nonce: newNonce() })).toBe("unknown");
     expect(readFileSync("/proc/1/stat", "latin1")).toMatch(/^1 /);
   });
 });

@@ -306,7 +306,7 @@ describe("the verdict on an owner", () => {
 
   it("in this very process is alive if that is proved, else unknown, unless it is an earlier one", () => {
     const self = { ...OWNER };
-    expect(verdictOn({}, {}, self)).toMatch(/^alive: this very thread of pid 4711 has it, in another realm/);
+    expect(verdictOn({}, {}, self)).toMatch(/^alive: this very thread of pid 4711 has it, by another path/);
     expect(verdictOn({ processStart: "-" }, {}, self)).toMatch(/^unknown/);
     expect(verdictOn({}, { before: "untrusted" }, self)).toMatch(/^unknown/);
     expect(verdictOn({ processStart: "900" }, {}, self)).toMatch(/^dead/);

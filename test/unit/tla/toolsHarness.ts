@@ -30,7 +30,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export type Tool = "tlc" | "graph";
+export type Tool = "tlc" | "graph" | "findings";
 
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;

@@ -1,0 +1,378 @@
+/** Real file systems, in mount namespaces of their own: what each does, and what happens when one fails. */
+
+import fs from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect } from "vitest";
+import type { Acquired, Child } from "./support/child.ts";
+import { DISKS, mountable, mountFor, OVERLAY } from "./support/disks.ts";
+import { AT_ONCE_MS } from "./support/figures.ts";
+import { without } from "./support/guards.ts";
+import { mounts, openPlace, type Place, root, runIn, tool } from "./support/places.ts";
+import { listing, type Session, scenario } from "./support/scenario.ts";
+
+const SECTIONS = 25;
+
+describe("exclusion and takeover", () => {
+  for (const disk of DISKS) {
+    const { type, seenAs, mount, local } = disk;
+    scenario(`on ${type}`, { needs: [root, mounts, mountable(disk)] }, async (session) => {
+      const place = await mountFor(session, mount);
+      expect(place.run("stat", "-f", "-c", "%T", session.directory).trim()).toBe(seenAs);
+      if (!local) session.leaves(/^a\.jsonl\.lock = \[\]$/);
+      const crew = await startAll(session, ["p1", "p2", "p3"]);
+      const answers = await Promise.all(crew.map((child) => child.ask("sections", { count: SECTIONS })));
+      expect(answers.map(({ sections }) => sections)).toEqual([SECTIONS, SECTIONS, SECTIONS]);
+      session.expectAlone(answers.flatMap(({ found }) => found as string[]));
+      expect(session.counter()).toBe(3 * SECTIONS);
+
+      const [holder, next] = crew as [Child, Child];
+      await holder.acquire();
+      const waiting = next.acquire();
+      const killedAt = await holder.kill();
+      const acquired = await waiting;
+      expect(acquired).toMatchObject({ held: true, found: ["p1"] });
+      expect(acquired.at - killedAt).toBeLessThan(AT_ONCE_MS);
+      console.log(`takeover on ${type}: ${(acquired.at - killedAt).toFixed(1)} ms`);
+    });
+  }
+
+  scenario(
+    "on an overlay whose lower layer has the session, and the lock of a dead owner",
+    {
+      needs: [root, mounts, mountable(OVERLAY)],
+    },
+    async (session) => {
+      fs.writeFileSync(session.sessionFile, "a line of the lower layer\n");
+      const dead = await session.start("dead");
+      await dead.acquire();
+      await dead.kill();
+      const lower = session.directory;
+      const before = session.listing();
+      await mountFor(
+        session,
+        `mkdir "$mnt-parts"; mount -t tmpfs tmpfs "$mnt-parts"; cd "$mnt-parts"; mkdir upper work
+      mount -t overlay -o "lowerdir=${lower},upperdir=upper,workdir=work" overlay "$mnt"`,
+        { plant: false },
+      );
+      expect(session.lines()).toEqual(["a line of the lower layer"]);
+      const [first, second] = (await startAll(session, ["first", "second"])) as [Child, Child];
+      expect(await first.acquire()).toMatchObject({ held: true, found: ["dead"] });
+      expect(await second.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "ELOCKED" });
+      await first.ask("write", { text: "a line of the upper layer" });
+      await first.release();
+      expect(await second.acquire()).toMatchObject({ held: true, found: [] });
+      expect(session.lines()).toEqual(["a line of the lower layer", "a line of the upper layer"]);
+      await second.release();
+      // Through the overlay it is another file than the one that the dead listened on: nobody can tell.
+      session.leaves(/^\.swl-life-.* = a socket$/);
+      // The lower layer has not changed: what was evicted is only hidden.
+      expect(listing(lower)).toEqual(before);
+    },
+  );
+
+  scenario(
+    "through two bind mounts of one directory, from two processes and from one",
+    {
+      needs: [root, mounts],
+    },
+    async (session) => {
+      const place = await session.open(
+        openPlace(
+          ["mount"],
+          `mkdir ${session.scratch}/other; mount --bind ${session.directory} ${session.scratch}/other`,
+        ),
+      );
+      const elsewhere = join(session.scratch, "other", "a.jsonl");
+      const one = await session.start("one", { prefix: place.enter });
+      const other = await session.start("other", { prefix: place.enter, sessionFile: elsewhere });
+      await one.acquire();
+      expect(await other.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "ELOCKED" });
+      // In one process these are two lock paths, since nothing tells them apart from two directories.
+      const self = await one.acquire({ as: "again", sessionFile: elsewhere, timeoutMs: 200 });
+      expect(self).toMatchObject({
+        held: false,
+        verdict: expect.stringContaining("by another path (a bind mount)"),
+      });
+      const waiting = other.acquire();
+      await one.kill();
+      expect(await waiting).toMatchObject({ held: true, found: ["one"] });
+    },
+  );
+
+  scenario("through a symbolic link to the directory there is one lock path", {}, async (session) => {
+    const link = join(session.scratch, "link");
+    fs.symlinkSync(session.directory, link);
+    const one = await session.start("one");
+    const other = await session.start("other", { sessionFile: join(link, "a.jsonl") });
+    await one.acquire();
+    expect(await other.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "ELOCKED" });
+    const self = await one.acquire({ as: "again", sessionFile: join(link, "a.jsonl"), timeoutMs: 200 });
+    expect(self).toMatchObject({ held: false, verdict: "this process has it, or is taking it" });
+    const waiting = other.acquire();
+    await one.release();
+    expect(await waiting).toMatchObject({ held: true, found: [] });
+  });
+});
+
+describe("a disk that is full", () => {
+  scenario(
+    "of inodes: a clear error at each step of Prepare, and nothing is left or lost",
+    {
+      needs: [root, mounts],
+    },
+    async (session) => {
+      const place = await mountFor(session, 'mount -t tmpfs -o nr_inodes=64 tmpfs "$mnt"');
+      const fill = filler(place, session.directory, "echo -n");
+      const [holder, next] = (await startAll(session, ["holder", "next"])) as [Child, Child];
+
+      fill.full();
+      await expectNoSpace(session, holder, fill.names);
+      // Of these it takes one for its life socket, if it can have one: the next is for the directory.
+      fill.free(1);
+      await expectNoSpace(session, holder, fill.names);
+      fill.free(1);
+      // The directory can be made, its file cannot: it is given up, and goes.
+      await expectNoSpace(session, holder, fill.names);
+      fill.free(1);
+      expect(await holder.acquire()).toMatchObject({ held: true });
+      fill.full();
+      expect(await holder.ask("assertHeld")).toMatchObject({ ours: true });
+      expect(await next.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "EDISK" });
+      expect(await holder.release()).toEqual(expect.objectContaining({ found: [] }));
+      expect(await holder.acquire()).toMatchObject({ held: true });
+      await holder.kill();
+      // A takeover needs a home of its own, so it needs space; then it goes on as ever.
+      expect(await next.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "EDISK" });
+      fill.empty();
+      expect(await next.acquire()).toMatchObject({ held: true, found: ["holder"] });
+    },
+  );
+
+  scenario(
+    "of blocks: a clear error while the owner file is written, and nothing is left or lost",
+    {
+      needs: [root, mounts],
+    },
+    async (session) => {
+      const place = await mountFor(session, 'mount -t tmpfs -o size=256k tmpfs "$mnt"');
+      const fill = filler(place, session.directory, "head -c 4096 /dev/zero");
+      const holder = await session.start("holder");
+      fill.full();
+      await expectNoSpace(session, holder, fill.names);
+      fill.empty();
+      expect(await holder.acquire()).toMatchObject({ held: true });
+      fill.full();
+      expect((await holder.release()).code).toBeUndefined();
+      fill.empty();
+    },
+  );
+});
+
+describe("a process that may open no more files", () => {
+  scenario(
+    "says so at each step, keeps what it holds, and can still give it back",
+    {
+      needs: [root, tool("prlimit")],
+    },
+    async (session) => {
+      const holder = await session.start("holder");
+      const other = await session.start("other");
+      const files = limitFiles(session, holder);
+      // Prepare.
+      await files.exhaust();
+      expect(await acquireAside(holder)).toMatchObject({
+        held: false,
+        code: "EDISK",
+        message: expect.stringContaining("EMFILE"),
+      });
+      await untilNoHomeOf(session, holder);
+      // A home is at hand: Take happens, Verify cannot look, and the lock is given up.
+      files.restore();
+      await acquireAside(holder);
+      await holder.release();
+      await files.exhaust();
+      expect(await acquireAside(holder)).toMatchObject({
+        held: false,
+        code: "EDISK",
+        message: expect.stringContaining("EMFILE"),
+      });
+      await untilNoHomeOf(session, holder);
+      files.restore();
+      expect(await other.acquire()).toMatchObject({ held: true });
+      await other.release();
+      // Held: assertHeld cannot see, which is no loss; the release goes by Drop, which opens nothing.
+      expect(await acquireAside(holder)).toMatchObject({ held: true });
+      await files.exhaust();
+      expect(await holder.ask("assertHeld")).toMatchObject({ ours: false, code: "EDISK" });
+      expect(await other.acquire({ timeoutMs: 100 })).toMatchObject({ held: false, code: "ELOCKED" });
+      expect((await holder.release()).code).toBeUndefined();
+      expect(await other.acquire()).toMatchObject({ held: true, found: [] });
+    },
+  );
+});
+
+describe("a disk that becomes read-only while the lock is held", () => {
+  scenario(
+    "keeps the lock held; the release is owed, and happens when it can",
+    {
+      needs: [root, mounts],
+    },
+    async (session) => {
+      const place = await mountFor(session, 'mount -t tmpfs tmpfs "$mnt"');
+      const [holder, next] = (await startAll(session, ["holder", "next"])) as [Child, Child];
+      await holder.acquire();
+      place.run("mount", "-o", "remount,bind,ro", session.directory);
+      expect(await holder.ask("assertHeld")).toMatchObject({ ours: true });
+      expect(await next.acquire({ timeoutMs: 100 })).toMatchObject({ held: false, code: "EDISK" });
+      expect(await holder.release()).toMatchObject({ code: "ERELEASE" });
+      expect(session.owners()).toHaveLength(1);
+      place.run("mount", "-o", "remount,bind,rw", session.directory);
+      expect(await next.acquire()).toMatchObject({ held: true, found: [] });
+    },
+  );
+});
+
+describe("an idle home that somebody spoils", () => {
+  const SPOILERS: readonly (readonly [what: string, spoil: (home: string) => void])[] = [
+    ["its file is deleted", (home) => fs.rmSync(join(home, fs.readdirSync(home)[0] ?? ""))],
+    ["the directory is deleted", (home) => fs.rmSync(home, { recursive: true })],
+  ];
+
+  for (const [what, spoil] of SPOILERS) {
+    scenario(`is given up if ${what}, and the lock is taken with a new one`, {}, async (session) => {
+      const { holder, other } = await spoilHome(session, spoil);
+      expect(await holder.acquire()).toMatchObject({ held: true });
+      expect(await holder.ask("assertHeld")).toMatchObject({ ours: true });
+      expect(await other.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "ELOCKED" });
+      await holder.release();
+      expect(await other.acquire()).toMatchObject({ held: true, found: [] });
+    });
+  }
+
+  scenario(
+    "by putting a file of his own into it blocks the lock path until he takes it away, and is told so",
+    {},
+    async (session) => {
+      const { holder, other } = await spoilHome(session, (home) =>
+        fs.writeFileSync(join(home, "notes.txt"), ""),
+      );
+      for (const child of [holder, other]) {
+        const refused = await child.acquire({ timeoutMs: 300 });
+        expect(refused).toMatchObject({ held: false, code: "ELOCKED", reason: "foreign" });
+        expect(refused.message).toContain('"notes.txt"');
+      }
+      // His file is never touched; our name is gone.
+      expect(session.owners()).toEqual(["notes.txt"]);
+      fs.rmSync(join(session.lockPath, "notes.txt"));
+      expect(await holder.acquire()).toMatchObject({ held: true, found: [] });
+    },
+  );
+
+  scenario("twin: without Verify a home without its file lets a second one in", {}, async (session) => {
+    const { holder, other } = await spoilHome(session, SPOILERS[0]?.[1] ?? (() => {}), without("verify"));
+    expect(await holder.acquire()).toMatchObject({ held: true });
+    expect(await other.acquire()).toMatchObject({ held: true, found: ["holder"] });
+    await other.release();
+  });
+});
+
+// ------------------------------------------------------------------------------------------------
+
+async function startAll(session: Session, names: readonly string[]): Promise<readonly Child[]> {
+  return await Promise.all(names.map((who) => session.start(who)));
+}
+
+interface Filler {
+  readonly names: RegExp;
+  full(): void;
+  /** Takes some of its files away again. */
+  free(count: number): void;
+  empty(): void;
+}
+
+/** Fills a disk with files of its own, until the disk says no. */
+function filler(place: Place, directory: string, content: string): Filler {
+  const sh = (script: string): void => void place.run("sh", "-c", `cd ${directory}; ${script}`);
+  let made = 0;
+  return {
+    names: /^fill-/,
+    full: () => {
+      made += 1000;
+      sh(`i=${made}; while ${content} > fill-$i; do i=$((i + 1)); done 2> /dev/null; true`);
+    },
+    free: (count: number) => sh(`ls | grep ^fill- | tail -n ${count} | xargs rm`),
+    empty: () => sh("rm -f fill-*"),
+  };
+}
+
+/** Fails with the disk's own word, and leaves nothing behind. */
+async function expectNoSpace(session: Session, child: Child, filling: RegExp): Promise<void> {
+  const besides = (): readonly string[] =>
+    session.listing().filter((entry) => !filling.test(entry) && !entry.startsWith(".swl-life-"));
+  const before = besides();
+  const failed = await child.acquire();
+  expect(failed).toMatchObject({ held: false, code: "EDISK" });
+  expect(failed.message).toMatch(/^Cannot make the owner directory at .*: ENOSPC/);
+  // A home that is given up is paid for in turns of its own.
+  await untilNoHomeOf(session, child);
+  expect(besides()).toEqual(before);
+}
+
+async function untilNoHomeOf(session: Session, { pid }: Child): Promise<void> {
+  while (session.listing().some((entry) => entry.includes(`own1_${pid}_`))) await sleep(5);
+}
+
+/** Without the witnesses, which open files too. */
+const acquireAside = (child: Child): Promise<Acquired> => child.acquire({ inside: false });
+
+interface FileLimit {
+  exhaust(): Promise<void>;
+  restore(): void;
+}
+
+/** Lets a running process open no more files than it has open, and undoes that. */
+function limitFiles(session: Session, { hostPid }: Child): FileLimit {
+  const limit = (value: string): void => void runIn([], ["prlimit", `--pid=${hostPid}`, `--nofile=${value}`]);
+  const openFiles = (): readonly string[] => fs.readdirSync(`/proc/${hostPid}/fd`);
+  const isOfTheSweep = (file: string): boolean => linkOf(`/proc/${hostPid}/fd/${file}`) === session.directory;
+  return {
+    exhaust: async () => {
+      let taken = openFiles();
+      // What the sweep has open it closes, and that would be one file more.
+      while (taken.some(isOfTheSweep)) {
+        await sleep(5);
+        taken = openFiles();
+      }
+      let free = 0;
+      while (taken.includes(String(free))) free++;
+      limit(`${free}:`);
+    },
+    restore: () => limit("1024:"),
+  };
+}
+
+/** Empty for a file that was closed meanwhile. */
+function linkOf(path: string): string {
+  try {
+    return fs.readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** A process with an idle home that was spoiled, and another process. */
+async function spoilHome(
+  session: Session,
+  spoil: (home: string) => void,
+  library?: string,
+): Promise<{ readonly holder: Child; readonly other: Child }> {
+  const start = { library };
+  const holder = await session.start("holder", start);
+  const other = await session.start("other", start);
+  await holder.acquire();
+  await holder.release();
+  const name = fs.readdirSync(session.directory).find((entry) => entry.includes(`-own1_${holder.pid}_`));
+  spoil(join(session.directory, name ?? "no home"));
+  return { holder, other };
+}

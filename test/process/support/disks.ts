@@ -1,0 +1,79 @@
+/** File systems of the scenario's own, each mounted in a mount namespace that ends with it. */
+
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Need, need, openPlace, type Place, runIn } from "./places.ts";
+import type { Session } from "./scenario.ts";
+
+export interface DiskCase {
+  readonly type: string;
+  /** What statfs calls it, in the words of stat(1). */
+  readonly seenAs: string;
+  /** Shell: mounts it at "$mnt"; "$img" is a path for a file with the file system in it. */
+  readonly mount: string;
+  /** Taken for local: release by PutBack, and nothing stays. Else by Drop, and an empty directory stays. */
+  readonly local: boolean;
+}
+
+/** Smaller ones than that mkfs.xfs refuses; the file is sparse. */
+const IMAGE = 'truncate -s 320M "$img"';
+
+export const OVERLAY: DiskCase = {
+  type: "overlay",
+  seenAs: "overlayfs",
+  mount: `mkdir "$mnt-parts"; mount -t tmpfs tmpfs "$mnt-parts"; cd "$mnt-parts"; mkdir lower upper work
+    mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay "$mnt"`,
+  local: true,
+};
+
+export const DISKS: readonly DiskCase[] = [
+  {
+    type: "ext4",
+    seenAs: "ext2/ext3",
+    mount: `${IMAGE}; mkfs.ext4 -q "$img"; mount -o loop "$img" "$mnt"`,
+    local: true,
+  },
+  {
+    type: "xfs",
+    seenAs: "xfs",
+    mount: `${IMAGE}; mkfs.xfs -q "$img"; mount -o loop "$img" "$mnt"`,
+    local: true,
+  },
+  {
+    type: "btrfs",
+    seenAs: "btrfs",
+    mount: `${IMAGE}; mkfs.btrfs -q "$img"; mount -o loop "$img" "$mnt"`,
+    local: true,
+  },
+  { type: "tmpfs", seenAs: "tmpfs", mount: 'mount -t tmpfs tmpfs "$mnt"', local: true },
+  OVERLAY,
+  // Local in truth, and not on the list: it stands for every disk that is not known to be local.
+  { type: "ramfs", seenAs: "ramfs", mount: 'mount -t ramfs ramfs "$mnt"', local: false },
+];
+
+/** That it can be made and mounted here. */
+export function mountable({ type, mount }: Pick<DiskCase, "type" | "mount">): Need {
+  return need(`a mount of ${type}`, () => {
+    const scratch = fs.mkdtempSync(join(tmpdir(), "swl-mountable-"));
+    try {
+      runIn(["unshare", "--mount", "--propagation", "private"], ["sh", "-c", setupOf(mount, scratch)]);
+    } finally {
+      fs.rmSync(scratch, { recursive: true, force: true });
+    }
+  });
+}
+
+const setupOf = (mount: string, directory: string): string =>
+  `set -e; mnt=${directory}/disk; img=${directory}/image; mkdir "$mnt"\n(${mount}) > /dev/null 2>&1`;
+
+/** Mounts a file system of the scenario's own, and moves the session there. */
+export async function mountFor(
+  session: Session,
+  mount: string,
+  { plant = true }: { readonly plant?: boolean } = {},
+): Promise<Place> {
+  const place = await session.open(openPlace(["mount"], setupOf(mount, session.scratch)));
+  session.moveTo(place, join(session.scratch, "disk"), plant);
+  return place;
+}

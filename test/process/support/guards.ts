@@ -1,0 +1,136 @@
+/**
+ * The guards that a scenario protects, taken out one at a time. Each double must be caught by its scenario's
+ * own witness: two holders, a wait that does not end, or a line of the dead.
+ */
+
+import { DOUBLES as DOUBLES_OF_LOCKSTEP, type Double } from "../../twins/doubles.ts";
+import { buildDouble, type LibraryDouble } from "./library.ts";
+
+const verdict = (name: string, ...patches: LibraryDouble["patches"]): LibraryDouble => ({
+  name,
+  file: "owner/verdict.ts",
+  patches,
+});
+
+/** A double of lockstep, as a library. */
+function protocol(guard: Double["guard"]): LibraryDouble {
+  const double = DOUBLES_OF_LOCKSTEP.find((candidate) => candidate.guard === guard);
+  if (double === undefined) throw new Error(`there is no double without ${guard}`);
+  return { name: `${guard}Library`, file: "protocol.ts", patches: double.patches };
+}
+
+/** What is taken out. */
+export type Guard =
+  /** A zombie is dead. */
+  | "zombie"
+  /** Another start: the pid was used again. */
+  | "start"
+  /** A thread that is gone is dead, although its process runs. */
+  | "thread"
+  /** A pid of another pid namespace says nothing here. */
+  | "pidNamespace"
+  /** A start that was read in another time namespace says nothing here. */
+  | "timeNamespace"
+  /** A pid of another boot says nothing here. */
+  | "boot"
+  /** A life socket that refuses proves death, whatever the namespaces. */
+  | "lifeSocket"
+  /** With equal boot ids the host is not compared. */
+  | "hostIgnored"
+  /** What hidepid hides may live. */
+  | "hidepid"
+  /** A /proc is trusted only if it is our own: by its link and by NSpid. */
+  | "ownProc"
+  /** The second of these two witnesses alone. */
+  | "nsPid"
+  /** A scope field that cannot be read differs from everybody's. */
+  | "randomScope"
+  /** No exit hook releases. */
+  | "noReleaseOnExit"
+  /** What was taken is looked at before it counts. */
+  | "verify"
+  /** An eviction is by name. */
+  | "evictByName"
+  /** A contender that gives up keeps the slot until the turn of its call. */
+  | "keepSlot"
+  /** All copies of the module in a process share one registry. */
+  | "sharedRegistry";
+
+const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
+  zombie: verdict("NoZombieRule", [
+    'return (stat.state === "Z" || stat.state === "X") && stat.threads === 1;',
+    'return stat.state === "no such state";',
+  ]),
+  start: verdict("NoStartComparison", [
+    "if (stat.start !== owner.processStart)",
+    "if (stat.start === undefined)",
+  ]),
+  thread: verdict("NoThreadRule", [
+    '.with("missing", () => (framed ?',
+    '.with("missing", () => (framed && !framed ?',
+  ]),
+  pidNamespace: verdict("NoPidNamespace", [
+    'difference("pid namespace", self.pidNamespace, owner.pidNamespace) ??',
+    "undefined ??",
+  ]),
+  timeNamespace: verdict("NoTimeNamespace", [
+    'difference("time namespace", self.timeNamespace, owner.timeNamespace)',
+    "undefined",
+  ]),
+  lifeSocket: verdict("NoLifeSocket", ['.with("refuses", () => dead(', '.with("refuses", () => unknown(']),
+  boot: verdict("NoBootId", ['difference("boot id", self.boot, owner.boot) ??', "undefined ??"]),
+  hostIgnored: verdict("HostComparedAlways", ['(self.boot === "-" ? difference', "(true ? difference"]),
+  hidepid: verdict("MissingIsDead", [
+    '.with("missing", "unreadable", () =>',
+    '.with("missing", () => dead("it is not in /proc"))\n      .with("unreadable", () =>',
+  ]),
+  ownProc: {
+    name: "AnyProc",
+    file: "owner/observe.ts",
+    patches: [['if (self.kind !== "text" || self.text !== String(calls.pid)) return false;', "return true;"]],
+  },
+  nsPid: {
+    name: "NoNSpid",
+    file: "owner/observe.ts",
+    patches: [
+      ['return status.kind === "text" && new RegExp(', 'return status.kind === "text" || new RegExp('],
+    ],
+  },
+  randomScope: {
+    name: "ConstantScope",
+    file: "owner/identity.ts",
+    patches: [
+      ["function unreadable(): string {", 'function unreadable(): string {\n  if (true) return "-";'],
+    ],
+  },
+  noReleaseOnExit: {
+    name: "ReleaseOnExit",
+    file: "exit.ts",
+    patches: [
+      [
+        "else busy.add(dirname(entry.lockPath));",
+        'else entry.services.disk.now({ call: "unlink", path: entry.lockPath + "/" + entry.home?.name });',
+      ],
+    ],
+  },
+  verify: protocol("NoVerify"),
+  evictByName: protocol("EvictByPath"),
+  keepSlot: protocol("PassSlotInFlight"),
+  sharedRegistry: {
+    name: "OwnRegistry",
+    file: "registry.ts",
+    patches: [['Symbol.for("session-write-lock.registry.v1")', 'Symbol("mine alone")']],
+  },
+};
+
+const built: Map<Guard, string> = new Map();
+
+/** A library without this guard, for a worker to import. */
+export function without(guard: Guard): string {
+  let path = built.get(guard);
+  if (path === undefined) {
+    path = buildDouble(DOUBLES[guard]);
+    built.set(guard, path);
+  }
+  return path;
+}

@@ -1,0 +1,211 @@
+/**
+ * A process (or a thread) that uses the lock and does as it is told: one JSON command per line, one JSON
+ * answer per line. Plain JavaScript: it must start fast on Node 20, and it imports the built package as a
+ * user would, or a broken double of it.
+ *
+ * Between `acquire` and `release` it is inside, and witnesses of their own (test/support/witness.mjs) say
+ * whether it was alone there. It lives until its input ends.
+ */
+
+import childProcess from "node:child_process";
+import cluster from "node:cluster";
+import crypto from "node:crypto";
+import fs from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { openWitness } from "../../support/witness.mjs";
+
+/** @type {{ who: string, sessionFile: string, witness: string, library: string, without?: boolean, count?: number }} */
+const params = isMainThread ? JSON.parse(process.argv[2] ?? "") : workerData;
+const signals = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "unhandledRejection"];
+const listeners = () => Object.fromEntries(signals.map((name) => [name, process.listenerCount(name)]));
+const listenersBefore = listeners();
+
+const { acquireSessionWriteLock } = await import(params.library);
+const witness = openWitness(params.witness, params.who);
+/** The locks that are held, by the name that the command gave. */
+const locks = new Map();
+/** The threads that this process started. */
+const threads = new Map();
+/** Of acquisitions under way: what ends their wait. */
+const aborts = new Map();
+
+const commands = {
+  /** Answers when the lock is held, or not any more to be had. */
+  async acquire({ as = "", timeoutMs = 10_000, sessionFile = params.sessionFile, library, inside = true }) {
+    const controller = new AbortController();
+    aborts.set(as, controller);
+    const acquire =
+      library === undefined ? acquireSessionWriteLock : (await import(library)).acquireSessionWriteLock;
+    const askedAt = now();
+    try {
+      const lock = params.without
+        ? { release: async () => {} }
+        : await acquire({ sessionFile, timeoutMs, signal: controller.signal });
+      const at = now();
+      const found = [];
+      if (inside) witness.putMarker((marker) => found.push(marker));
+      locks.set(as, { lock, counter: inside ? witness.readCounter() : undefined });
+      return { held: true, at, waitedMs: at - askedAt, found };
+    } catch (error) {
+      const { code, message, owner, reason } = error ?? {};
+      const verdict = owner?.verdict;
+      return { held: false, at: now(), waitedMs: now() - askedAt, found: [], code, message, verdict, reason };
+    }
+  },
+  abort({ as = "" }) {
+    aborts.get(as)?.abort(new Error("given up"));
+  },
+  /** Leaves, and gives the lock back; answers when that is done. */
+  async release({ as = "" }) {
+    const { lock, counter } = locks.get(as);
+    locks.delete(as);
+    const found = [];
+    if (counter !== undefined) {
+      witness.writeCounter(counter + 1);
+      witness.removeMarker((marker) => found.push(marker));
+    }
+    try {
+      await lock.release();
+      return { found };
+    } catch (error) {
+      return { found, code: error.code };
+    }
+  },
+  /** So many sections in a row, with a turn inside each. */
+  async sections({ count }) {
+    const found = [];
+    for (let i = 0; i < count; i++) {
+      const acquired = await commands.acquire({ timeoutMs: 60_000 });
+      if (!acquired.held) return { sections: i, found, code: acquired.code, message: acquired.message };
+      await new Promise((resolve) => setImmediate(resolve));
+      const released = await commands.release({});
+      found.push(...acquired.found, ...released.found);
+    }
+    return { sections: count, found };
+  },
+  /** What `assertHeld` says. */
+  assertHeld({ as = "" }) {
+    try {
+      locks.get(as).lock.assertHeld();
+      return { ours: true };
+    } catch (error) {
+      return { ours: false, code: error.code };
+    }
+  },
+  /** Who listens to this process, before the library was loaded and now. */
+  listeners: () => ({ before: listenersBefore, now: listeners() }),
+  date: () => ({ text: new Date().toISOString() }),
+
+  // ----------------------------------------------------------------------------------------------
+  // The thread pool
+
+  /** Every thread of the pool computes for a while. Nothing that is sent now runs before. */
+  occupyPool({ iterations }) {
+    for (let thread = 0; thread < 4; thread++) crypto.pbkdf2("a", "b", iterations, 64, "sha512", () => {});
+  },
+  /** Sends one write to the pool, and does not wait for it. */
+  queueWrite({ text }) {
+    const file = fs.openSync(params.sessionFile, "a");
+    fs.write(file, `${text}\n`, () => {});
+  },
+  write({ text }) {
+    fs.appendFileSync(params.sessionFile, `${text}\n`);
+  },
+  /** Lets go without waiting for it. */
+  queueRelease({ as = "" }) {
+    witness.writeCounter(locks.get(as).counter + 1);
+    witness.removeMarker(() => {});
+    locks.get(as).lock.release();
+  },
+
+  // ----------------------------------------------------------------------------------------------
+  // Ways to end
+
+  exit: () => setImmediate(() => process.exit(3)),
+  throw: () =>
+    setImmediate(() => {
+      throw new Error("thrown on purpose");
+    }),
+  reject: () => void Promise.reject(new Error("rejected on purpose")),
+
+  // ----------------------------------------------------------------------------------------------
+  // Threads, and processes of its own
+
+  async startThread({ who }) {
+    const thread = new Worker(fileURLToPath(import.meta.url), { workerData: { ...params, who } });
+    threads.set(who, thread);
+    await new Promise((resolve) => thread.once("message", resolve));
+    // The end of the input ends the process, and its threads with it.
+    thread.unref();
+  },
+  /** Passes a command on; answers what the thread answers. */
+  tellThread: ({ who, command }) =>
+    new Promise((resolve) => {
+      const thread = threads.get(who);
+      const id = ++asked;
+      const onMessage = (answer) => {
+        if (answer.id !== id) return;
+        thread.off("message", onMessage);
+        resolve(answer);
+      };
+      thread.on("message", onMessage);
+      thread.postMessage({ ...command, id });
+    }),
+  async terminateThread({ who }) {
+    const at = now();
+    await threads.get(who).terminate();
+    return { at };
+  },
+  /** Processes that this one forks, each with so many sections; answers what they found. */
+  async family({ how, size, count }) {
+    const fork = (args) => {
+      if (how === "fork") return childProcess.fork(fileURLToPath(import.meta.url), args, { silent: true });
+      cluster.setupPrimary({ exec: fileURLToPath(import.meta.url), args, silent: true });
+      return cluster.fork();
+    };
+    const answers = await Promise.all(
+      Array.from({ length: size }, async (_, i) => {
+        const child = fork([JSON.stringify({ ...params, who: `${params.who}-${i}`, count })]);
+        const answer = new Promise((resolve) => child.once("message", resolve));
+        const ended = new Promise((resolve) => child.once("exit", resolve));
+        return await Promise.race([
+          answer,
+          ended.then((code) => ({ found: [`a child ended with ${code}`] })),
+        ]);
+      }),
+    );
+    return {
+      found: answers.flatMap(({ found }) => found),
+      sections: answers.map(({ sections }) => sections),
+    };
+  },
+};
+
+let asked = 0;
+
+/** Milliseconds of the one monotonic clock of this machine: comparable between processes. */
+function now() {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+async function obey({ id, do: what, ...rest }, answer) {
+  try {
+    answer({ ...(await commands[what](rest)), id });
+  } catch (error) {
+    answer({ id, error: String(error?.stack ?? error) });
+  }
+}
+
+if (params.count !== undefined) {
+  // Forked by `family`: one command, and the end.
+  process.send(await commands.sections({ count: params.count }), () => process.disconnect());
+} else if (isMainThread) {
+  const answer = (reply) => fs.writeSync(1, `${JSON.stringify(reply)}\n`);
+  createInterface({ input: process.stdin }).on("line", (line) => void obey(JSON.parse(line), answer));
+  answer({ ready: true, pid: process.pid });
+} else {
+  parentPort.on("message", (command) => void obey(command, (reply) => parentPort.postMessage(reply)));
+  parentPort.postMessage({ ready: true });
+}

@@ -1,0 +1,173 @@
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Clock } from "../../src/clock.ts";
+import { type Disk, type DiskCall, type DiskFailure, nodeDisk } from "../../src/disk.ts";
+import type { SessionWriteLockError } from "../../src/errors.ts";
+import { readOwnerScope } from "../../src/owner/identity.ts";
+import { createObserver } from "../../src/owner/observe.ts";
+import { createOwners } from "../../src/owners.ts";
+import { release, request } from "../../src/protocol.ts";
+import { type Attempt, createEntry, type Entry } from "../../src/registry.ts";
+import { createDriver } from "../../src/steps.ts";
+
+// The protocol under its real driver, on a real directory, with a disk that can be made to fail and a clock that
+// never waits. Lockstep has every schedule; here are the parts that it fakes: driver, timers, errors to the caller.
+
+let directory = "";
+let failing: (call: DiskCall) => string | undefined = () => undefined;
+let delays: number[] = [];
+const quiet: number[] = [];
+
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), "swl-protocol-"));
+  failing = () => undefined;
+  delays = [];
+});
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+const disk: Disk = {
+  now: (call) => failureOf(call) ?? nodeDisk.now(call),
+  later: (call, done) => {
+    const failure = failureOf(call);
+    if (failure === undefined) nodeDisk.later(call, done);
+    else setImmediate(done, failure);
+  },
+};
+
+function failureOf(call: DiskCall): DiskFailure | undefined {
+  const errno = failing(call);
+  if (errno === undefined) return undefined;
+  return { ok: false, errno, error: Object.assign(new Error(`${errno}: injected`), { code: errno }) };
+}
+
+const clock: Clock = {
+  now: () => performance.now(),
+  random: () => 0.5,
+  setTimer: (ms, callback) => {
+    delays.push(ms);
+    const timer = setImmediate(callback);
+    return { cancel: () => clearImmediate(timer) };
+  },
+};
+
+function entryOf(local: boolean): Entry {
+  return createEntry({
+    lockPath: join(directory, "a.jsonl.lock"),
+    sessionFile: join(directory, "a.jsonl"),
+    local,
+    services: {
+      disk,
+      clock,
+      owners: createOwners(readOwnerScope(createObserver())),
+      drive: createDriver(disk, clock),
+      warn: (message) => {
+        throw new Error(`nobody expects: ${message}`);
+      },
+      quiet: () => quiet.push(1),
+    },
+  });
+}
+
+function take(entry: Entry): Promise<Attempt> {
+  return new Promise((resolve, reject) => {
+    const attempt: Attempt = {
+      reentrant: false,
+      gaveUp: false,
+      granted: () => resolve(attempt),
+      failed: reject,
+      lost: reject,
+    };
+    request(entry, attempt);
+  });
+}
+
+const letGo = (entry: Entry, attempt: Attempt): Promise<Error | undefined> =>
+  new Promise((resolve) => release(entry, attempt, resolve));
+
+describe.each([
+  ["PutBack", true],
+  ["Drop", false],
+])("a lock that is released by %s", (_way, local) => {
+  it("is taken and given back again and again, and leaves nothing at its path but an empty directory", async () => {
+    const entry = entryOf(local);
+    for (let i = 0; i < 5; i++) {
+      const attempt = await take(entry);
+      expect(fs.readdirSync(entry.lockPath)).toEqual([entry.home?.name]);
+      expect(await letGo(entry, attempt)).toBeUndefined();
+      expect(fs.existsSync(entry.lockPath) ? fs.readdirSync(entry.lockPath) : []).toEqual([]);
+    }
+  });
+
+  it("that cannot be taken off the disk is reported as ERELEASE, and owed until it can", async () => {
+    const entry = entryOf(local);
+    const attempt = await take(entry);
+    const name = entry.home?.name ?? "";
+    failing = ({ call }) => (call === "rename" || call === "unlink" ? "EIO" : undefined);
+    const error = await letGo(entry, attempt);
+    expect(error).toMatchObject({ code: "ERELEASE", lockPath: entry.lockPath, cause: { code: "EIO" } });
+    expect(entry.held.size).toBe(0);
+    expect(entry.releasing).toMatchObject({ name });
+    expect(fs.readdirSync(entry.lockPath)).toEqual([name]);
+    // Nobody of this process passes it meanwhile, on the disk or in memory.
+    let granted = false;
+    const next = take(entry).then((heir) => {
+      granted = true;
+      return heir;
+    });
+    delays = [];
+    while (delays.length < 12) await new Promise((resolve) => setImmediate(resolve));
+    expect(granted).toBe(false);
+    // The pauses double, up to a limit.
+    const at = delays.indexOf(40);
+    expect(delays.slice(at, at + 3)).toEqual([40, 80, 160]);
+    expect(Math.max(...delays)).toBe(5_000);
+    failing = () => undefined;
+    const heir = await next;
+    expect(entry.releasing).toBeNull();
+    expect(fs.readdirSync(entry.lockPath)).toEqual([entry.home?.name]);
+    expect(entry.home?.name).not.toBe(name);
+    expect(await letGo(entry, heir)).toBeUndefined();
+  });
+
+  it("whose home cannot be made is EDISK at once, and leaves nothing", async () => {
+    const entry = entryOf(local);
+    failing = ({ call }) => (call === "prepare" ? "ENOSPC" : undefined);
+    const error: SessionWriteLockError = await take(entry).then(
+      () => expect.unreachable(),
+      (caught: SessionWriteLockError) => caught,
+    );
+    expect(error).toMatchObject({ code: "EDISK", cause: { code: "ENOSPC" } });
+    while (entry.owes.size > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(fs.readdirSync(directory)).toEqual([]);
+  });
+
+  it("whose Take fails again and again is EDISK after three homes, all of which go", async () => {
+    const entry = entryOf(local);
+    const homes = new Set<string>();
+    failing = (call) => {
+      if (call.call !== "rename" || call.to !== entry.lockPath) return undefined;
+      homes.add(call.from);
+      return "EIO";
+    };
+    await expect(take(entry)).rejects.toMatchObject({ code: "EDISK", cause: { code: "EIO" } });
+    expect(homes.size).toBe(3);
+    while (entry.owes.size > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(fs.readdirSync(directory)).toEqual([]);
+  });
+
+  it("is taken although the reply of its Take was lost", async () => {
+    const entry = entryOf(local);
+    let lost = 0;
+    failing = (call) => {
+      if (call.call !== "rename" || call.to !== entry.lockPath || lost++ > 0) return undefined;
+      fs.renameSync(call.from, call.to);
+      return "ETIMEDOUT";
+    };
+    const attempt = await take(entry);
+    expect(lost).toBe(1);
+    expect(fs.readdirSync(entry.lockPath)).toEqual([entry.home?.name]);
+    expect(await letGo(entry, attempt)).toBeUndefined();
+  });
+});

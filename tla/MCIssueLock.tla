@@ -1,0 +1,4 @@
+---------------------------- MODULE MCIssueLock ----------------------------
+(* What the Issue* configurations are made of. *)
+EXTENDS IssueLock, MCScopes
+=============================================================================
