@@ -74,7 +74,8 @@ export function compareWithModel(
       const found = steps(config, state);
       edges += found.length;
       for (const { label } of found) perAction.set(label.action, (perAction.get(label.action) ?? 0) + 1);
-      if (differences.length < MOST_DIFFERENCES) differences.push(...compare(state, structure, found, keyOf));
+      if (differences.length < MOST_DIFFERENCES)
+        differences.push(...compare(state, structure, found, keyOf, states === 1));
     },
   });
   const structures = new Set([...compared].map((key) => keys.get(key))).size;
@@ -104,8 +105,6 @@ export function compareBeyond(config: Config, nth: number): Omit<Comparison, "ed
     stepProperties: [],
     onState: (state) => reached.set(stateKey(state), state),
   });
-  const [initial] = reached.values();
-  if (initial !== undefined) compare(initial, read(initial), steps(config, initial), () => "");
   const differences: string[] = [];
   const beyond = new Set<string>();
   for (const [i, state] of [...reached.values()].entries()) {
@@ -117,7 +116,7 @@ export function compareBeyond(config: Config, nth: number): Omit<Comparison, "ed
       if (!invariant(structure)) continue;
       beyond.add(key);
       const keyOf = (next: State): string => stateKeyOf(read(next).tables);
-      differences.push(...compare(changed, structure, steps(config, changed), keyOf));
+      differences.push(...compare(changed, structure, steps(config, changed), keyOf, false));
     }
   }
   return { states: beyond.size, differences: differences.slice(0, MOST_DIFFERENCES) };
@@ -193,6 +192,7 @@ type Compare = (
   structure: Structure,
   found: readonly Step[],
   keyOf: (s: State) => string,
+  isInitial: boolean,
 ) => string[];
 
 function comparer(
@@ -210,14 +210,12 @@ function comparer(
     model: INVARIANTS.find((invariant) => invariant.name === name),
   }));
   const conjuncts = invariant.map(({ name, formula }) => ({ name, holds: evaluator.formula(formula) }));
-  let isInitial = true;
-  return (state, structure, found, keyOf) => {
+  return (state, structure, found, keyOf, isInitial) => {
     const differences: string[] = [];
     const [initial] = init(structure);
     const equalsInitial = initial !== undefined && stateKeyOf(initial.next) === stateKeyOf(structure.tables);
     if (equalsInitial !== isInitial)
       differences.push(`Init says ${equalsInitial} of ${JSON.stringify(state)}`);
-    isInitial = false;
     for (const { name, formula, model } of properties) {
       if (model === undefined) differences.push(`the model has no ${name}`);
       else if (formula(structure) !== model.holds(config, state))
