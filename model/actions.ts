@@ -89,7 +89,7 @@ export function successors(c: Config, s: State, label: Label): readonly State[] 
 // ------------------------------------------------------------------------------------------------
 // Where a task can be
 
-const IN_FLIGHT: readonly Pc[] = [
+export const IN_FLIGHT: readonly Pc[] = [
   "take",
   "taken",
   "refused",

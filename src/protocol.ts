@@ -8,7 +8,7 @@
 import type { DiskCall, DiskFailure, DiskReply } from "./disk.ts";
 import { errnoText, SessionWriteLockError } from "./errors.ts";
 import { isKnownJunk } from "./owner/name.ts";
-import type { Attempt, Debt, DebtStep, Entry, Home, OwnerPlace } from "./registry.ts";
+import type { Attempt, Debt, DebtStep, Entry, Home, OwnerPlace, Patience } from "./registry.ts";
 import type { CallAction, Part, Run, Step, TurnAction, Wakeable } from "./steps.ts";
 
 /**
@@ -32,7 +32,7 @@ export const MAX_DEBTS = 4;
 /** A home may fail us this many times in a row before the disk's error is the answer. */
 export const MOST_FAILURES = 3;
 /** "Free, yet refused" this often in a row is not a race with others any more: wait between. */
-const MOST_SPINS = 2;
+export const MOST_SPINS = 2;
 /** What is owed is tried again after this long, and then twice as long each time ... */
 const FIRST_RETRY_MS = 10;
 /** ... up to this. */
@@ -108,15 +108,6 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
 // ------------------------------------------------------------------------------------------------
 // Contending: one run per entry, whoever the contender is meanwhile
 
-/** The state of one contention beyond the specification: how often in a row, and for how long. */
-interface Patience {
-  /** Whose patience it is: an heir begins with his own. */
-  contender: Attempt | null;
-  spins: number;
-  failures: number;
-  waitMs: number;
-}
-
 function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
   entry.contender = attempt;
   entry.services.drive(contend(entry, asideMs));
@@ -144,8 +135,9 @@ function* contend(entry: Entry, asideMs?: number): Run {
   }
 }
 
-function newPatience({ contender }: Entry): Patience {
-  return { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS };
+function newPatience(entry: Entry): Patience {
+  entry.patience = { contender: entry.contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS };
+  return entry.patience;
 }
 
 /** `Prepare`: mkdir(home), create home/own. */

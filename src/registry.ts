@@ -43,6 +43,15 @@ export interface Debt {
   lastError: Error | undefined;
 }
 
+/** What one contention remembers beyond the specification: how often in a row, and for how long. */
+export interface Patience {
+  /** Whose patience it is: an heir begins with his own. */
+  readonly contender: Attempt | null;
+  spins: number;
+  failures: number;
+  waitMs: number;
+}
+
 export interface Entry {
   readonly lockPath: string;
   /** The canonical session file, for messages. */
@@ -65,6 +74,8 @@ export interface Entry {
 
   /** Set while the contender waits: ends the wait. */
   wait: Wakeable | null;
+  /** That of the present contention, or of the last one. */
+  patience: Patience | null;
   /** When the lock was last taken from the disk: hand-overs in memory are bounded from here on. */
   takenAt: number;
   /** What stood in the way when we last looked. */
@@ -184,6 +195,7 @@ export function createEntry(params: EntryParams): Entry {
     home: null,
     owes: new Map(),
     wait: null,
+    patience: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,
     lost: false,

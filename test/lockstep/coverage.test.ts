@@ -8,7 +8,7 @@ import { SCOPES } from "./scopes.ts";
 const RUNS = 400;
 const SEED = 11;
 
-// Random schedules reach these; `npm run exhaust` will reach every edge. Pinned from below, so that a harness
+// Random schedules reach these; `npm run exhaust` reaches every edge, at smaller scopes. Pinned from below, so that a harness
 // that stops to drive something is noticed.
 const LEAST_KINDS = 66;
 

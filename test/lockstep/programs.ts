@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type Config, lives } from "../../model/state.ts";
-import { SCOPES } from "./scopes.ts";
+import { REPLAYABLE } from "./scopes.ts";
 import { Divergence, type Option, type Protocol, World } from "./world.ts";
 
 /** What the commands' `check` sees: what the model allows now. */
@@ -181,19 +181,27 @@ export async function withWorld<T>(
   protocol: Protocol,
   action: (world: World) => T | Promise<T>,
 ): Promise<T> {
-  const directory = fs.mkdtempSync(join(scratch(), "swl-lockstep-"));
+  const directory = freshDirectory();
   try {
     return await action(new World(config, directory, protocol));
   } catch (error) {
     if (error instanceof Divergence) error.message += `\n${replayCommand(config, error)}`;
     throw error;
   } finally {
-    fs.rmSync(directory, { recursive: true, force: true });
+    removeDirectory(directory);
   }
 }
 
+export function freshDirectory(): string {
+  return fs.mkdtempSync(join(scratch(), "swl-lockstep-"));
+}
+
+export function removeDirectory(directory: string): void {
+  fs.rmSync(directory, { recursive: true, force: true });
+}
+
 function replayCommand(config: Config, { message }: Divergence): string {
-  const scope = Object.entries(SCOPES).find(([, candidate]) => candidate === config)?.[0];
+  const scope = Object.entries(REPLAYABLE).find(([, candidate]) => candidate === config)?.[0];
   const [, steps = ""] = /^after: (.*)$/m.exec(message) ?? [];
   const drain = message.startsWith(NO_REST) ? " --drain" : "";
   return scope === undefined

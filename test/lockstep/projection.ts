@@ -47,7 +47,7 @@ export function project(world: World): State {
       crash: config.maxCrashes - world.spent.crash,
       fault: config.maxFaults - world.spent.fault,
       vandal: config.maxVandals - world.spent.vandal,
-      request: config.maxRequests,
+      request: config.maxRequests - world.spent.request,
     },
   };
 }

@@ -9,12 +9,12 @@ import { parseArgs } from "node:util";
 import fc from "fast-check";
 import * as protocol from "../../src/protocol.ts";
 import { drain, lockstepProperty, MAX_COMMANDS, replay, withWorld } from "./programs.ts";
-import { SCOPES } from "./scopes.ts";
+import { REPLAYABLE, SCOPES } from "./scopes.ts";
 
 const usage = `Usage: npm run lockstep -- [--scope NAME] [--seed N] [--runs N] [--steps "STEP; STEP; ..." [--drain]]
   --drain  afterwards everything comes to its end: nobody may wait, and nothing may be owed
 Scopes:
-${Object.keys(SCOPES)
+${Object.keys(REPLAYABLE)
   .map((name) => `  ${name}`)
   .join("\n")}`;
 
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const names = values.scope === undefined ? Object.keys(SCOPES) : [values.scope];
-  const unknown = names.find((name) => SCOPES[name] === undefined);
+  const unknown = names.find((name) => REPLAYABLE[name] === undefined);
   const seed = Number(values.seed ?? Date.now() & 0x7fffffff);
   const runs = Number(values.runs ?? 1_000);
   if (unknown !== undefined || !Number.isInteger(seed) || !(runs > 0)) {
@@ -50,7 +50,7 @@ async function main(): Promise<number> {
 }
 
 async function replaySteps(name: string, text: string, drains: boolean): Promise<number> {
-  const config = SCOPES[name];
+  const config = REPLAYABLE[name];
   if (config === undefined) return 2;
   const steps = text.split(";").map((step) => step.trim());
   return withWorld(config, protocol, (world) => {
@@ -69,7 +69,7 @@ async function replaySteps(name: string, text: string, drains: boolean): Promise
 }
 
 async function random(name: string, seed: number, runs: number): Promise<boolean> {
-  const config = SCOPES[name];
+  const config = REPLAYABLE[name];
   if (config === undefined) return false;
   let comparisons = 0;
   const property = lockstepProperty(config, protocol, MAX_COMMANDS, (world) => {

@@ -39,7 +39,7 @@ export function scope(tasks: readonly string[], rest: Partial<Config>): Config {
   };
 }
 
-/** By name, for the tests and for `npm run lockstep`. */
+/** For random lockstep, by name. */
 export const SCOPES: Readonly<Record<string, Config>> = {
   "one process, three tasks, PutBack": scope(["a1", "a2", "a3"], {
     faults: ["prepare", "take", "putBack", "drop", "retry"],
@@ -68,4 +68,100 @@ export const SCOPES: Readonly<Record<string, Config>> = {
     faults: ["drop", "take"],
     maxFaults: 2,
   }),
+};
+
+/** A scope that is small enough for every schedule. */
+export interface ExhaustiveScope {
+  readonly config: Config;
+  /** Small enough for every run of the gate too; the others are for `npm run deep`. */
+  readonly gate: boolean;
+}
+
+function exhaustive(tasks: readonly string[], gate: "gate" | "deep", rest: Partial<Config>): ExhaustiveScope {
+  // Nobody crashes, unless a scope says so.
+  return { config: scope(tasks, { maxCrashes: 0, ...rest }), gate: gate === "gate" };
+}
+
+const EVERY_FAULT_PUT_BACK = ["prepare", "take", "evict", "putBack", "drop", "retry"] as const;
+const EVERY_FAULT_DROP = ["prepare", "take", "evict", "drop", "retry"] as const;
+
+/**
+ * For the exhaustive chooser, by name. Where requests are not counted tasks ask again and again, and the places still
+ * are finitely many. With Drop they are counted: a waiter that gives up leaves a name that is owed, up to MAX_DEBTS.
+ */
+export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
+  "1 process, 3 tasks, exclusive": exhaustive(["a1", "a2", "a3"], "gate", {}),
+  "1 process, 3 tasks, two of them reentrant": exhaustive(["a1", "a2", "a3"], "gate", {
+    reentrantTasks: ["a1", "a2"],
+  }),
+  "1 process, 3 tasks, all reentrant": exhaustive(["a1", "a2", "a3"], "gate", {
+    reentrantTasks: ["a1", "a2", "a3"],
+  }),
+  "1 process, 3 tasks, Drop, 4 requests": exhaustive(["a1", "a2", "a3"], "gate", {
+    local: false,
+    maxRequests: 4,
+  }),
+  "1 process, 2 tasks, restarted twice": exhaustive(["a1", "a2"], "gate", { maxCrashes: 2 }),
+  "1 process, 1 task, Drop, restarted twice, 3 requests": exhaustive(["a1"], "gate", {
+    local: false,
+    maxCrashes: 2,
+    maxRequests: 3,
+  }),
+  "1 process, 2 tasks, a failing call": exhaustive(["a1", "a2"], "gate", {
+    faults: EVERY_FAULT_PUT_BACK,
+    maxFaults: 1,
+  }),
+  "1 process, 2 tasks, a vandal": exhaustive(["a1", "a2"], "gate", { maxVandals: 1 }),
+  "1 process, 1 task, Take fails three times": exhaustive(["a1"], "gate", {
+    faults: ["take"],
+    maxFaults: 3,
+  }),
+  "2 processes, 1 task each, a crash, 4 requests": exhaustive(["a1", "b1"], "gate", {
+    maxCrashes: 1,
+    maxRequests: 4,
+  }),
+  "2 processes, 1 task each, a crash": exhaustive(["a1", "b1"], "deep", { maxCrashes: 1 }),
+  "2 processes, 1 task each, a vandal": exhaustive(["a1", "b1"], "deep", { maxVandals: 1 }),
+  "1 process, 1 task that never gives up, three vandals": exhaustive(["a1"], "deep", {
+    patientTasks: ["a1"],
+    maxVandals: 3,
+  }),
+  "2 processes, 1 task each, Drop, nobody gives up, a crash": exhaustive(["a1", "b1"], "deep", {
+    local: false,
+    patientTasks: ["a1", "b1"],
+    maxCrashes: 1,
+  }),
+  "2 processes, 1 task each, Drop, a crash, 3 requests": exhaustive(["a1", "b1"], "deep", {
+    local: false,
+    maxCrashes: 1,
+    maxRequests: 3,
+  }),
+  "2 processes, 1 task each, Drop, a failing call, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    local: false,
+    faults: EVERY_FAULT_DROP,
+    maxFaults: 1,
+    maxRequests: 2,
+  }),
+  "1 process, 1 task, Drop, a failing call, a crash, 2 requests": exhaustive(["a1"], "deep", {
+    local: false,
+    faults: EVERY_FAULT_DROP,
+    maxFaults: 1,
+    maxCrashes: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 2 tasks each, a crash, one may give up": exhaustive(["a1", "a2", "b1", "b2"], "deep", {
+    patientTasks: ["a2", "b1", "b2"],
+    maxCrashes: 1,
+  }),
+  "2 processes, 2 tasks each, Drop, nobody gives up, a crash, 3 requests": exhaustive(
+    ["a1", "a2", "b1", "b2"],
+    "deep",
+    { local: false, patientTasks: ["a1", "a2", "b1", "b2"], maxCrashes: 1, maxRequests: 3 },
+  ),
+};
+
+/** Every configuration that `npm run lockstep` can replay, by the name of its scope. */
+export const REPLAYABLE: Readonly<Record<string, Config>> = {
+  ...SCOPES,
+  ...Object.fromEntries(Object.entries(EXHAUSTIVE_SCOPES).map(([name, { config }]) => [name, config])),
 };

@@ -37,6 +37,9 @@ import { type Attempt, createEntry, type Entry, type Home } from "../../src/regi
 import type { Run, Step } from "../../src/steps.ts";
 import { differences, project } from "./projection.ts";
 
+/** The model's side of the comparison: `successors`, or a broken double of it. */
+export type Successors = typeof successors;
+
 /** The code under test: src/protocol.ts, or a broken double of it. */
 export type Protocol = Pick<typeof protocolModule, "request" | "giveUp" | "release">;
 
@@ -93,6 +96,12 @@ export interface Option {
   readonly perform: () => void;
 }
 
+/** A state of the model, and its key. */
+export interface Known {
+  readonly state: State;
+  readonly key: string;
+}
+
 /** The real state is not a successor of the previous one under the action of that name. */
 export class Divergence extends Error {
   override readonly name = "Divergence";
@@ -118,9 +127,16 @@ export class World {
   readonly names: Map<string, Name> = new Map();
   late: LateWorldCall[] = [];
   /** How often the environment has acted; the model's budget is what is left. */
-  readonly spent: { crash: number; fault: number; vandal: number } = { crash: 0, fault: 0, vandal: 0 };
+  readonly spent: { crash: number; fault: number; vandal: number; request: number } = {
+    crash: 0,
+    fault: 0,
+    vandal: 0,
+    request: 0,
+  };
   /** The model's state, equal to the projection of the real one. */
   state: State;
+  /** {@link stateKey} of it. */
+  key: string;
   /** Everything that happened, as option texts. */
   readonly trace: string[] = [];
   /** How many labelled steps were compared with the model. */
@@ -129,20 +145,25 @@ export class World {
   readonly driven: Set<string> = new Set();
 
   private readonly protocol: Protocol;
+  private readonly successors: Successors;
+  private compared: Label | undefined;
+  private known: Known | undefined;
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
 
-  constructor(config: Config, directory: string, protocol: Protocol) {
+  constructor(config: Config, directory: string, protocol: Protocol, model: Successors = successors) {
     this.config = config;
     this.directory = directory;
     this.lockPath = join(directory, LOCK);
     this.protocol = protocol;
+    this.successors = model;
     for (const proc of config.procs) {
       const entry = this.createEntry(proc);
       this.processes.set(proc, { proc, incarnation: 1, alive: true, entry, pending: [] });
     }
     this.state = initialState(config);
+    this.key = stateKey(this.state);
   }
 
   /** Everything that can happen now. */
@@ -154,10 +175,29 @@ export class World {
     return [...found, ...this.callOptions(), ...this.environmentOptions()];
   }
 
-  /** Makes one option happen, and compares. */
-  perform(option: Option): void {
+  /** Makes one option happen, and compares. The label of the model's step; undefined if the model stood still. */
+  perform(option: Option): Label | undefined {
     this.trace.push(option.text);
+    this.compared = undefined;
     option.perform();
+    return this.compared;
+  }
+
+  /**
+   * Makes an option happen that was compared before, in a world that was alike: the state that it led to is taken
+   * for true. Whoever goes a way like this compares its end ({@link verify}).
+   */
+  repeat(option: Option, known: Known): void {
+    this.known = known;
+    this.perform(option);
+    this.known = undefined;
+  }
+
+  /** Compares what is real with the state that is taken for it. */
+  verify(): void {
+    const real = project(this);
+    if (stateKey(real) === this.key) return;
+    throw this.divergence(`the same way led elsewhere: ${differences(this.state, real)}`);
   }
 
   process(proc: Proc): Process {
@@ -350,7 +390,7 @@ export class World {
       const process = this.process(at(this.config.procOf, task));
       if (!process.alive || isBusy(process)) return [];
       const options: Option[] = [];
-      if (at(this.state.pc, task) === "idle")
+      if (at(this.state.pc, task) === "idle" && this.mayRequest())
         options.push(this.call(`Request(${task})`, () => this.request(task)));
       if (this.canGiveUp(task, process)) options.push(this.call(`GiveUp(${task})`, () => this.giveUp(task)));
       const attempt = this.attempts.get(task);
@@ -366,6 +406,11 @@ export class World {
 
   private call(text: string, perform: () => void): Option {
     return { text, kind: "call", perform };
+  }
+
+  private mayRequest(): boolean {
+    const { maxRequests } = this.config;
+    return maxRequests === 0 || this.spent.request < maxRequests;
   }
 
   private canGiveUp(task: Task, { entry }: Process): boolean {
@@ -395,10 +440,20 @@ export class World {
         throw this.divergence(`${task} is told that the lock was lost`);
       },
     };
+    this.forgetSettled(task);
     this.attempts.set(task, attempt);
+    if (this.config.maxRequests > 0) this.spent.request++;
     this.clients.set(attempt, client);
     this.protocol.request(this.process(at(this.config.procOf, task)).entry, attempt);
     this.compare({ action: "Request", arg: task });
+  }
+
+  /** A client whose promises have settled is of no more interest once its task asks again. */
+  private forgetSettled(task: Task): void {
+    const former = this.attempts.get(task);
+    const client = former === undefined ? undefined : this.clients.get(former);
+    if (former === undefined || client === undefined || isUnsettled(client)) return;
+    this.clients.delete(former);
   }
 
   private giveUp(task: Task): void {
@@ -630,16 +685,24 @@ export class World {
   }
 
   private compare(label: Label): void {
+    this.compared = label;
+    if (this.known !== undefined) {
+      this.state = this.known.state;
+      this.key = this.known.key;
+      this.warnings.length = 0;
+      return;
+    }
     this.comparisons++;
     const real = project(this);
     const key = stateKey(real);
-    const candidates = successors(this.config, this.state, label);
+    const candidates = this.successors(this.config, this.state, label);
     const match = candidates.find((candidate) => stateKey(candidate) === key);
     if (match !== undefined) {
       const [from, to] = [this.state.pc[label.arg], match.pc[label.arg]];
       this.driven.add(from === undefined ? label.action : `${label.action} ${from} -> ${to}`);
       const before = this.state;
       this.state = match;
+      this.key = key;
       this.checkProperties(before, { label, next: match });
       this.checkClients();
       this.checkWarnings(label.action === "Released" && from === "lost");
@@ -687,7 +750,7 @@ export class World {
   /** Those whose promises have not settled. */
   unsettled(): readonly string[] {
     return [...this.clients.values()]
-      .filter(({ told, release }) => told === "nothing" || release === "asked")
+      .filter(isUnsettled)
       .map(({ task, told }) => (told === "nothing" ? `acquire of ${task}` : `release of ${task}`));
   }
 
@@ -703,8 +766,9 @@ export class World {
 
   /** A turn that the model merges with the effect before it: nothing may have changed. */
   private compareUnchanged(pending: Pending): void {
+    if (this.known !== undefined) return;
     const real = project(this);
-    if (stateKey(real) === stateKey(this.state)) return;
+    if (stateKey(real) === this.key) return;
     throw this.divergence(
       `the turn of ${this.nameOf(pending)} changed what it must not: ${differences(this.state, real)}`,
     );
@@ -715,6 +779,8 @@ export class World {
     return `after: ${this.trace.join("; ")}`;
   }
 }
+
+const isUnsettled = ({ told, release }: Client): boolean => told === "nothing" || release === "asked";
 
 /** In the middle of a turn: only the step that comes next in it can run. */
 export function isBusy({ pending }: Process): boolean {

@@ -7,6 +7,7 @@ import { issueLock } from "../../model/issue/issueLock.ts";
 import * as issue from "../../model/issue/state.ts";
 import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
 import { GUARDS, initialState, PCS } from "../../model/state.ts";
+import { CONJUNCTS } from "../../tla/prove/invariant.ts";
 import { readIssueConfig } from "../../tla/tools/constants.ts";
 import { SCOPES } from "../lockstep/scopes.ts";
 
@@ -71,6 +72,21 @@ describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
     for (const { name } of [...INVARIANTS, ...STEP_PROPERTIES]) {
       expect(spec, name).toMatch(new RegExp(`^${name} ==`, "m"));
     }
+  });
+
+  it("the inductive invariant has the same conjuncts in tla/Inductive.tla, tla/prove and spec/guarantees.md, in order", () => {
+    const inductive = read("tla", "Inductive.tla");
+    const body = inductive.slice(inductive.indexOf("\nInv ==\n"), inductive.indexOf("THEOREM Spec"));
+    const [typed, ...specified] = [...body.matchAll(/^ {2}\/\\ (\w+)$/gm)].map(([, name]) => name);
+    expect(typed).toBe("TypeOK");
+    const names = CONJUNCTS.map(({ name }) => name);
+    expect(specified).toEqual(names);
+    const page = read("spec", "guarantees.md");
+    const section = page.slice(page.indexOf("## Why it holds"), page.indexOf("**What follows.**"));
+    const heads = [...section.matchAll(/^- ((?:`\w+`(?: \(G\d+\))?(?:, )?)+):/gm)].map(
+      ([, head]) => head ?? "",
+    );
+    expect(heads.flatMap((head) => [...head.matchAll(/`(\w+)`/g)].map(([, name]) => name))).toEqual(names);
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * `npm run ok`, the one gate: lint, types, tests, TLC, graph equality, one after another, each to its end.
+ * `npm run ok`, the one gate: lint, types, tests, TLC, graph equality, the proof, one after another, each to its end.
  * The numbers of the last line are counted from the machine-readable results: a part that does not give any
  * counts as failed.
  */
@@ -54,6 +54,12 @@ const PARTS: readonly Part[] = [
     quiet: true,
   },
   { name: "graph", command: ["npm", "run", "--silent", "graph"] },
+  {
+    name: "prove",
+    command: ["npm", "run", "--silent", "prove", "--", "--json"],
+    count: (stdout) => countRows(JSON.parse(stdout) as ProofResults),
+    quiet: true,
+  },
   { name: "findings", command: ["npm", "run", "--silent", "findings", "--", "--check"] },
 ];
 
@@ -88,6 +94,21 @@ function countConfigurations({ results }: TlcResults): Counts {
   const passed = results.filter(({ ok }) => ok).length;
   for (const { name, ok } of results) console.log(`  ${ok ? "ok    " : "FAILED"} ${name}`);
   return { passed, failed: results.length - passed, notRun: [] };
+}
+
+interface ProofResults {
+  readonly comparisons: readonly { readonly scope: string; readonly ok: boolean }[];
+  readonly results: readonly { readonly name: string; readonly ok: boolean }[];
+  readonly problems: readonly string[];
+}
+
+function countRows({ comparisons, results, problems }: ProofResults): Counts {
+  const checks = [...comparisons, ...results];
+  const passed = checks.filter(({ ok }) => ok).length;
+  for (const problem of problems) console.log(`  FAILED ${problem}`);
+  // A problem that is no row's is a failure too.
+  const failed = Math.max(checks.length - passed, problems.length);
+  return { passed, failed, notRun: [] };
 }
 
 async function main(): Promise<number> {

@@ -1,0 +1,143 @@
+/**
+ * The ledger: edges of the model that the code cannot take, and why. The specification lets time and patience
+ * decide, the code counts; so at a small scope a counter may not come far enough. Nothing else is here.
+ *
+ * A condition looks at what the code remembers at *every* place of the edge's first state. So an entry cannot
+ * excuse an edge that the code could have taken. And each kind of edge is driven somewhere, from places whose
+ * counters came far enough: `atBound` in exhaust.json.
+ */
+
+import type { ActionName } from "../../model/actions.ts";
+import { at, type Pc } from "../../model/state.ts";
+import { MOST_FAILURES, MOST_SPINS } from "../../src/protocol.ts";
+import type { Edge } from "./edges.ts";
+import type { Counters } from "./memory.ts";
+
+export interface LedgerEntry {
+  readonly action: ActionName;
+  readonly from: Pc;
+  readonly to: Pc;
+  /** Which of these edges. */
+  readonly which: (edge: Edge) => boolean;
+  /** Whether the code, with these counters of the task's process, cannot take it. */
+  readonly unable: (counters: Counters) => boolean;
+  /** In a sentence: why the code cannot. */
+  readonly reason: string;
+  /** The scopes at which there are such edges; at others the entry excuses nothing. */
+  readonly scopes: readonly string[];
+}
+
+const seesFree = ({ label, from }: Edge): boolean => (at(from.seen, label.arg) ?? []).length === 0;
+const goesOn = ({ label, from }: Edge): boolean => !from.gaveUp.includes(label.arg);
+const failedTooSeldom = ({ failures }: Counters): boolean => failures + 1 < MOST_FAILURES;
+
+export const LEDGER: readonly LedgerEntry[] = [
+  {
+    action: "Judge",
+    from: "looked",
+    to: "waiting",
+    which: seesFree,
+    unable: ({ spins }) => spins < MOST_SPINS,
+    reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits, not takes at once",
+    scopes: [
+      "1 process, 1 task, Drop, restarted twice, 3 requests",
+      "2 processes, 1 task each, a crash, 4 requests",
+      "2 processes, 1 task each, a crash",
+      "2 processes, 1 task each, Drop, nobody gives up, a crash",
+      "2 processes, 1 task each, Drop, a crash, 3 requests",
+      "2 processes, 1 task each, Drop, a failing call, 2 requests",
+      "1 process, 1 task, Drop, a failing call, a crash, 2 requests",
+      "2 processes, 2 tasks each, a crash, one may give up",
+      "2 processes, 2 tasks each, Drop, nobody gives up, a crash, 3 requests",
+    ],
+  },
+  {
+    action: "Judge",
+    from: "lookedDoubt",
+    to: "idle",
+    which: goesOn,
+    unable: failedTooSeldom,
+    reason: "MOST_FAILURES homes in a row must fail before the code gives the request up",
+    scopes: [
+      "1 process, 2 tasks, a failing call",
+      "1 process, 2 tasks, a vandal",
+      "1 process, 1 task, Take fails three times",
+      "1 process, 1 task that never gives up, three vandals",
+      "2 processes, 1 task each, a vandal",
+      "2 processes, 1 task each, Drop, a failing call, 2 requests",
+      "1 process, 1 task, Drop, a failing call, a crash, 2 requests",
+    ],
+  },
+  {
+    action: "Refused",
+    from: "unverified",
+    to: "idle",
+    which: goesOn,
+    unable: failedTooSeldom,
+    reason: "as after a doubt: MOST_FAILURES homes in a row must fail before the code gives the request up",
+    scopes: [
+      "1 process, 2 tasks, a vandal",
+      "1 process, 1 task that never gives up, three vandals",
+      "2 processes, 1 task each, a vandal",
+    ],
+  },
+];
+
+/** Of the edges that were not driven: how many each entry explains, and which nobody explains. */
+export interface Explained {
+  readonly entries: readonly { readonly entry: LedgerEntry; readonly edges: number }[];
+  readonly unexplained: readonly Edge[];
+  /** Entries that are wrong here: they match nothing, or an edge that was driven. */
+  readonly wrong: readonly string[];
+  /** Kinds of edges of the ledger that were driven, from places whose counters had come far enough. */
+  readonly atBound: readonly string[];
+}
+
+/** What the code remembered at each place of the state that the edge leaves. */
+export type CountersAt = (edge: Edge) => readonly Counters[];
+
+export function explain(
+  scope: string,
+  missed: Iterable<Edge>,
+  driven: Iterable<Edge>,
+  countersAt: CountersAt,
+  ledger: readonly LedgerEntry[] = LEDGER,
+): Explained {
+  const applying = ledger.filter(({ scopes }) => scopes.includes(scope));
+  const counts = new Map(applying.map((entry) => [entry, 0]));
+  const unexplained: Edge[] = [];
+  for (const edge of missed) {
+    const entry = applying.find((candidate) => excuses(candidate, edge, countersAt));
+    if (entry === undefined) unexplained.push(edge);
+    else counts.set(entry, (counts.get(entry) ?? 0) + 1);
+  }
+  const wrong = applying
+    .filter((entry) => counts.get(entry) === 0)
+    .map((entry) => `${kindOf(entry)}: every such edge was driven, so it is not for this scope`);
+  const atBound = new Set<string>();
+  for (const edge of driven) {
+    if (ledger.some((entry) => isAbout(entry, edge))) atBound.add(kindOf(edge));
+    const entry = applying.find((candidate) => excuses(candidate, edge, countersAt));
+    if (entry !== undefined) wrong.push(`${kindOf(entry)}: it excuses an edge that was driven`);
+  }
+  const entries = [...counts].map(([entry, edges]) => ({ entry, edges }));
+  return { entries, unexplained, wrong: [...new Set(wrong)], atBound: [...atBound].sort() };
+}
+
+function excuses(entry: LedgerEntry, edge: Edge, countersAt: CountersAt): boolean {
+  return isAbout(entry, edge) && countersAt(edge).every(entry.unable);
+}
+
+function isAbout({ action, from, to, which }: LedgerEntry, edge: Edge): boolean {
+  const { label } = edge;
+  const fits = label.action === action && edge.from.pc[label.arg] === from && edge.to.pc[label.arg] === to;
+  return fits && which(edge);
+}
+
+/** `Judge looked -> waiting`, and of the environment the action alone. */
+export function kindOf(edge: Edge | LedgerEntry): string {
+  if ("reason" in edge) return `${edge.action} ${edge.from} -> ${edge.to}`;
+  const { label, from, to } = edge;
+  const before = from.pc[label.arg];
+  return before === undefined ? label.action : `${label.action} ${before} -> ${to.pc[label.arg]}`;
+}

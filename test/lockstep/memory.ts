@@ -1,0 +1,50 @@
+/**
+ * What the code remembers beyond the model's state, in one text: two worlds with equal states and equal
+ * memories go on alike. exhaustive.ts prunes by it, and finds out when something is missing here: the same step
+ * from the same place then leads to two places.
+ */
+
+import { MOST_FAILURES, MOST_SPINS } from "../../src/protocol.ts";
+import type { Entry } from "../../src/registry.ts";
+import type { Pending, World } from "./world.ts";
+
+export function memoryOf(world: World): string {
+  const processes = [...world.processes.values()].map(({ entry, pending }) => {
+    const { spins, failures } = countersOf(entry);
+    return [...pending.map((run) => runText(world, run)).sort(), spins, failures].join(" ");
+  });
+  return [...processes, ...[...world.unsettled()].sort()].join("|");
+}
+
+/** How often in a row, up to the bounds: more is not different. */
+export interface Counters {
+  readonly spins: number;
+  readonly failures: number;
+}
+
+/** Those of a contender who has left count for nobody. */
+export function countersOf({ contender, patience }: Entry): Counters {
+  if (contender === null || patience === null || patience.contender !== contender) return FRESH;
+  return {
+    spins: Math.min(patience.spins, MOST_SPINS),
+    failures: Math.min(patience.failures, MOST_FAILURES),
+  };
+}
+
+const FRESH: Counters = { spins: 0, failures: 0 };
+
+/**
+ * Where a run stands. Not the order of the runs, nor how long one sleeps: the scheduler wakes as it likes. Nor when
+ * the lock was taken: whoever releases says which side of the hand-over clock it is.
+ */
+function runText(world: World, pending: Pending): string {
+  const { step, reply, debt, releaser } = pending;
+  const where = step.kind === "sleep" ? "sleep" : step.action;
+  const answer = reply === undefined ? "" : reply.ok ? "+ok" : `+${reply.errno}`;
+  if (debt !== undefined) {
+    const owed = world.process(pending.proc).entry.owes.get(debt);
+    return `${world.names.get(debt) ?? debt}:${owed?.step}:${where}${answer}`;
+  }
+  // A release remembers why it came to a Drop; a contention remembers by its patience alone.
+  return releaser === undefined ? `${where}${answer}` : `${releaser}:${pending.last}:${where}${answer}`;
+}

@@ -1,0 +1,858 @@
+/**
+ * The actions of OwnerDirectory.tla as formulas: same names, same order, one function each. A state and the
+ * encoding of an action determine its successors, up to the choices that the action leaves open, so an action
+ * is a list of cases: what is chosen, when it is possible, what changes. Everything else stays.
+ *
+ * evaluate.ts compares the cases with the edges of the model, in both directions. smt.ts asks the solver.
+ */
+
+import { ACTIONS, type ActionName, IN_FLIGHT, MID_TURN } from "../../model/actions.ts";
+import type { DebtStep, FaultKind, Guard, LateOp, Pc } from "../../model/state.ts";
+import {
+  and,
+  apply,
+  choose,
+  type Expr,
+  equal,
+  exists,
+  forall,
+  implies,
+  not,
+  or,
+  STATE_SYMBOLS,
+  type StateSymbol,
+  truth,
+  type Var,
+  value,
+  variable,
+} from "./formula.ts";
+
+/** One way in which an action happens. */
+export interface Case {
+  readonly chosen: readonly Var[];
+  readonly guard: Expr;
+  readonly updates: readonly Update[];
+}
+
+/** The new value of a variable at every argument, in terms of the old state. */
+export interface Update {
+  readonly symbol: StateSymbol;
+  readonly args: readonly Var[];
+  readonly value: Expr;
+}
+
+export interface EncodedAction {
+  readonly name: ActionName | "Init";
+  readonly params: readonly Var[];
+  readonly cases: readonly Case[];
+}
+
+/** A piece of a case, before its changes are put together: the later change of the same variable wins. */
+interface Piece {
+  readonly chosen: readonly Var[];
+  readonly guard: Expr;
+  readonly changes: readonly Change[];
+}
+interface Change {
+  readonly symbol: StateSymbol;
+  readonly define: (args: readonly Var[], old: Expr) => Expr;
+}
+
+export function encodeActions(broken: readonly Guard[] = []): readonly EncodedAction[] {
+  const isBroken = (guard: Guard): boolean => broken.includes(guard);
+  return ACTIONS.map((name) => {
+    const { params, pieces } = ENCODINGS[name](isBroken);
+    return {
+      name,
+      params,
+      cases: pieces.map(caseOf).filter(({ guard }) => guard.kind !== "truth" || guard.value),
+    };
+  });
+}
+
+/** The initial state, as an action that may follow anything. */
+export function encodeInit(): EncodedAction {
+  const initial: Partial<Record<StateSymbol, Expr>> = {
+    alive: truth(true),
+    inc: apply("first"),
+    owes: value("Debt", "none"),
+    pc: value("Pc", "idle"),
+    crashes: apply("maxCrashes"),
+    faults: apply("maxFaults"),
+    vandals: apply("maxVandals"),
+    requests: apply("maxRequests"),
+  };
+  const changes = (Object.keys(STATE_SYMBOLS) as StateSymbol[]).map((symbol) => ({
+    symbol,
+    define: () => initial[symbol] ?? truth(false),
+  }));
+  return { name: "Init", params: [], cases: [caseOf({ chosen: [], guard: truth(true), changes })] };
+}
+
+// ------------------------------------------------------------------------------------------------
+// Words
+
+const t = variable("t", "Task");
+const u = variable("u", "Task");
+const h = variable("h", "Task");
+const p = variable("p", "Proc");
+const n = variable("n", "Name");
+const m = variable("m", "Name");
+const x = variable("x", "Name");
+
+const mine = apply("procOf", t);
+export const isAt = (task: Expr, ...pcs: readonly Pc[]): Expr =>
+  or(...pcs.map((pc) => equal(apply("pc", task), value("Pc", pc))));
+const owesAt = (proc: Expr, name: Expr, ...debts: readonly string[]): Expr =>
+  or(...debts.map((debt) => equal(apply("owes", proc, name), value("Debt", debt))));
+export const lives = (name: Expr): Expr =>
+  and(apply("alive", apply("owner", name)), equal(apply("inc", apply("owner", name)), apply("born", name)));
+
+const free = forall([m], not(apply("lock", m)));
+const isEmpty = (name: Expr): Expr => forall([m], not(apply("homeHas", name, m)));
+/** A directory that holds exactly this name. */
+const exactly = (stands: Expr, has: (name: Expr) => Expr, name: Expr): Expr =>
+  and(stands, has(name), forall([m], implies(has(m), equal(m, name))));
+export const lockIsExactly = (name: Expr): Expr =>
+  exactly(apply("lockStands"), (y) => apply("lock", y), name);
+
+const noTask = (symbol: "heldLocks" | "contender" | "queue", proc: Expr): Expr =>
+  forall([u], not(apply(symbol, proc, u)));
+const noName = (symbol: "home" | "releasing", proc: Expr): Expr => forall([m], not(apply(symbol, proc, m)));
+const isHead = (proc: Expr, task: Expr): Expr =>
+  and(apply("queue", proc, task), forall([u], not(apply("ahead", proc, u, task))));
+
+/** No task of `proc`, apart from `except`, is between two synchronous calls of one turn. */
+const threadFree = (proc: Expr, except?: Expr): Expr => {
+  const other = except === undefined ? truth(true) : not(equal(u, except));
+  return forall([u], implies(and(equal(apply("procOf", u), proc), other), not(isAt(u, ...MID_TURN))));
+};
+const myTurn = threadFree(mine, t);
+
+const unreferenced = (name: Expr): Expr => {
+  const op = variable("op", "Op");
+  const q = variable("q", "Proc");
+  return and(
+    not(apply("lock", name)),
+    not(apply("homes", name)),
+    forall([m], not(apply("homeHas", m, name))),
+    forall([op], not(apply("late", op, name))),
+    forall([q], not(apply("home", q, name))),
+    forall([q], not(apply("releasing", q, name))),
+    forall([q], owesAt(q, name, "none")),
+    forall([u], not(apply("seen", u, name))),
+  );
+};
+
+// ------------------------------------------------------------------------------------------------
+// Putting cases together
+
+const when = (guard: Expr, ...changes: readonly Change[]): Piece[] => [{ chosen: [], guard, changes }];
+const effect = (...changes: readonly Change[]): Piece[] => when(truth(true), ...changes);
+const nothing = effect();
+const some = (chosen: Var, guard: Expr, ...changes: readonly Change[]): Piece[] => [
+  { chosen: [chosen], guard, changes },
+];
+const either = (...choices: readonly (readonly Piece[])[]): Piece[] => choices.flat();
+
+/** One after another: every way of the first with every way of the next. */
+function both(...parts: readonly (readonly Piece[])[]): Piece[] {
+  return parts.reduce<Piece[]>(
+    (sofar, part) =>
+      sofar.flatMap((one) =>
+        part.map((next) => ({
+          chosen: [...one.chosen, ...next.chosen.filter((v) => !one.chosen.includes(v))],
+          guard: and(one.guard, next.guard),
+          changes: [...one.changes, ...next.changes],
+        })),
+      ),
+    effect(),
+  );
+}
+
+function caseOf({ chosen, guard, changes }: Piece): Case {
+  const symbols = [...new Set(changes.map(({ symbol }) => symbol))];
+  const updates = symbols.map((symbol) => {
+    const args = STATE_SYMBOLS[symbol].args.map((sort, i) => variable(`${symbol}${i}`, sort));
+    const value = changes
+      .filter((change) => change.symbol === symbol)
+      .reduce((old, change) => change.define(args, old), apply(symbol, ...args));
+    return { symbol, args, value };
+  });
+  return { chosen, guard, updates };
+}
+
+/** The variable at these arguments gets a new value. */
+const put = (symbol: StateSymbol, key: readonly Expr[], to: Expr): Change => ({
+  symbol,
+  define: (args, old) => choose(and(...args.map((arg, i) => equal(arg, key[i] ?? arg))), to, old),
+});
+const add = (symbol: StateSymbol, ...key: readonly Expr[]): Change => put(symbol, key, truth(true));
+const drop = (symbol: StateSymbol, ...key: readonly Expr[]): Change => put(symbol, key, truth(false));
+/** The set at `key` becomes what `has` says. */
+const become = (symbol: StateSymbol, key: readonly Expr[], has: (element: Expr) => Expr): Change => ({
+  symbol,
+  define: (args, old) => {
+    const keys = args.slice(0, key.length);
+    const element = args[key.length];
+    if (element === undefined) throw new Error(`${symbol} is no set`);
+    return choose(and(...keys.map((arg, i) => equal(arg, key[i] ?? arg))), has(element), old);
+  },
+});
+const clear = (symbol: StateSymbol, ...key: readonly Expr[]): Change =>
+  become(symbol, key, () => truth(false));
+const only = (symbol: StateSymbol, key: Expr, element: Expr): Change =>
+  become(symbol, [key], (other) => equal(other, element));
+
+const goto = (task: Expr, pc: Pc): Change => put("pc", [task], value("Pc", pc));
+const gotoIf = (task: Expr, condition: Expr, yes: Pc, no: Pc): Change =>
+  put("pc", [task], choose(condition, value("Pc", yes), value("Pc", no)));
+const owe = (proc: Expr, name: Expr, debt: DebtStep | "paid" | "none"): Change =>
+  put("owes", [proc, name], value("Debt", debt));
+const leaveQueue = (proc: Expr, leaves: (task: Expr) => Expr): readonly Change[] => [
+  become("queue", [proc], (task) => and(apply("queue", proc, task), not(leaves(task)))),
+  {
+    symbol: "ahead",
+    define: ([q, one, other], old) => {
+      if (q === undefined || one === undefined || other === undefined) throw new Error("ahead has three");
+      return and(old, not(and(equal(q, proc), or(leaves(one), leaves(other)))));
+    },
+  },
+];
+
+/** One less of a budget: possible while something is left. */
+const spend = (budget: "crashes" | "faults" | "vandals" | "requests"): Piece[] => {
+  const left = variable("left", "Count");
+  return some(left, apply("follows", left, apply(budget)), put(budget, [], left));
+};
+const fails = (kind: FaultKind): Piece[] =>
+  both(when(apply("mayFail", value("Kind", kind))), spend("faults"));
+
+/** A call that reported failure may take effect later, except where a call ends with its process (A4). */
+const sendLate = (op: LateOp, name: Expr): Piece[] =>
+  when(not(apply("local")), add("late", value("Op", op), name));
+const laterOrNot = (op: LateOp, name: Expr): Piece[] => either(nothing, sendLate(op, name));
+
+const withHome = (proc: Expr): Piece[] => some(n, apply("home", proc, n));
+
+// ------------------------------------------------------------------------------------------------
+// Pieces of actions, as in the specification
+
+/** Where a task starts that becomes the contender. */
+type Start = (task: Expr) => Piece[];
+const startAt =
+  (pc: Pc): Start =>
+  (task) =>
+    effect(goto(task, pc));
+/** No home at hand. */
+const startBare =
+  (room: Expr): Start =>
+  (task) =>
+    effect(gotoIf(task, room, "prepare", "waiting"));
+/** With the home that `proc` has, if it has one: Start1. */
+const start1 =
+  (proc: Expr, room: Expr): Start =>
+  (task) =>
+    either(
+      some(m, apply("home", proc, m), goto(task, "take")),
+      both(when(noName("home", proc)), startBare(room)(task)),
+    );
+
+/** The head of the queue becomes the contender, if there is one. */
+const promote = (proc: Expr, start: Start): Piece[] =>
+  either(
+    when(noTask("queue", proc), clear("contender", proc)),
+    both(
+      some(h, isHead(proc, h), only("contender", proc, h), ...leaveQueue(proc, (task) => equal(task, h))),
+      start(h),
+    ),
+  );
+const passSlot = (start: Start): Piece[] => both(effect(goto(t, "idle")), promote(mine, start));
+
+const group =
+  (first: Expr) =>
+  (task: Expr): Expr =>
+    or(
+      equal(task, first),
+      and(apply("reentrant", first), apply("reentrant", task), apply("queue", mine, task)),
+    );
+/** The lock goes to `first`, and to everybody who waits here too, if all are reentrant. */
+const giveTo = (first: Expr): Piece[] =>
+  effect(become("heldLocks", [mine], group(first)), ...leaveQueue(mine, group(first)), {
+    symbol: "pc",
+    define: ([task = t], old) =>
+      choose(group(first)(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
+  });
+
+const wayOut = gotoIf(t, apply("local"), "check", "drop");
+const endRelease = (proc: Expr): readonly Change[] => [clear("releasing", proc), drop("aside", proc)];
+
+type IsBroken = (guard: Guard) => boolean;
+
+const giveUpHome = (isBroken: IsBroken): Piece[] =>
+  both(
+    withHome(mine),
+    effect(clear("home", mine), ...(isBroken("ForgetGivenUpHome") ? [] : [owe(mine, n, "unlinkHome")])),
+  );
+const leaveHome = (isBroken: IsBroken): Piece[] => {
+  if (isBroken("KeepIdleHome")) return nothing;
+  const leaves = and(not(apply("local")), noTask("queue", mine));
+  return either(both(when(leaves), giveUpHome(isBroken)), when(or(not(leaves), noName("home", mine))));
+};
+/** The contender's request is over without the lock. */
+const leave = (isBroken: IsBroken): Piece[] =>
+  both(passSlot(start1(mine, apply("room", mine))), effect(drop("gaveUp", t)), leaveHome(isBroken));
+/** The home is given up; then wait and try again, or, given up or one error too many, leave. */
+const waitOrLeave = (isBroken: IsBroken): Piece[] => {
+  const room = isBroken("ForgetGivenUpHome") ? apply("room", mine) : apply("roomWith", mine, n);
+  return both(
+    giveUpHome(isBroken),
+    either(
+      when(not(apply("gaveUp", t)), goto(t, "waiting")),
+      both(passSlot(startBare(room)), effect(drop("gaveUp", t))),
+    ),
+  );
+};
+
+const forget: readonly Change[] = [drop("sawDirectory", t), clear("seen", t)];
+
+// What the disk does. `possible` is when, the changes are what.
+
+/** rename(home, L). */
+const takePossible = (name: Expr): Expr => and(apply("homes", name), free);
+const takeHappens = (name: Expr): readonly Change[] => [
+  put("lockStands", [], truth(true)),
+  become("lock", [], (other) => apply("homeHas", name, other)),
+  drop("homes", name),
+  clear("homeHas", name),
+];
+const rename = (name: Expr): Piece[] => when(takePossible(name), ...takeHappens(name));
+/** rename(L, home). */
+const putBackPossible = (name: Expr): Expr =>
+  and(apply("lockStands"), implies(apply("homes", name), isEmpty(name)));
+const putBackHappens = (name: Expr): readonly Change[] => [
+  add("homes", name),
+  become("homeHas", [name], (other) => apply("lock", other)),
+  put("lockStands", [], truth(false)),
+  clear("lock"),
+];
+/** unlink(home/own), unlink(L/own), rmdir(home): changes nothing where it is refused. */
+const retryHappens = (name: Expr, step: DebtStep): readonly Change[] => {
+  if (step === "unlinkHome") return [drop("homeHas", name, name)];
+  if (step === "unlinkLock") return [drop("lock", name)];
+  const removed = and(apply("homes", name), isEmpty(name));
+  return [put("homes", [name], and(apply("homes", name), not(removed)))];
+};
+
+// ------------------------------------------------------------------------------------------------
+// The actions
+
+interface Encoding {
+  readonly params: readonly Var[];
+  readonly pieces: readonly Piece[];
+}
+const ofTask = (guard: Expr, pieces: readonly Piece[]): Encoding => ({
+  params: [t],
+  pieces: both(when(guard), pieces),
+});
+
+function request(isBroken: IsBroken): Encoding {
+  const held = noTask("heldLocks", mine);
+  const joins = and(
+    not(held),
+    forall([u], implies(apply("heldLocks", mine, u), apply("reentrant", u))),
+    apply("reentrant", t),
+  );
+  const owedRelease = (name: Expr): Expr =>
+    and(apply("releasing", mine, name), not(owesAt(mine, name, "none")));
+  const adopts = isBroken("HoldDroppedName") ? exists([x], owedRelease(x)) : truth(false);
+  const noRelease = isBroken("ContendWhileReleasing") ? truth(true) : noName("releasing", mine);
+  const contends = and(held, noTask("contender", mine), noTask("queue", mine), noRelease);
+  const append: Change = {
+    symbol: "ahead",
+    define: ([q = p, one = t, other = t], old) => {
+      const [before, after] = isBroken("LifoQueue") ? [other, one] : [one, other];
+      return or(old, and(equal(q, mine), equal(after, t), apply("queue", mine, before)));
+    },
+  };
+  return ofTask(
+    and(apply("alive", mine), isAt(t, "idle"), threadFree(mine)),
+    both(
+      either(when(not(apply("counted"))), both(when(apply("counted")), spend("requests"))),
+      either(
+        when(joins, add("heldLocks", mine, t), goto(t, "holding")),
+        both(
+          when(and(not(joins), adopts)),
+          some(
+            x,
+            owedRelease(x),
+            only("heldLocks", mine, t),
+            only("home", mine, x),
+            owe(mine, x, "none"),
+            ...endRelease(mine),
+            goto(t, "holding"),
+          ),
+        ),
+        both(
+          when(and(not(joins), not(adopts), contends), only("contender", mine, t)),
+          start1(mine, apply("room", mine))(t),
+        ),
+        when(and(not(joins), not(adopts), not(contends)), add("queue", mine, t), append, goto(t, "queued")),
+      ),
+    ),
+  );
+}
+
+function prepare(): Encoding {
+  const fresh = and(
+    equal(apply("owner", x), mine),
+    equal(apply("born", x), apply("inc", mine)),
+    apply("chosen", x),
+    unreferenced(x),
+  );
+  const made = [add("homes", x), only("homeHas", x, x)] as const;
+  return ofTask(
+    isAt(t, "prepare"),
+    both(
+      some(x, fresh),
+      either(
+        effect(...made, only("home", mine, x), goto(t, "take")),
+        both(
+          fails("prepare"),
+          either(nothing, effect(add("homes", x), clear("homeHas", x)), effect(...made)),
+          effect(owe(mine, x, "unlinkHome")),
+          passSlot(startBare(apply("roomWith", mine, x))),
+        ),
+      ),
+    ),
+  );
+}
+
+function take(): Encoding {
+  const refusal = gotoIf(t, apply("homes", n), "refused", "failed");
+  const answered = either(both(rename(n), effect(goto(t, "taken"))), when(not(takePossible(n)), refusal));
+  return ofTask(
+    and(isAt(t, "take"), apply("alive", mine)),
+    both(
+      withHome(mine),
+      either(
+        answered,
+        both(answered, fails("take"), sendLate("take", n)),
+        both(fails("take"), effect(goto(t, "failed")), laterOrNot("take", n), either(rename(n), nothing)),
+      ),
+    ),
+  );
+}
+
+function verify(isBroken: IsBroken): Encoding {
+  const good = isBroken("NoVerify") ? truth(true) : lockIsExactly(n);
+  return ofTask(
+    and(isAt(t, "taken", "verify"), myTurn),
+    both(withHome(mine), either(when(good, goto(t, "verified")), when(not(good), goto(t, "unverified")))),
+  );
+}
+
+function granted(): Encoding {
+  const gone = apply("gaveUp", t);
+  return ofTask(
+    isAt(t, "verified"),
+    both(
+      effect(clear("contender", mine)),
+      either(
+        both(when(not(gone)), giveTo(t)),
+        both(when(gone), some(h, isHead(mine, h)), giveTo(h), effect(drop("gaveUp", t))),
+        both(
+          when(and(gone, noTask("queue", mine))),
+          withHome(mine),
+          effect(only("releasing", mine, n), drop("aside", mine), wayOut),
+        ),
+      ),
+    ),
+  );
+}
+
+function refused(isBroken: IsBroken): Encoding {
+  return ofTask(
+    myTurn,
+    either(
+      when(isAt(t, "failed"), goto(t, "lookDoubt")),
+      when(and(isAt(t, "refused"), not(apply("gaveUp", t))), goto(t, "look")),
+      both(when(and(isAt(t, "refused"), apply("gaveUp", t))), leave(isBroken)),
+      both(when(isAt(t, "unverified")), waitOrLeave(isBroken)),
+    ),
+  );
+}
+
+function look(): Encoding {
+  const sees = [
+    put("sawDirectory", [t], apply("lockStands")),
+    become("seen", [t], (other) => apply("lock", other)),
+  ] as const;
+  return ofTask(
+    truth(true),
+    either(
+      when(isAt(t, "look"), ...sees, goto(t, "looked")),
+      when(isAt(t, "lookDoubt"), ...sees, goto(t, "lookedDoubt")),
+    ),
+  );
+}
+
+function judge(isBroken: IsBroken): Encoding {
+  const holdsBy = (name: Expr): Expr => and(not(noTask("heldLocks", mine)), apply("home", mine, name));
+  const dead = (name: Expr): Expr =>
+    isBroken("JudgeByHeldLocks")
+      ? or(not(lives(name)), and(apply("samePid", apply("owner", name), mine), not(holdsBy(name))))
+      : not(lives(name));
+  const ours = exists([m], and(apply("home", mine, m), apply("seen", t, m)));
+  const nobody = forall([x], not(apply("seen", t, x)));
+  return ofTask(
+    and(isAt(t, "looked", "lookedDoubt"), myTurn),
+    either(
+      when(ours, ...forget, goto(t, "verify")),
+      both(when(and(not(ours), isAt(t, "lookedDoubt")), ...forget), waitOrLeave(isBroken)),
+      both(when(and(not(ours), isAt(t, "looked"), apply("gaveUp", t)), ...forget), leave(isBroken)),
+      both(
+        when(and(not(ours), isAt(t, "looked"), not(apply("gaveUp", t)))),
+        either(
+          when(nobody, ...forget, goto(t, "take")),
+          when(nobody, ...forget, goto(t, "waiting")),
+          when(and(not(nobody), forall([x], implies(apply("seen", t, x), dead(x)))), goto(t, "evict")),
+          some(x, and(apply("seen", t, x), not(dead(x))), ...forget, goto(t, "waiting")),
+        ),
+      ),
+    ),
+  );
+}
+
+function evict(isBroken: IsBroken): Encoding {
+  const happens = isBroken("EvictByPath")
+    ? effect(put("lockStands", [], truth(false)), clear("lock"))
+    : effect(drop("lock", x));
+  const last = forall([m], implies(apply("seen", t, m), equal(m, x)));
+  return ofTask(
+    isAt(t, "evict"),
+    both(
+      some(x, apply("seen", t, x)),
+      either(
+        both(happens, when(last, ...forget, goto(t, "take"))),
+        both(happens, when(not(last), drop("seen", t, x))),
+        both(
+          fails("evict"),
+          either(happens, nothing),
+          laterOrNot("unlinkLock", x),
+          effect(...forget, goto(t, "waiting")),
+        ),
+      ),
+    ),
+  );
+}
+
+function wake(): Encoding {
+  return ofTask(and(isAt(t, "waiting"), myTurn), start1(mine, apply("room", mine))(t));
+}
+
+function giveUp(isBroken: IsBroken): Encoding {
+  const leavesWaiting = isBroken("NeverPromote")
+    ? effect(clear("contender", mine), goto(t, "idle"))
+    : both(passSlot(startAt("waiting")), leaveHome(isBroken));
+  const passes = isBroken("PassSlotInFlight") ? isAt(t, "take") : truth(false);
+  const stays = and(isAt(t, ...IN_FLIGHT), not(passes));
+  return ofTask(
+    and(not(apply("patient", t)), not(apply("gaveUp", t)), threadFree(mine)),
+    either(
+      when(isAt(t, "queued"), ...leaveQueue(mine, (task) => equal(task, t)), goto(t, "idle")),
+      both(when(isAt(t, "waiting")), leavesWaiting),
+      when(stays, add("gaveUp", t)),
+      both(when(passes, add("gaveUp", t)), promote(mine, start1(mine, apply("room", mine)))),
+    ),
+  );
+}
+
+function release(): Encoding {
+  const last = and(
+    apply("heldLocks", mine, t),
+    forall([u], implies(apply("heldLocks", mine, u), equal(u, t))),
+  );
+  const toDisk = [clear("heldLocks", mine), only("releasing", mine, n), wayOut] as const;
+  return ofTask(
+    and(isAt(t, "holding"), threadFree(mine)),
+    either(
+      when(not(last), drop("heldLocks", mine, t), goto(t, "idle")),
+      both(when(last), some(h, isHead(mine, h)), giveTo(h)),
+      both(
+        when(last),
+        withHome(mine),
+        either(
+          when(noTask("queue", mine), ...toDisk, drop("aside", mine)),
+          when(not(noTask("queue", mine)), ...toDisk, add("aside", mine)),
+        ),
+      ),
+    ),
+  );
+}
+
+function check(): Encoding {
+  return ofTask(
+    isAt(t, "check"),
+    both(
+      withHome(mine),
+      either(when(lockIsExactly(n), goto(t, "putBack")), when(not(lockIsExactly(n)), goto(t, "drop"))),
+    ),
+  );
+}
+
+function putBack(): Encoding {
+  const happens = when(putBackPossible(n), ...putBackHappens(n));
+  return ofTask(
+    isAt(t, "putBack"),
+    both(
+      withHome(mine),
+      either(
+        both(happens, effect(goto(t, "confirm"))),
+        when(not(putBackPossible(n)), goto(t, "drop")),
+        both(fails("putBack"), either(happens, nothing), effect(goto(t, "drop"))),
+      ),
+    ),
+  );
+}
+
+function confirm(): Encoding {
+  const ours = exactly(apply("homes", n), (other) => apply("homeHas", n, other), n);
+  return ofTask(
+    isAt(t, "confirm"),
+    both(withHome(mine), either(when(ours, goto(t, "released")), when(not(ours), goto(t, "restore")))),
+  );
+}
+
+function restore(): Encoding {
+  return ofTask(
+    isAt(t, "restore"),
+    both(withHome(mine), either(rename(n), when(not(takePossible(n)))), effect(goto(t, "lost"))),
+  );
+}
+
+function dropName(): Encoding {
+  const happens = effect(drop("lock", n));
+  return ofTask(
+    isAt(t, "drop"),
+    both(
+      withHome(mine),
+      either(
+        both(happens, effect(gotoIf(t, apply("lock", n), "dropped", "dropMissed"))),
+        both(
+          fails("drop"),
+          either(happens, nothing),
+          laterOrNot("unlinkLock", n),
+          effect(goto(t, "dropFailed")),
+        ),
+      ),
+    ),
+  );
+}
+
+function released(isBroken: IsBroken): Encoding {
+  const forgets = isBroken("ForgetFailedRelease");
+  const passes = (start: Start): Piece[] =>
+    both(
+      effect(...endRelease(mine)),
+      either(
+        both(when(apply("aside", mine)), passSlot(startAt("waiting"))),
+        both(when(not(apply("aside", mine))), passSlot(start)),
+      ),
+    );
+  return ofTask(
+    myTurn,
+    both(
+      withHome(mine),
+      effect(drop("gaveUp", t)),
+      either(
+        both(when(isAt(t, "released")), passes(start1(mine, apply("room", mine)))),
+        both(
+          when(isAt(t, "dropMissed", "lost"), clear("home", mine), owe(mine, n, "unlinkHome")),
+          passes(startBare(apply("roomWith", mine, n))),
+        ),
+        both(
+          when(isAt(t, "dropped", ...(forgets ? (["dropFailed"] as const) : [])), clear("home", mine)),
+          passes(startBare(apply("room", mine))),
+        ),
+        forgets
+          ? []
+          : when(isAt(t, "dropFailed"), clear("home", mine), owe(mine, n, "unlinkHome"), goto(t, "idle")),
+      ),
+    ),
+  );
+}
+
+function retry(): Encoding {
+  const inHome = and(apply("homes", n), apply("homeHas", n, n));
+  const paying = (step: DebtStep, paid: Change): Piece[] => {
+    const happens = effect(...retryHappens(n, step));
+    return both(
+      when(owesAt(p, n, step)),
+      either(
+        both(happens, effect(paid)),
+        both(
+          fails("retry"),
+          either(happens, nothing),
+          laterOrNot(step, n),
+          effect(owe(p, n, step === "rmdirHome" ? "paid" : step)),
+        ),
+      ),
+    );
+  };
+  const found: Change = put(
+    "owes",
+    [p, n],
+    choose(inHome, value("Debt", "rmdirHome"), value("Debt", "unlinkLock")),
+  );
+  return {
+    params: [p, n],
+    pieces: both(
+      when(apply("alive", p)),
+      either(
+        paying("unlinkHome", found),
+        paying("unlinkLock", owe(p, n, "rmdirHome")),
+        paying("rmdirHome", owe(p, n, "paid")),
+      ),
+    ),
+  };
+}
+
+function retried(): Encoding {
+  return {
+    params: [p, n],
+    pieces: both(
+      when(and(apply("alive", p), owesAt(p, n, "paid"), threadFree(p)), owe(p, n, "none")),
+      either(
+        when(not(apply("releasing", p, n))),
+        both(
+          when(apply("releasing", p, n), ...endRelease(p)),
+          either(
+            both(when(apply("aside", p)), promote(p, startAt("waiting"))),
+            both(when(not(apply("aside", p))), promote(p, start1(p, apply("roomWithout", p, n)))),
+          ),
+        ),
+      ),
+    ),
+  };
+}
+
+/** What p has sent, or is about to send, at this moment. */
+function sent(op: Expr, name: Expr, isBroken: IsBroken): Expr {
+  const isOp = (text: LateOp): Expr => equal(op, value("Op", text));
+  const byHome = (pc: Pc): Expr =>
+    and(apply("home", p, name), exists([u], and(equal(apply("procOf", u), p), isAt(u, pc))));
+  const evicts = exists([u], and(equal(apply("procOf", u), p), isAt(u, "evict"), apply("seen", u, name)));
+  const debts = (["unlinkHome", "unlinkLock", "rmdirHome"] as const).map((step) =>
+    and(isOp(step), owesAt(p, name, step)),
+  );
+  const outlives = or(
+    and(isOp("take"), byHome("take")),
+    and(isOp("unlinkLock"), or(byHome("drop"), evicts)),
+    ...debts,
+  );
+  const latePutBack = isBroken("LatePutBack") ? and(isOp("putBack"), byHome("putBack")) : truth(false);
+  return or(and(not(apply("local")), outlives), latePutBack);
+}
+
+function crash(isBroken: IsBroken): Encoding {
+  const isMine = (task: Expr): Expr => equal(apply("procOf", task), p);
+  const ofMine = (symbol: StateSymbol, gone: Expr): Change => ({
+    symbol,
+    define: ([task = t], old) => choose(isMine(task), gone, old),
+  });
+  const registry = (["heldLocks", "releasing", "contender", "queue", "home"] as const).map((symbol) =>
+    clear(symbol, p),
+  );
+  return {
+    params: [p],
+    pieces: both(
+      when(apply("alive", p)),
+      spend("crashes"),
+      effect(
+        drop("alive", p),
+        { symbol: "late", define: ([op = t, name = n], old) => or(old, sent(op, name, isBroken)) },
+        ...registry,
+        drop("aside", p),
+        { symbol: "ahead", define: ([q = p], old) => and(old, not(equal(q, p))) },
+        { symbol: "owes", define: ([q = p], old) => choose(equal(q, p), value("Debt", "none"), old) },
+        ofMine("gaveUp", truth(false)),
+        ofMine("sawDirectory", truth(false)),
+        ofMine("seen", truth(false)),
+        ofMine("pc", value("Pc", "idle")),
+      ),
+    ),
+  };
+}
+
+function start(): Encoding {
+  const next = variable("next", "Count");
+  return {
+    params: [p],
+    pieces: both(
+      when(not(apply("alive", p)), add("alive", p)),
+      some(next, apply("follows", apply("inc", p), next), put("inc", [p], next)),
+    ),
+  };
+}
+
+/** The parameter of LateEffect: which call it is. */
+export const lateOp: Var = variable("c", "Op");
+
+function lateEffect(): Encoding {
+  const taking = (op: LateOp, pieces: readonly Piece[]): Piece[] => {
+    const called = value("Op", op);
+    return both(when(and(equal(lateOp, called), apply("late", called, n)), drop("late", called, n)), pieces);
+  };
+  return {
+    params: [lateOp, n],
+    pieces: either(
+      taking("take", either(rename(n), when(not(takePossible(n))))),
+      taking(
+        "putBack",
+        either(when(putBackPossible(n), ...putBackHappens(n)), when(not(putBackPossible(n)))),
+      ),
+      taking("unlinkHome", effect(...retryHappens(n, "unlinkHome"))),
+      taking("unlinkLock", effect(...retryHappens(n, "unlinkLock"))),
+      taking("rmdirHome", effect(...retryHappens(n, "rmdirHome"))),
+    ),
+  };
+}
+
+function vandal(): Encoding {
+  return {
+    params: [n],
+    pieces: both(
+      when(apply("homes", n), clear("homeHas", n)),
+      spend("vandals"),
+      either(when(not(isEmpty(n))), effect(drop("homes", n))),
+    ),
+  };
+}
+
+const ENCODINGS: Readonly<Record<ActionName, (isBroken: IsBroken) => Encoding>> = {
+  Request: request,
+  Prepare: prepare,
+  Take: take,
+  Verify: verify,
+  Granted: granted,
+  Refused: refused,
+  Look: look,
+  Judge: judge,
+  Evict: evict,
+  Wake: wake,
+  GiveUp: giveUp,
+  Release: release,
+  Check: check,
+  PutBack: putBack,
+  Confirm: confirm,
+  Restore: restore,
+  Drop: dropName,
+  Released: released,
+  Retry: retry,
+  Retried: retried,
+  Crash: crash,
+  Start: start,
+  LateEffect: lateEffect,
+  Vandal: vandal,
+};

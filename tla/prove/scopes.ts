@@ -1,0 +1,89 @@
+/** The scopes at which the encoding is compared with the model, state by state. Their bounds are of size only. */
+
+import type { Config } from "../../model/state.ts";
+
+export interface Scope {
+  readonly config: Config;
+  /** Too large for the gate. */
+  readonly deep: boolean;
+}
+
+const TWO_AND_ONE: Config = {
+  procs: ["a", "b"],
+  tasks: ["a1", "a2", "b1"],
+  procOf: { a1: "a", a2: "a", b1: "b" },
+  pidOf: { a: "a", b: "b" },
+  reentrantTasks: [],
+  patientTasks: [],
+  local: true,
+  faults: [],
+  maxDebts: 1,
+  namesPerLife: 6,
+  maxCrashes: 0,
+  maxFaults: 0,
+  maxVandals: 0,
+  maxRequests: 2,
+  broken: [],
+};
+const ONE_AND_ONE: Config = {
+  ...TWO_AND_ONE,
+  tasks: ["a1", "b1"],
+  procOf: { a1: "a", b1: "b" },
+};
+const THREE: Config = {
+  ...TWO_AND_ONE,
+  procs: ["a"],
+  tasks: ["a1", "a2", "a3"],
+  procOf: { a1: "a", a2: "a", a3: "a" },
+  pidOf: { a: "a" },
+};
+
+const gate = (config: Config): Scope => ({ config, deep: false });
+const deep = (config: Config): Scope => ({ config, deep: true });
+
+export const SCOPES: Readonly<Record<string, Scope>> = {
+  "local, two tasks in a process, a vandal": gate({
+    ...TWO_AND_ONE,
+    patientTasks: ["a2", "b1"],
+    maxVandals: 1,
+  }),
+  "local, a crash": gate({ ...ONE_AND_ONE, faults: ["evict"], maxFaults: 1, maxCrashes: 1 }),
+  "local, one process, two of three reentrant, a fault": gate({
+    ...THREE,
+    reentrantTasks: ["a1", "a2"],
+    patientTasks: ["a1"],
+    faults: ["prepare", "take", "putBack", "drop", "retry"],
+    maxFaults: 1,
+    maxRequests: 3,
+  }),
+  "Drop, late effects, a crash": gate({
+    ...ONE_AND_ONE,
+    patientTasks: ["a1", "b1"],
+    local: false,
+    faults: ["drop"],
+    maxFaults: 1,
+    maxCrashes: 1,
+  }),
+  "local, two tasks in a process, every fault, a vandal": deep({
+    ...TWO_AND_ONE,
+    patientTasks: ["b1"],
+    faults: ["prepare", "take", "putBack", "drop", "retry"],
+    maxFaults: 1,
+    maxVandals: 1,
+  }),
+  "Drop, late effects, a crash, every fault": deep({
+    ...ONE_AND_ONE,
+    local: false,
+    faults: ["prepare", "take", "drop", "evict", "retry"],
+    maxFaults: 1,
+    maxCrashes: 1,
+  }),
+  "Drop, two tasks in a process, faults": deep({
+    ...TWO_AND_ONE,
+    local: false,
+    patientTasks: ["a2"],
+    faults: ["prepare", "drop", "retry"],
+    maxDebts: 2,
+    maxFaults: 1,
+  }),
+};
