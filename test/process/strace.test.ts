@@ -176,6 +176,17 @@ const DAMAGES: readonly (readonly [what: string, damage: Damage, caughtBy: RegEx
     /^chmod\(/m,
   ],
   [
+    "the home of a living process is removed by another one",
+    (lines) => {
+      const takes = lines.filter(isTake);
+      const tids = takes.map((line) => line.split(" ")[0]);
+      const other = tids.find((tid) => tid !== tids[0]);
+      const [, home = ""] = /rename\("([^"]+)"/.exec(takes[0] ?? "") ?? [];
+      return [...lines, `${other} rmdir("${home}") = 0`];
+    },
+    /^rmdir\(/m,
+  ],
+  [
     "a PutBack happens twice",
     (lines) => lines.flatMap((line) => (isPutBack(line) ? [line, line] : [line])),
     /is no step/,
