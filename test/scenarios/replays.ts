@@ -56,7 +56,7 @@ export const REPLAYS: readonly Replay[] = [
     closedAt: "Reclaim(b1)",
     refusal: "b1 waits at Judge: an owner with the own pid and another nonce is not proved dead",
     processes:
-      "two copies of the module in one process: the second one takes the lock of the first for an orphan",
+      "of two worker threads of one process the second one takes the lock of the first for an orphan",
   },
   {
     hole: "OrphanByPath",
