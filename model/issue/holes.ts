@@ -134,7 +134,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
       "a2 reads the lock of a1. Before a2 judges what it read, a1 releases, and the release ends: no entry, no guard, no file. b1, of another process, takes the lock. Now a2 judges what it read: its own pid, no entry, an orphan. It removes by path, which is the lock of b1, and the next one of its process holds beside b1. Nobody has crashed, and both fixes have done their work by then.",
     closedBy:
       "Nothing small: the removal must remove the file that was read and no other, in one step, and no system call does that for a file.",
-    whyOursIsNot: `\`Evict\` unlinks a name in the lock, used once in the world, not a path: late or repeated it hits nobody (${G7}). And there is no orphan rule: a verdict is about the name that was seen, and a name of a living owner is never dead (${A1}).`,
+    whyOursIsNot: `\`Evict\` unlinks a name in the lock, used once in the world, not a path: late or repeated it hits nobody (${G7}). And there is no orphan rule: a verdict is about the name that was seen, and a name of a living owner is never dead (${A1}). Here a2 would queue behind a1 and read nothing (${G4}); the one who reads too early is of another process.`,
   },
   {
     name: "StaleByPath",

@@ -302,6 +302,15 @@ it("twin: in one thread HELD_LOCKS has the lock, and nobody takes it for an orph
     expect(await a.acquire("b1", { timeoutMs: 0 })).toMatchObject({ held: false });
   }));
 
+it("twin: with OrphanOfAnotherRegistry closed, the other thread waits", () => {
+  const openHoles = HOLES.filter((hole) => hole !== "OrphanOfAnotherRegistry");
+  return session({ ...NO_START_TIMES, openHoles }, async ({ start }) => {
+    const a = await start("a");
+    await a.acquire("a1");
+    expect(await a.thread("b").acquire("b1", { timeoutMs: 0 })).toMatchObject({ held: false });
+  });
+});
+
 it("twin: with fix A the story that the issue tells is refused: a2 waits until the release of a1 has ended", () =>
   session({ ...NO_START_TIMES, fix: "guardSet" }, async ({ start, lockPath }) => {
     const a = await start("a");

@@ -69,6 +69,7 @@ const STORIES: Readonly<Record<Hole, Story>> = {
     expect(judge(String(spawnSync(process.execPath, ["-e", ""]).pid))).toBe("dead");
   },
 
+  // A task of the process of a1 would queue, and look at nothing: it is b1 who looks too early, with the pid of a1.
   OrphanByPath: ours(["a1", "b1"], { pidOf: { a: "a", b: "a" }, local: false }, (world) => {
     tell(world, ...takes("a1"), ...isRefused("b1").slice(0, -1));
     tell(world, "Release(a1) to disk", "Drop(a1)", "turn of Drop(a1)", ...takes("a1"));
