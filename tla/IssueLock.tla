@@ -33,6 +33,10 @@
 (* - Fix A keeps a Set of session files.  Adding one that is in it changes *)
 (*   nothing, and the release that ends first deletes it.                  *)
 (* - cleanStaleLockFiles knows no HELD_LOCKS, so it has no orphan rule.    *)
+(* - HELD_LOCKS is process-wide, and nothing is said of worker threads,    *)
+(*   which have one pid and a heap each.  OrphanOfAnotherRegistry reads    *)
+(*   it as a map of its thread, as a variable of a module is.  A process   *)
+(*   here is then a thread, and two may share a pid (PidOf).               *)
 (*                                                                         *)
 (* Start times are a constant of the run.  A process on Linux that cannot  *)
 (* read /proc once writes a payload without, and is as on macOS.           *)
@@ -55,7 +59,7 @@ CONSTANTS
   Procs,          \* processes, by pid
   Tasks,          \* the tasks that use the lock
   ProcOf,         \* ProcOf[t]: the process that runs task t
-  PidOf,          \* PidOf[p]: the pid that p writes; two copies of the module in one process share it
+  PidOf,          \* PidOf[p]: the pid that p writes; two worker threads of one process share it
   ReentrantTasks, \* the tasks that call acquire with allowReentrant (the default of the issue)
   StartTime,      \* TRUE: payloads have a start time (Linux); FALSE: none (macOS, Windows)
   Fix,            \* "none", "guardSet" (A) or "lateDelete" (B)
@@ -88,7 +92,7 @@ Holes == {
   "OrphanWhileReleasing",     \* a lock that is being released is taken for an orphan
   "GuardRemovedEarly",        \* A: the release that ends first removes the guard of the other
   "OrphanWhileTaking",        \* a lock that is written but not yet in HELD_LOCKS is taken for an orphan
-  "OrphanOfAnotherRegistry",  \* a lock of another copy of the module in this process is taken for an orphan
+  "OrphanOfAnotherRegistry",  \* a lock of another worker thread of this process is taken for an orphan
   "OrphanByPath",             \* the orphan that was read is gone; what stands there now is removed
   "StaleByPath",              \* the stale file that was judged is gone; what stands there now is removed
   "JoinWhileReleasing",       \* B: a request joins an entry that is on its way out

@@ -61,7 +61,7 @@ export const FIX_VERDICTS: readonly FixVerdict[] = [
     title: "Fix A, guard set",
     enough: false,
     withoutStartTimes:
-      "The scenario of the issue is closed as it is told, and open again with two releases in flight (GuardRemovedEarly). A verdict that rests on a read from before the release (OrphanByPath), a lock that is being taken (OrphanWhileTaking) and a second copy of the module (OrphanOfAnotherRegistry) are as before, without any crash.",
+      "The scenario of the issue is closed as it is told, and open again with two releases in flight (GuardRemovedEarly). A verdict that rests on a read from before the release (OrphanByPath), a lock that is being taken (OrphanWhileTaking) and a worker thread with a HELD_LOCKS of its own (OrphanOfAnotherRegistry) are as before, without any crash.",
     withStartTimes:
       "A changes nothing: the orphan rule does not apply there. One crash is enough for two holders (StaleByPath).",
   },
@@ -72,7 +72,7 @@ export const FIX_VERDICTS: readonly FixVerdict[] = [
     withoutStartTimes:
       "The scenario of the issue is closed, with several releases in flight too. OrphanByPath, OrphanWhileTaking and OrphanOfAnotherRegistry are as before, without any crash, and B adds holes of its own: LateDeleteHitsAnother, JoinWhileReleasing, ExitWhileReleasing.",
     withStartTimes:
-      "B is worse than nothing: exclusive tasks that nothing befalls, and whom the algorithm of the issue served well, lose their entry in HELD_LOCKS, and their lock file is never removed (LateDeleteHitsAnother). Holders who share lose the lock (JoinWhileReleasing). One crash is enough for two holders (StaleByPath).",
+      "B is worse than nothing: exclusive tasks that nothing befalls, and whom the algorithm of the issue served well, lose their entry in HELD_LOCKS, and their lock file stays, while their process lives, until somebody finds it older than staleMs (30 min) (LateDeleteHitsAnother). Holders who share lose the lock (JoinWhileReleasing). One crash is enough for two holders (StaleByPath).",
   },
 ];
 
@@ -114,14 +114,14 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
   },
   {
     name: "OrphanOfAnotherRegistry",
-    title: "The lock of another copy of the module in the same process is taken for an orphan",
+    title: "The lock of another worker thread of the same process is taken for an orphan",
     openIn: WITHOUT_START_TIME,
     configuration: "IssueOrphanOfAnotherRegistry",
     property: "MutualExclusion",
     story:
-      "Two worker threads, or two copies of the module in one process, have a HELD_LOCKS each and one pid. b1 reads the lock of a1: its own pid, no start time, no entry of its own. It removes the file of a holder, and both hold.",
+      "Two worker threads have one pid, and a heap each, so a HELD_LOCKS each. The issue calls HELD_LOCKS process-wide, and says nothing of threads. b1, in the other thread, reads the lock of a1: its own pid, no start time, no entry of its own. It removes the file of a holder, and both hold.",
     closedBy:
-      "The payload names the copy of the module (a nonce), and the orphan rule applies only to the own one.",
+      "The payload names the HELD_LOCKS that its lock is in (a nonce), and the orphan rule applies only to the own one.",
     whyOursIsNot: `A name has thread and nonce besides the pid, and an owner with our pid that is not proved dead is \`unknown\`, which is never evicted (${A1}, ${G15}; guard \`JudgeByHeldLocks\`).`,
   },
   {
@@ -134,7 +134,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
       "a2 reads the lock of a1. Before a2 judges what it read, a1 releases, and the release ends: no entry, no guard, no file. b1, of another process, takes the lock. Now a2 judges what it read: its own pid, no entry, an orphan. It removes by path, which is the lock of b1, and the next one of its process holds beside b1. Nobody has crashed, and both fixes have done their work by then.",
     closedBy:
       "Nothing small: the removal must remove the file that was read and no other, in one step, and no system call does that for a file.",
-    whyOursIsNot: `\`Evict\` unlinks a name in the lock, used once in the world, not a path: late or repeated it hits nobody (${G7}; guard \`EvictByPath\`). And there is no orphan rule.`,
+    whyOursIsNot: `\`Evict\` unlinks a name in the lock, used once in the world, not a path: late or repeated it hits nobody (${G7}). And there is no orphan rule: a verdict is about the name that was seen, and a name of a living owner is never dead (${A1}). Here a2 would queue behind a1 and read nothing (${G4}); the one who reads too early is of another process.`,
   },
   {
     name: "StaleByPath",
@@ -166,7 +166,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     configuration: "IssueLateDeleteHitsAnother",
     property: "NoGhostHolder",
     story:
-      "The file of a1 is removed, but the turn that deletes its entry has not run. a2 takes the free path and puts its entry into HELD_LOCKS. The turn of a1 comes and deletes by key: the entry of a2. The watchdog does not see a2 any more, its release finds no entry and returns, and its file stays for as long as the process lives. Without start times it is an orphan at once, and a third one takes it.",
+      "The file of a1 is removed, but the turn that deletes its entry has not run. a2 takes the free path and puts its entry into HELD_LOCKS. The turn of a1 comes and deletes by key: the entry of a2. The watchdog does not see a2 any more, its release finds no entry and returns, and its file stays, while its process lives, until somebody finds it older than staleMs (30 min). Without start times it is an orphan at once, and a third one takes it.",
     closedBy: "The delete looks whether the entry is still the one that was released.",
     whyOursIsNot: `HELD_LOCKS is left before any disk call, and nobody of the process contends until \`Released\` (${G3}, ${G4}; guard \`ContendWhileReleasing\`).`,
   },
@@ -281,7 +281,7 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
     story:
       "a1 releases; with fix B its entry stays in HELD_LOCKS. Its process exits: the hook removes the file for this entry, although the removal of the release is under way. Between the two b1 takes the lock, and the later one of them removes it.",
     closedBy: "The hook passes over entries that have their releasePromise.",
-    whyOursIsNot: `No hook touches the lock, and a removal is by a name that is used once: twice is harmless (${G7}; guard \`EvictByPath\`).`,
+    whyOursIsNot: `No hook touches the lock, and a removal is by a name that is used once: twice is harmless (${G7}).`,
   },
   {
     name: "SweepOfNothing",
@@ -304,6 +304,6 @@ export const ISSUE_HOLES: readonly IssueHole[] = [
       "The sweep reads the file of a dead owner and judges it dead, rightly. Before it removes it, another one has removed it, another sweep or a takeover, and the lock is taken. The sweep removes by path: the lock of the new holder.",
     closedBy:
       "Nothing small: the removal must remove the file that was judged and no other, in one step, and no system call does that for a file.",
-    whyOursIsNot: `The sweep removes the homes of the dead, by name, and never touches the lock path (${G7}; guard \`EvictByPath\`).`,
+    whyOursIsNot: `The sweep removes the homes of the dead, by name, and never touches the lock path (${G7}).`,
   },
 ];

@@ -60,7 +60,7 @@ export interface Options {
   readonly staleMs: number;
   readonly fix: Fix;
   readonly openHoles: readonly Hole[];
-  /** Names this copy of the module among those of its process: OrphanOfAnotherRegistry is closed by it. */
+  /** Names this HELD_LOCKS among those of its process's threads: OrphanOfAnotherRegistry is closed by it. */
   readonly copy: string;
 }
 
@@ -72,7 +72,7 @@ export interface Entry {
   releasing: boolean;
 }
 
-/** One copy of the module in one process, for one session file. */
+/** The module in one process, or in one thread of it, for one session file. */
 export interface Module {
   readonly options: Options;
   readonly services: Services;

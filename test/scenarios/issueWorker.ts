@@ -5,11 +5,14 @@
  * to be any.
  *
  * A task may have gates: steps before which it is held, or before which the whole process stops itself (SIGSTOP).
+ * A command for another thread goes to a worker thread of this process, which runs this program too.
  */
 
 import fs from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { isMainThread, parentPort, threadId, Worker } from "node:worker_threads";
 import type { Fix, Hole } from "../../model/issue/state.ts";
 import { type IssueReply, performLater } from "./issueDisk.ts";
 import {
@@ -45,8 +48,8 @@ interface Command {
   readonly id: number;
   readonly do: string;
   readonly task?: string;
-  /** Another copy of the module in this process: its HELD_LOCKS is its own. */
-  readonly copy?: string;
+  /** Another thread than the main one. */
+  readonly thread?: string;
   readonly gates?: readonly Gate[];
   readonly allowReentrant?: boolean;
   readonly timeoutMs?: number;
@@ -78,20 +81,15 @@ const tasks = new Map<string, Task>();
 /** Whose run is driven next: request, release and sweep drive theirs before they return. */
 let current = newTask();
 
-const modules = new Map<string, Module>();
+const module = loadModule();
 /** What fills the table of descriptors. */
 const ballast: number[] = [];
 
-function moduleOf({ copy = "" }: Command): Module {
-  const known = modules.get(copy) ?? loadModule(copy);
-  modules.set(copy, known);
-  return known;
-}
-
-function loadModule(copy: string): Module {
+/** This thread's: HELD_LOCKS is on its heap. */
+function loadModule(): Module {
   const { sessionFile, staleMs, fix, openHoles } = params;
   const module = createModule(
-    { sessionFile, staleMs, fix, openHoles, copy },
+    { sessionFile, staleMs, fix, openHoles, copy: String(threadId) },
     {
       pid: process.pid,
       startTime: params.startTime ? statOf(process.pid)?.startTime : undefined,
@@ -199,19 +197,19 @@ const commands: Readonly<Record<string, (command: Command) => object | Promise<o
         },
         failed: (error) => resolve({ held: false, message: error.message }),
       };
-      request(moduleOf(command), caller);
+      request(module, caller);
     }),
   /** By the handle of the task, also if it has released before. */
   release: (command) =>
     new Promise((resolve) => {
       const task = begin(command);
       task.holds = false;
-      if (task.handle !== undefined) release(moduleOf(command), task.handle, () => resolve({}));
+      if (task.handle !== undefined) release(module, task.handle, () => resolve({}));
     }),
   sweep: (command) =>
     new Promise((resolve) => {
       begin(command);
-      sweep(moduleOf(command), () => resolve({}));
+      sweep(module, () => resolve({}));
     }),
   /** Answers when the task is held at its gate. */
   arrived: async (command) => {
@@ -224,14 +222,17 @@ const commands: Readonly<Record<string, (command: Command) => object | Promise<o
   },
   /** Those who were told that they hold, and have let nothing go. */
   holders: () => ({ tasks: [...tasks].filter(([, { holds }]) => holds).map(([name]) => name) }),
-  write: ({ text = "" }) => {
+  /** As a program does: only a task that was told that it holds, and has let nothing go, writes. */
+  write: (command) => {
+    const { task = "", text = "" } = command;
+    if (!taskOf(command).holds) throw new Error(`${task} does not hold, and does not write`);
     fs.appendFileSync(params.sessionFile, text);
     return {};
   },
   /** Looks once. The real one looks every 60 s. */
-  watchdog: (command) => {
+  watchdog: () => {
     current = newTask();
-    expire(moduleOf(command));
+    expire(module);
     return {};
   },
   /** Nothing can be opened any more (EMFILE), until `free`. */
@@ -268,5 +269,26 @@ async function obey(command: Command): Promise<void> {
   }
 }
 
-createInterface({ input: process.stdin }).on("line", (line) => void obey(JSON.parse(line) as Command));
-fs.writeSync(1, `${JSON.stringify({ ready: true, pid: process.pid })}\n`);
+const threads = new Map<string, Worker>();
+
+/** It ends with the process, whose output it writes its answers to. */
+function threadOf(name: string): Worker {
+  const known = threads.get(name);
+  if (known !== undefined) return known;
+  const thread = new Worker(fileURLToPath(import.meta.url), { argv: process.argv.slice(2) });
+  thread.unref();
+  threads.set(name, thread);
+  return thread;
+}
+
+function dispatch(command: Command): void {
+  if (command.thread === undefined) void obey(command);
+  else threadOf(command.thread).postMessage(command);
+}
+
+if (isMainThread) {
+  createInterface({ input: process.stdin }).on("line", (line) => dispatch(JSON.parse(line) as Command));
+  fs.writeSync(1, `${JSON.stringify({ ready: true, pid: process.pid })}\n`);
+} else {
+  parentPort?.on("message", (command: Command) => void obey(command));
+}

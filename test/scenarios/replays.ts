@@ -56,14 +56,15 @@ export const REPLAYS: readonly Replay[] = [
     closedAt: "Reclaim(b1)",
     refusal: "b1 waits at Judge: an owner with the own pid and another nonce is not proved dead",
     processes:
-      "two copies of the module in one process: the second one takes the lock of the first for an orphan",
+      "of two worker threads of one process the second one takes the lock of the first for an orphan",
   },
   {
     hole: "OrphanByPath",
     holders: ["a1", "b1"],
     file: "a1",
     closedAt: "Opened(a1)",
-    refusal: "a2 queues behind its holder, so it has read nothing that can be judged too late",
+    refusal:
+      "b1, with the pid of a1, looked before the release and judges after it: no name of a living owner is dead",
     processes: "a2 judges what it read before a1 released, and removes the lock of b1",
   },
   {
@@ -181,7 +182,7 @@ export const REPLAYS: readonly Replay[] = [
     holders: ["a1", "b1"],
     file: "b1",
     closedAt: "Reclaim(b1)",
-    refusal: "a sweep never touches the lock path, whatever it saw there",
+    refusal: "a sweep beside a held lock, or beside an empty directory at its path, leaves both alone",
     processes:
       "a sweep that is stopped before its read, and before its removal, removes a lock that it never saw",
   },

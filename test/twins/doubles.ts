@@ -22,6 +22,9 @@ export interface Double<Name extends string = string> {
   readonly patches: readonly (readonly [find: string, replace: string])[];
 }
 
+/** What makes a double, whoever catches it. */
+export type Patched = Pick<Double, "guard" | "patches"> & Partial<Double>;
+
 const ONE_PROCESS = "one process, three tasks, PutBack";
 const TWO_PUT_BACK = "two processes, three tasks, PutBack";
 const TWO_DROP = "two processes, four tasks, Drop and late effects";
@@ -178,7 +181,7 @@ export const WITHOUT_DOUBLE: Readonly<Partial<Record<Guard, string>>> = {
 };
 
 /** The protocol with one guard taken out. The source is read now; a patch that does not fit throws. */
-export async function loadDouble({ guard, patches }: Double): Promise<Protocol> {
+export async function loadDouble({ guard, patches }: Patched): Promise<Protocol> {
   const source = patchSource("protocol.ts", guard, patches);
   const file = join(GENERATED, `${guard}.ts`);
   fs.mkdirSync(GENERATED, { recursive: true });

@@ -254,9 +254,12 @@ function holeTable(found: readonly Found[]): string {
     markdownTable(["what goes wrong", ...fixes, "ours", ...runHeader], rows),
     "Every cell is checked by " +
       '[test/model/issue.test.ts](../../test/model/issue.test.ts), "no" as well as "open". "ours" is argued on each page, and the ' +
-      "same story is told to our lock, which refuses it at a step that the test states. On a real disk the shortest run is driven " +
-      "step by step through the algorithm itself, each step compared with the model; in processes it happens by real calls, where a " +
-      "process that is stopped between two of them provokes it.",
+      "same story is told to our lock: fifteen step by step, refused at a step that the test states, and without what refuses it caught " +
+      "at that step (twins); five, about handles, the watchdog, exits and sweeps, by calls of the library, with no twin and no moment " +
+      "controlled. On a real disk the shortest run is driven " +
+      "step by step through the algorithm itself, each step compared with the model; in processes it happens by real calls. Where the " +
+      "moment matters, a process is stopped between two of them (SIGSTOP), or the program of the test holds one task there, as a " +
+      "slow reply would.",
   ].join("\n\n");
 }
 
