@@ -1,9 +1,13 @@
 /**
  * Every schedule of the harness's step queue, at a small scope.
  *
- * A place is a state of the model together with what the code remembers beyond it (memory.ts). From one place the
- * same option always leads to the same place; that is checked whenever a place is met again. So it is enough to
- * take each option of each place once, and then every edge of every schedule has been driven.
+ * A place is a state of the model together with what the code remembers beyond it (memory.ts). If memory.ts lacks
+ * nothing, the same option of one place always leads to the same place, so it is enough to take each option of each
+ * place once, and then every edge of every schedule has been driven.
+ *
+ * That memory.ts lacks nothing is assumed, and checked in part. Whenever a place is met again, its options and the
+ * counters of the code must be those of the first time; at the end of each way that is gone again the world must be
+ * in the place where it was. What neither shows would stay hidden: options are taken once, not at each meeting.
  *
  * A real directory, and a generator, cannot be copied: to be at a place again means to go there. The chooser
  * goes on from where it is, depth first, as long as there is an option that was never taken; then to a near place
@@ -245,11 +249,20 @@ class Chooser {
       throw new Divergence(`it came to rest, and there is still the ${left.join(", the ")}`);
   }
 
-  /** In whatever order: the runs of a process wait in the order in which they began. */
-  private checkAlike(key: string, texts: readonly string[], { options }: Place): void {
-    if (texts.length === options.length && texts.every((text) => options.includes(text))) return;
+  /**
+   * The options in whatever order: the runs of a process wait in the order in which they began. The counters, because
+   * the ledger judges by those of the first meeting.
+   */
+  private checkAlike(key: string, texts: readonly string[], { options, counters }: Place): void {
+    if (texts.length !== options.length || !texts.every((text) => options.includes(text))) {
+      throw new Error(
+        `memory.ts lacks something: at ${key} were ${options.join("; ")}, now ${texts.join("; ")}`,
+      );
+    }
+    const now = this.counters();
+    if (now === counters) return;
     throw new Error(
-      `memory.ts lacks something: at ${key} were ${options.join("; ")}, now ${texts.join("; ")}`,
+      `memory.ts lacks a counter: at ${key} were ${JSON.stringify(counters)}, now ${JSON.stringify(now)}`,
     );
   }
 

@@ -2,8 +2,9 @@
  * The ledger: edges of the model that the code cannot take, and why. The specification lets time and patience
  * decide, the code counts; so at a small scope a counter may not come far enough. Nothing else is here.
  *
- * A condition looks at what the code remembers at *every* place of the edge's first state. So an entry cannot
- * excuse an edge that the code could have taken. And each kind of edge is driven somewhere, from places whose
+ * A condition looks at the counters of the code at *every* place of the edge's first state. That each place has one
+ * value of them is checked whenever it is met again (exhaustive.ts). So an entry cannot excuse an edge that the
+ * counters allowed at a place that was met. And each kind of edge is driven somewhere, from places whose
  * counters came far enough: `atBound` in exhaust.json.
  */
 

@@ -1,7 +1,7 @@
 /**
  * What the code remembers beyond the model's state, in one text: two worlds with equal states and equal
- * memories go on alike. exhaustive.ts prunes by it, and finds out when something is missing here: the same step
- * from the same place then leads to two places.
+ * memories go on alike. exhaustive.ts prunes by it. It notices a counter that is missing here, and whatever else
+ * shows in the options of a place or at the end of a way that is gone again; not everything.
  */
 
 import { MOST_FAILURES, MOST_SPINS } from "../../src/protocol.ts";

@@ -4,6 +4,7 @@ import * as protocol from "../../src/protocol.ts";
 import { comparePinned, runScope, toPin } from "../lockstep/exhaust.ts";
 import { type Exhausted, ExhaustFailure, type ExhaustOptions, exhaust } from "../lockstep/exhaustive.ts";
 import { explain, LEDGER, type LedgerEntry } from "../lockstep/ledger.ts";
+import { memoryOf } from "../lockstep/memory.ts";
 import { replay, withWorld } from "../lockstep/programs.ts";
 import { EXHAUSTIVE_SCOPES } from "../lockstep/scopes.ts";
 import type { Protocol } from "../lockstep/world.ts";
@@ -19,6 +20,8 @@ const DROP_RESTARTED = "1 process, 1 task, Drop, restarted twice, 3 requests";
 const FAILING = "1 process, 2 tasks, a failing call";
 const DROP_FAILING = "1 process, 1 task, Drop, a failing call, a crash, 2 requests";
 const VANDAL = "1 process, 2 tasks, a vandal";
+const FAILING_TAKE = "1 process, 1 task, Take fails three times";
+const CRASH = "2 processes, 1 task each, a crash, 4 requests";
 
 /** The smallest scope at which each double must be caught. */
 const CAUGHT_AT: Readonly<Record<string, string>> = {
@@ -113,10 +116,33 @@ describe("the comparison is caught when it goes wrong", () => {
     expect(comparePinned(result, undefined)).toEqual([expect.stringMatching(/^not pinned: /)]);
   });
 
-  it("a memory that lacks something is noticed: one way then leads to two places", async () => {
+  it("a memory of nothing is noticed: one place then has different options", async () => {
     const { message } = await failureOf(FAILING, protocol, { memory: () => "" });
     expect(message).toMatch(/memory\.ts lacks something: at /);
   });
+
+  // Each ends the text of a process: spins, failures.
+  const withoutCounter = (which: RegExp): Pick<ExhaustOptions, "memory"> => ({
+    memory: (world) => memoryOf(world).replaceAll(which, ""),
+  });
+  const noSpins = withoutCounter(/\b\d+ (?=\d+(\||$))/g);
+  const noFailures = withoutCounter(/\b\d+(?=\||$)/g);
+  for (const [counter, scope, options] of [
+    ["spins", DROP_RESTARTED, noSpins],
+    ["spins", CRASH, noSpins],
+    ["failures", FAILING, noFailures],
+    ["failures", VANDAL, noFailures],
+    ["failures", FAILING_TAKE, noFailures],
+  ] as const) {
+    it(`a memory without ${counter} is noticed, at "${scope}"`, async () => {
+      const { message } = await failureOf(scope, protocol, options);
+      const [, before = "", now = ""] =
+        /lacks a counter: at .* were (\{.*\}), now (\{.*\})$/.exec(message) ?? [];
+      const values = new RegExp(`"${counter}":\\d`, "g");
+      expect(before).not.toBe(now);
+      expect(before.replaceAll(values, "")).toBe(now.replaceAll(values, ""));
+    });
+  }
 });
 
 describe("the ledger excuses what it says, and no more", () => {
