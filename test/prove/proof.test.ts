@@ -5,11 +5,13 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GUARDS, type Guard } from "../../model/state.ts";
-import { check } from "../../tla/prove/check.ts";
+import { encodeActions } from "../../tla/prove/actions.ts";
+import { check, queryText } from "../../tla/prove/check.ts";
 import { counterexampleText, smallCounterexample } from "../../tla/prove/counterexample.ts";
 import { CONSEQUENCES } from "../../tla/prove/invariant.ts";
-import { FOLLOWS, type Obligation, obligations } from "../../tla/prove/obligations.ts";
+import { FOLLOWS, type Obligation, obligations, STEP_PROPERTY } from "../../tla/prove/obligations.ts";
 import { readOptions } from "../../tla/prove/prove.ts";
+import { IMPOSSIBLE } from "../../tla/prove/scopes.ts";
 import { type Solver, startSolver } from "../../tla/prove/solver.ts";
 import { TWINS } from "../../tla/prove/twins.ts";
 
@@ -46,6 +48,11 @@ describe("each removable guard is needed for a row of the proof", () => {
     });
   }
 
+  it("without EvictByPath, Evict touches the lock of another; with it, it does not", async () => {
+    expect(await counterexampleOf(row("Evict", STEP_PROPERTY, ["EvictByPath"]))).toContain("before  ");
+    expect((await check(solver, row("Evict", STEP_PROPERTY))).verdict.kind).toBe("proved");
+  });
+
   it("all but LifoQueue, which is about order and not about safety", () => {
     expect(GUARDS.filter((guard) => TWINS[guard] === null)).toEqual(["LifoQueue"]);
   });
@@ -60,6 +67,37 @@ describe("what follows from the invariant", () => {
       expect(await counterexampleOf({ ...obligation, parts })).not.toBeNull();
     });
   }
+});
+
+describe("a row that holds for nothing", () => {
+  // Every other case has a step from a state that satisfies the invariant: see `uncompared`.
+  it.each(IMPOSSIBLE)("%s has a guard that the invariant excludes", async (name) => {
+    const cases = encodeActions().flatMap((action) =>
+      action.cases.map((one, i) => ({ name: `${action.name} ${i}`, params: action.params, one })),
+    );
+    const found = cases.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`there is no case ${name}`);
+    const constants = [...found.params, ...found.one.chosen];
+    const query = { assumesInvariant: true, constants, formulas: [found.one.guard] };
+    expect((await solver.ask(queryText(query))).verdict).toBe("unsat");
+  });
+
+  it("frame rows are counted apart: nothing is asked for them", () => {
+    const rows = obligations();
+    expect(rows.length).toBe(705);
+    expect(rows.filter(({ parts }) => parts.length === 0).length).toBe(258);
+  });
+
+  it("with frames, everything is asked: a frame row is impossible too", async () => {
+    const frame = obligations().filter(({ action, parts }) => action === "Look" && parts.length === 0);
+    expect(frame.length).toBeGreaterThan(5);
+    for (const { claim } of frame) {
+      const asked = obligations([], true).find((one) => one.action === "Look" && one.claim === claim);
+      if (asked === undefined) throw new Error(`there is no row Look x ${claim}`);
+      const { verdict, queries } = await check(solver, asked);
+      expect([verdict.kind, queries]).toEqual(["proved", 2]);
+    }
+  });
 });
 
 describe("a row that is not proved", () => {

@@ -4,15 +4,16 @@
  * action's formula, and no other pair of states does.
  */
 
-import { ACTIONS, CONTENDING, type Step, steps, tasksOf } from "../../model/actions.ts";
+import { CONTENDING, type Step, steps, tasksOf } from "../../model/actions.ts";
 import { explore } from "../../model/explore.ts";
 import { ownerDirectory } from "../../model/ownerDirectory.ts";
-import { INVARIANTS } from "../../model/properties.ts";
+import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
 import {
   addLate,
   at,
   type Config,
   insert,
+  lives,
   mapPut,
   PCS,
   type Pc,
@@ -22,18 +23,29 @@ import {
   type Task,
 } from "../../model/state.ts";
 import { type EncodedAction, encodeActions, encodeInit } from "./actions.ts";
-import { Evaluator } from "./evaluate.ts";
+import { type EvaluatedStep, Evaluator } from "./evaluate.ts";
 import { and } from "./formula.ts";
 import { CONJUNCTS, CONSEQUENCES, type Conjunct } from "./invariant.ts";
+import { STEP_PROPERTY, type Touch, touches } from "./obligations.ts";
 import { type Structure, stateKeyOf, structureReader, type Universe, universeOf } from "./structure.ts";
 
 export interface Comparison {
   readonly states: number;
   readonly edges: number;
-  /** How often each action was compared: an action that never ran was not compared. */
-  readonly perAction: ReadonlyMap<string, number>;
+  /** The cases that gave an edge, as `Take 0`: a case that never did was not compared. */
+  readonly cases: ReadonlySet<string>;
+  /** The claims that were true somewhere, and those that were false: one that never was false may say nothing. */
+  readonly seen: { readonly true: ReadonlySet<string>; readonly false: ReadonlySet<string> };
   /** In words, the first few. */
   readonly differences: readonly string[];
+}
+
+/** What is compared; a part of it may be another's, to see that the comparison finds that. */
+export interface Encoding {
+  readonly actions: readonly EncodedAction[];
+  readonly conjuncts: readonly Conjunct[];
+  readonly consequences: readonly Conjunct[];
+  readonly touches: (action: EncodedAction) => readonly Touch[];
 }
 
 const MOST_DIFFERENCES = 10;
@@ -42,16 +54,10 @@ const MOST_DIFFERENCES = 10;
  * Compares every reachable state, and every edge from a state that satisfies the invariant: without `broken` that
  * must be all of them.
  */
-export function compareWithModel(
-  config: Config,
-  actions: readonly EncodedAction[] = encodeActions(config.broken),
-  conjuncts: readonly Conjunct[] = CONJUNCTS,
-): Comparison {
+export function compareWithModel(config: Config, other: Partial<Encoding> = {}): Comparison {
   const universe = universeOf(config, ordinalsInUse(config));
   const read = structureReader(config, universe);
-  const compare = comparer(config, universe, actions, conjuncts);
-  const differences: string[] = [];
-  const perAction = new Map<string, number>();
+  const comparer = new Comparer(config, universe, other);
   // The key of a state's structure, by the model's own key.
   const keys = new Map<string, string>();
   const compared = new Set<string>();
@@ -73,14 +79,17 @@ export function compareWithModel(
       keys.set(stateKey(state), stateKeyOf(structure.tables));
       const found = steps(config, state);
       edges += found.length;
-      for (const { label } of found) perAction.set(label.action, (perAction.get(label.action) ?? 0) + 1);
-      if (differences.length < MOST_DIFFERENCES)
-        differences.push(...compare(state, structure, found, keyOf, states === 1));
+      if (comparer.isFull()) return;
+      comparer.compareInit(structure, states === 1);
+      comparer.compareClaims(state, structure);
+      if (comparer.satisfiesInvariant(state, structure)) {
+        comparer.compareSteps(state, structure, found, keyOf);
+      }
     },
   });
   const structures = new Set([...compared].map((key) => keys.get(key))).size;
-  if (structures !== states) differences.push(`${states} states, but ${structures} structures`);
-  return { states, edges, perAction, differences: differences.slice(0, MOST_DIFFERENCES) };
+  if (structures !== states) comparer.differs(`${states} states, but ${structures} structures`);
+  return { states, edges, ...comparer.result() };
 }
 
 /** Without a guard a process may call without a home. The model writes an empty name then: no state of the proof. */
@@ -91,35 +100,39 @@ function isNameless(state: State): boolean {
 /**
  * The proof starts from every state that satisfies the invariant, reached or not, so the encoding must be the model
  * there too. Every `nth` reachable state is changed here and there; what still satisfies the invariant, and was
- * not reached, is compared.
+ * not reached, is compared. What follows from the invariant is compared in the others too: there it may be false.
  */
-export function compareBeyond(config: Config, nth: number): Omit<Comparison, "edges" | "perAction"> {
-  const universe = universeOf(config, 1);
+export function compareBeyond(
+  config: Config,
+  nth: number,
+  other: Partial<Encoding> = {},
+): Omit<Comparison, "edges"> {
+  const universe = universeOf(config, Math.min(2, config.namesPerLife));
   const read = structureReader(config, universe);
-  const evaluator = new Evaluator(universe);
-  const invariant = evaluator.formula(and(...CONJUNCTS.map(({ formula }) => formula)));
-  const compare = comparer(config, universe, encodeActions(), CONJUNCTS);
+  const comparer = new Comparer(config, universe, other);
   const reached = new Map<string, State>();
   explore(ownerDirectory, config, {
     invariants: [],
     stepProperties: [],
     onState: (state) => reached.set(stateKey(state), state),
   });
-  const differences: string[] = [];
-  const beyond = new Set<string>();
+  const changed = new Map<string, State>();
   for (const [i, state] of [...reached.values()].entries()) {
     if (i % nth !== 0) continue;
-    for (const changed of neighbours(config, universe.Name, state)) {
-      const key = stateKey(changed);
-      if (reached.has(key) || beyond.has(key)) continue;
-      const structure = read(changed);
-      if (!invariant(structure)) continue;
-      beyond.add(key);
-      const keyOf = (next: State): string => stateKeyOf(read(next).tables);
-      differences.push(...compare(changed, structure, steps(config, changed), keyOf, false));
+    for (const neighbour of neighbours(config, universe.Name, state)) {
+      if (!reached.has(stateKey(neighbour))) changed.set(stateKey(neighbour), neighbour);
     }
   }
-  return { states: beyond.size, differences: differences.slice(0, MOST_DIFFERENCES) };
+  let states = 0;
+  const keyOf = (next: State): string => stateKeyOf(read(next).tables);
+  for (const state of changed.values()) {
+    const structure = read(state);
+    comparer.compareClaims(state, structure);
+    if (!comparer.invariantHolds(structure)) continue;
+    states++;
+    comparer.compareSteps(state, structure, steps(config, state), keyOf);
+  }
+  return { states, ...comparer.result() };
 }
 
 /** One task goes somewhere else, with what the registry says of it; and one more thing is different. */
@@ -130,6 +143,8 @@ function neighbours(c: Config, names: readonly string[], s: State): readonly Sta
       const p = at(c.procOf, t);
       return [
         moved,
+        { ...s, pc: { ...s.pc, [t]: pc } },
+        { ...moved, seen: { ...moved.seen, [t]: names.filter((name) => !lives(s, name)) } },
         { ...moved, lock: null },
         { ...moved, lock: [] },
         { ...moved, home: put(moved.home, p, null) },
@@ -187,67 +202,141 @@ function ordinalsInUse(config: Config): number {
   return Math.min(most + 1, config.namesPerLife);
 }
 
-type Compare = (
-  s: State,
-  structure: Structure,
-  found: readonly Step[],
-  keyOf: (s: State) => string,
-  isInitial: boolean,
-) => string[];
+interface Compiled {
+  readonly name: string;
+  readonly holds: (structure: Structure) => boolean;
+}
 
-function comparer(
-  config: Config,
-  universe: Universe,
-  encoded: readonly EncodedAction[],
-  invariant: readonly Conjunct[],
-): Compare {
-  const evaluator = new Evaluator(universe);
-  const actions = encoded.map((action) => ({ action, run: evaluator.action(action) }));
-  const init = evaluator.action(encodeInit());
-  const properties = CONSEQUENCES.map(({ name, formula }) => ({
-    name,
-    formula: evaluator.formula(formula),
-    model: INVARIANTS.find((invariant) => invariant.name === name),
+class Comparer {
+  readonly #config: Config;
+  readonly #init: (structure: Structure) => readonly EvaluatedStep[];
+  readonly #conjuncts: readonly Compiled[];
+  readonly #consequences: readonly Compiled[];
+  readonly #actions: readonly {
+    readonly action: EncodedAction;
+    readonly run: (structure: Structure) => readonly EvaluatedStep[];
+    readonly touching: (structure: Structure) => readonly EvaluatedStep[];
+  }[];
+  readonly #differences: string[] = [];
+  readonly #cases = new Set<string>();
+  readonly #seen = { true: new Set<string>(), false: new Set<string>() };
+
+  constructor(config: Config, universe: Universe, other: Partial<Encoding>) {
+    const evaluator = new Evaluator(universe);
+    const encoding: Encoding = {
+      actions: encodeActions(config.broken),
+      conjuncts: CONJUNCTS,
+      consequences: CONSEQUENCES,
+      touches: (action) => touches(action),
+      ...other,
+    };
+    const compiled = ({ name, formula }: Conjunct): Compiled => ({ name, holds: evaluator.formula(formula) });
+    this.#config = config;
+    this.#init = evaluator.action(encodeInit());
+    this.#conjuncts = encoding.conjuncts.map(compiled);
+    this.#consequences = encoding.consequences.map(compiled);
+    this.#actions = encoding.actions.map((action) => ({
+      action,
+      run: evaluator.action(action),
+      touching: evaluator.action(touchingOnly(action, encoding.touches(action))),
+    }));
+  }
+
+  result(): Pick<Comparison, "cases" | "seen" | "differences"> {
+    const differences = this.#differences.slice(0, MOST_DIFFERENCES);
+    return { cases: this.#cases, seen: this.#seen, differences };
+  }
+
+  isFull(): boolean {
+    return this.#differences.length >= MOST_DIFFERENCES;
+  }
+
+  differs(how: string): void {
+    this.#differences.push(how);
+  }
+
+  invariantHolds(structure: Structure): boolean {
+    return this.#conjuncts.every(({ holds }) => holds(structure));
+  }
+
+  /** The proof is about steps from such states. Only without a guard there are others. */
+  satisfiesInvariant(state: State, structure: Structure): boolean {
+    const wrong = this.#conjuncts.filter(({ holds }) => !holds(structure));
+    if (this.#config.broken.length === 0) {
+      for (const { name } of wrong)
+        this.differs(`the invariant's ${name} is false in ${JSON.stringify(state)}`);
+    }
+    return wrong.length === 0;
+  }
+
+  compareInit(structure: Structure, isInitial: boolean): void {
+    const [initial] = this.#init(structure);
+    const equals = initial !== undefined && stateKeyOf(initial.next) === stateKeyOf(structure.tables);
+    if (equals !== isInitial) this.differs(`Init says ${equals} of a state that is initial: ${isInitial}`);
+  }
+
+  /** What follows from the invariant is what the model promises under that name. */
+  compareClaims(state: State, structure: Structure): void {
+    for (const { name, holds } of this.#consequences) {
+      const model = INVARIANTS.find((invariant) => invariant.name === name);
+      if (model === undefined) throw new Error(`the model has no ${name}`);
+      const expected = model.holds(this.#config, state);
+      this.#seen[`${expected}`].add(name);
+      if (holds(structure) !== expected) this.differs(`${name} in ${JSON.stringify(state)}`);
+    }
+  }
+
+  compareSteps(
+    state: State,
+    structure: Structure,
+    found: readonly Step[],
+    keyOf: (s: State) => string,
+  ): void {
+    for (const { action, run, touching } of this.#actions) {
+      const evaluated = run(structure);
+      for (const step of evaluated) this.#cases.add(`${action.name} ${step.case}`);
+      const theirs = found.filter(({ label }) => label.action === action.name);
+      const textOf = ({ label, next }: Step): string => `${label.arg} ${keyOf(next)}`;
+      const where = `from ${JSON.stringify(state)}`;
+      this.#compareSets(`${action.name}`, textsOf(action, evaluated), theirs.map(textOf), where);
+      const touch = theirs.filter((step) => !this.#isUntouching(state, step));
+      this.#compareSets(
+        `${STEP_PROPERTY} of ${action.name}`,
+        textsOf(action, touching(structure)),
+        touch.map(textOf),
+        where,
+      );
+    }
+  }
+
+  #isUntouching(state: State, step: Step): boolean {
+    const model = STEP_PROPERTIES.find(({ name }) => name === STEP_PROPERTY);
+    if (model === undefined) throw new Error(`the model has no ${STEP_PROPERTY}`);
+    const holds = model.holds(this.#config, state, step);
+    this.#seen[`${holds}`].add(STEP_PROPERTY);
+    return holds;
+  }
+
+  #compareSets(what: string, ours: readonly string[], theirs: readonly string[], where: string): void {
+    const [inOurs, inTheirs] = [new Set(ours), new Set(theirs)];
+    const missing = [...inTheirs].filter((step) => !inOurs.has(step)).length;
+    const extra = [...inOurs].filter((step) => !inTheirs.has(step)).length;
+    if (missing + extra > 0) this.differs(`${what}: ${missing} edges missing, ${extra} too many, ${where}`);
+  }
+}
+
+/** The action, but only the steps that touch the lock of another. */
+function touchingOnly(action: EncodedAction, found: readonly Touch[]): EncodedAction {
+  const cases = found.map(({ one, chosen, formula }) => ({
+    chosen,
+    guard: and(one.guard, formula),
+    updates: one.updates,
   }));
-  const conjuncts = invariant.map(({ name, formula }) => ({ name, holds: evaluator.formula(formula) }));
-  return (state, structure, found, keyOf, isInitial) => {
-    const differences: string[] = [];
-    const [initial] = init(structure);
-    const equalsInitial = initial !== undefined && stateKeyOf(initial.next) === stateKeyOf(structure.tables);
-    if (equalsInitial !== isInitial)
-      differences.push(`Init says ${equalsInitial} of ${JSON.stringify(state)}`);
-    for (const { name, formula, model } of properties) {
-      if (model === undefined) differences.push(`the model has no ${name}`);
-      else if (formula(structure) !== model.holds(config, state))
-        differences.push(`${name} in ${JSON.stringify(state)}`);
-    }
-    const falseConjuncts = conjuncts.filter(({ holds }) => !holds(structure));
-    if (config.broken.length === 0) {
-      for (const { name } of falseConjuncts) {
-        differences.push(`the invariant's ${name} is false in ${JSON.stringify(state)}`);
-      }
-    }
-    // The proof is about steps from states that satisfy the invariant; without a guard there are others.
-    if (falseConjuncts.length > 0) return differences;
-    for (const { action, run } of actions) {
-      const ours = new Set(
-        run(structure).map(({ args, next }) => `${labelOf(action, args)} ${stateKeyOf(next)}`),
-      );
-      const theirs = new Set(
-        found
-          .filter(({ label }) => label.action === action.name)
-          .map(({ label, next }) => `${label.arg} ${keyOf(next)}`),
-      );
-      const missing = [...theirs].filter((step) => !ours.has(step)).length;
-      const extra = [...ours].filter((step) => !theirs.has(step)).length;
-      if (missing + extra > 0) {
-        differences.push(
-          `${action.name}: ${missing} edges missing, ${extra} too many, from ${JSON.stringify(state)}`,
-        );
-      }
-    }
-    return differences;
-  };
+  return { ...action, cases };
+}
+
+function textsOf(action: EncodedAction, found: readonly EvaluatedStep[]): readonly string[] {
+  return found.map(({ args, next }) => `${labelOf(action, args)} ${stateKeyOf(next)}`);
 }
 
 /** The argument as the model writes it: Retry(p, n) is Retry(n) there, LateEffect(c) has the call's words. */
@@ -256,7 +345,9 @@ function labelOf({ params }: EncodedAction, args: readonly string[]): string {
   return params[0]?.sort === "Proc" ? (args[1] ?? "") : args.join(" ");
 }
 
-/** The actions that none of these comparisons saw. */
-export function uncompared(comparisons: readonly Comparison[]): readonly string[] {
-  return ACTIONS.filter((name) => !comparisons.some(({ perAction }) => (perAction.get(name) ?? 0) > 0));
+/** The cases of the encoding that gave no edge in any of these comparisons, as `Take 0`. */
+export function uncompared(comparisons: readonly Pick<Comparison, "cases">[]): readonly string[] {
+  return encodeActions()
+    .flatMap(({ name, cases }) => cases.map((_, i) => `${name} ${i}`))
+    .filter((one) => !comparisons.some(({ cases }) => cases.has(one)));
 }

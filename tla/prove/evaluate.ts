@@ -45,7 +45,7 @@ export class Evaluator {
     return ({ tables }) =>
       tuples.flatMap((tuple) => {
         const args = action.params.map((param, i) => this.#elements(param.sort)[tuple[i] ?? 0] ?? "");
-        return cases.flatMap((one) => one(tables, tuple)).map((next) => ({ args, next }));
+        return cases.flatMap((one, i) => one(tables, tuple).map((next) => ({ args, next, case: i })));
       });
   }
 
@@ -186,6 +186,8 @@ export class Evaluator {
 export interface EvaluatedStep {
   readonly args: readonly string[];
   readonly next: Tables;
+  /** Which of the action's cases it is, from 0. */
+  readonly case: number;
 }
 
 /** The symbols of the state that differ. */

@@ -40,13 +40,19 @@ export const STEP_PROPERTY = "NeverTouchesAnothers";
 /** The rows that are no action: the invariant holds at first, and implies what is promised. */
 export const FOLLOWS = "Inv";
 
-export function obligations(broken: readonly Guard[] = []): readonly Obligation[] {
+/**
+ * A case that changes nothing that a claim is about gives no part; with `frames` it does. A row of such
+ * cases alone is a frame row: nothing is asked for it.
+ */
+export function obligations(broken: readonly Guard[] = [], frames = false): readonly Obligation[] {
   const init = encodeInit();
   return [
-    ...CONJUNCTS.map(({ name, formula }) => keeps(init, name, formula, false)),
+    ...CONJUNCTS.map(({ name, formula }) => keeps(init, name, formula, { assumesInvariant: false, frames })),
     ...encodeActions(broken).flatMap((action) => [
-      ...CONJUNCTS.map(({ name, formula }) => keeps(action, name, formula, true)),
-      neverTouchesAnothers(action),
+      ...CONJUNCTS.map(({ name, formula }) =>
+        keeps(action, name, formula, { assumesInvariant: true, frames }),
+      ),
+      neverTouchesAnothers(action, frames),
     ]),
     ...CONSEQUENCES.map(({ name, formula }) => ({
       action: FOLLOWS,
@@ -56,10 +62,19 @@ export function obligations(broken: readonly Guard[] = []): readonly Obligation[
   ];
 }
 
-/** A step that leaves everything alone that the conjunct is about keeps it: no part to ask for. */
-function keeps(action: EncodedAction, claim: string, formula: Expr, assumesInvariant: boolean): Obligation {
+interface Asked {
+  readonly assumesInvariant: boolean;
+  readonly frames: boolean;
+}
+
+function keeps(
+  action: EncodedAction,
+  claim: string,
+  formula: Expr,
+  { assumesInvariant, frames }: Asked,
+): Obligation {
   const parts = action.cases
-    .filter(({ updates }) => updates.some(({ symbol }) => mentions(formula, symbol)))
+    .filter(({ updates }) => frames || updates.some(({ symbol }) => mentions(formula, symbol)))
     .map((one) => ({
       assumesInvariant,
       constants: [...action.params, ...one.chosen],
@@ -102,25 +117,37 @@ function mentions(formula: Expr, symbol: StateSymbol): boolean {
 }
 
 /** NeverTouchesAnothersStep: while a living process owns L, only its own steps change L. */
-function neverTouchesAnothers(action: EncodedAction): Obligation {
+function neverTouchesAnothers(action: EncodedAction, frames: boolean): Obligation {
+  const parts = touches(action, frames).map(({ one, chosen, formula }) => ({
+    assumesInvariant: true,
+    constants: [...action.params, ...chosen],
+    formulas: [one.guard, formula],
+    step: { action, one },
+  }));
+  return { action: action.name, claim: STEP_PROPERTY, parts };
+}
+
+/** A way to change L; `formula`: L is then a living victim's, and the step is none of its own. */
+export interface Touch {
+  readonly one: Case;
+  /** The victim, and what the case chooses. */
+  readonly chosen: readonly Var[];
+  readonly formula: Expr;
+}
+
+export function touches(action: EncodedAction, frames = false): readonly Touch[] {
   const victim = variable("victim", "Name");
   const other = variable("other", "Name");
-  const parts = action.cases
-    .filter(({ updates }) => updates.some(({ symbol }) => symbol === "lock" || symbol === "lockStands"))
+  return action.cases
+    .filter(
+      ({ updates }) => frames || updates.some(({ symbol }) => symbol === "lock" || symbol === "lockStands"),
+    )
     .map((one) => {
       const differs = (expr: Expr): Expr => not(iff(expr, after(expr, one.updates)));
       const changes = or(differs(apply("lockStands")), exists([other], differs(apply("lock", other))));
-      return {
-        assumesInvariant: true,
-        constants: [...action.params, ...one.chosen, victim],
-        formulas: [
-          one.guard,
-          and(apply("lock", victim), lives(victim), changes, not(isByOwner(action, victim))),
-        ],
-        step: { action, one },
-      };
+      const formula = and(apply("lock", victim), lives(victim), changes, not(isByOwner(action, victim)));
+      return { one, chosen: [victim, ...one.chosen], formula };
     });
-  return { action: action.name, claim: STEP_PROPERTY, parts };
 }
 
 function isByOwner({ name, params }: EncodedAction, victim: Var): Expr {

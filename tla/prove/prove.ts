@@ -7,7 +7,7 @@ import { check, type Row } from "./check.ts";
 import { counterexampleText } from "./counterexample.ts";
 import { type Comparison, compareWithModel, uncompared } from "./drift.ts";
 import { FOLLOWS, type Obligation, obligations } from "./obligations.ts";
-import { SCOPES } from "./scopes.ts";
+import { IMPOSSIBLE, SCOPES, UNREACHED } from "./scopes.ts";
 import { startSolver } from "./solver.ts";
 
 const usage = `Usage: npm run prove -- [--only ACTION[,ACTION]] [--without GUARD] [--deep] [--json]
@@ -17,7 +17,7 @@ is compared with the model, state by state.
 
   --only ACTION,..  these actions; Init and Inv too. No comparison
   --without GUARD   with this guard taken out: must find a counterexample, so it exits with 1
-  --deep            compares the encoding at the larger scopes too
+  --deep            compares the encoding at the larger scopes too, and asks Z3 about the frame rows
   --json            the result as JSON on stdout, progress on stderr
 
 Exit code: 0 all proved, 1 a row is refuted or open or the encoding differs, 2 nothing could be checked.`;
@@ -74,13 +74,17 @@ function parse(args: readonly string[]) {
 }
 
 /** The rows to check; never none, because nothing that was checked is nothing that was proved. */
-function selectRows({ only, without }: Pick<Options, "only" | "without">): readonly Obligation[] {
+function selectRows({
+  only,
+  without,
+  deep,
+}: Pick<Options, "only" | "without" | "deep">): readonly Obligation[] {
   const names = ["Init", ...ACTIONS, FOLLOWS];
   const unknown = only?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new ToolError(`check "${unknown}"`, "there is no such action", `There are: ${names.join(", ")}.`);
   }
-  return obligations(without).filter(({ action }) => only === undefined || only.includes(action));
+  return obligations(without, deep).filter(({ action }) => only === undefined || only.includes(action));
 }
 
 function compareScopes({ deep, without }: Options, progress: Progress): readonly NamedComparison[] {
@@ -116,11 +120,13 @@ async function checkAll(selected: readonly Obligation[], progress: Progress): Pr
 }
 
 function summary(rows: readonly Row[]): string {
+  const asked = rows.filter(({ queries }) => queries > 0);
   const kinds = ["proved", "refuted", "open"] as const;
   const counts = kinds.flatMap((kind) => {
-    const count = rows.filter(({ verdict }) => verdict.kind === kind).length;
+    const count = asked.filter(({ verdict }) => verdict.kind === kind).length;
     return count > 0 ? [`${count} ${kind}`] : [];
   });
+  if (asked.length < rows.length) counts.push(`${rows.length - asked.length} frame rows`);
   const sum = (of: (row: Row) => number): number => rows.reduce((total, row) => total + of(row), 0);
   return `${counts.join(", ")}, ${sum(({ queries }) => queries)} queries, ${sum(({ seconds }) => seconds).toFixed(1)} s`;
 }
@@ -130,10 +136,12 @@ function problemsOf(comparisons: readonly NamedComparison[], rows: readonly Row[
   const different = comparisons.flatMap(({ scope, differences }) =>
     differences.map((difference) => `The encoding is not the model at "${scope}": ${difference}`),
   );
-  const unseen = comparisons.length === 0 ? [] : uncompared(comparisons);
+  const elsewhere = [...IMPOSSIBLE, ...UNREACHED];
+  const unseen =
+    comparisons.length === 0 ? [] : uncompared(comparisons).filter((one) => !elsewhere.includes(one));
   return [
     ...different,
-    ...unseen.map((action) => `No scope has a step of ${action}: its encoding was not compared.`),
+    ...unseen.map((one) => `No scope has a step by case ${one} of the encoding: it was not compared.`),
     ...rows.flatMap(problemOf),
   ];
 }
@@ -164,7 +172,7 @@ function report(
     "",
     table(["action", "claim", "verdict", "queries", "seconds"], lines),
     "",
-    "0 queries: the action changes nothing that the claim is about.",
+    "0 queries: a frame row. The action changes nothing that the claim is about, so nothing is asked.",
     ...problems,
     `${rows.length} rows: ${summary(rows)}; ${compared}`,
   ].join("\n");

@@ -30,13 +30,21 @@ const ONE_AND_ONE: Config = {
   tasks: ["a1", "b1"],
   procOf: { a1: "a", b1: "b" },
 };
-const THREE: Config = {
+const TWO: Config = {
   ...TWO_AND_ONE,
   procs: ["a"],
-  tasks: ["a1", "a2", "a3"],
-  procOf: { a1: "a", a2: "a", a3: "a" },
+  tasks: ["a1", "a2"],
+  procOf: { a1: "a", a2: "a" },
   pidOf: { a: "a" },
 };
+const ONE: Config = { ...TWO, tasks: ["a1"], procOf: { a1: "a" }, local: false };
+const THREE: Config = {
+  ...TWO,
+  tasks: ["a1", "a2", "a3"],
+  procOf: { a1: "a", a2: "a", a3: "a" },
+};
+
+const EVERY_FAULT_OF_DROP = ["prepare", "take", "drop", "evict", "retry"] as const;
 
 const gate = (config: Config): Scope => ({ config, deep: false });
 const deep = (config: Config): Scope => ({ config, deep: true });
@@ -64,6 +72,34 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
     maxFaults: 1,
     maxCrashes: 1,
   }),
+  "local, no limit of requests": gate({ ...TWO, reentrantTasks: ["a1", "a2"], maxRequests: 0 }),
+  "Drop, two tasks in one process, every fault": gate({
+    ...TWO,
+    local: false,
+    patientTasks: ["a2"],
+    faults: EVERY_FAULT_OF_DROP,
+    maxFaults: 1,
+    maxRequests: 3,
+  }),
+  "Drop, one task, a release and its debt fail": gate({
+    ...ONE,
+    patientTasks: ["a1"],
+    faults: ["drop", "retry"],
+    maxFaults: 2,
+    maxRequests: 1,
+  }),
+  "Drop, one task, a crash, a take or an eviction fails": gate({
+    ...ONE,
+    faults: ["take", "evict"],
+    maxFaults: 1,
+    maxCrashes: 1,
+  }),
+  "local, two tasks in one process, a crash": gate({
+    ...TWO,
+    patientTasks: ["a2"],
+    maxCrashes: 1,
+    maxRequests: 3,
+  }),
   "local, two tasks in a process, every fault, a vandal": deep({
     ...TWO_AND_ONE,
     patientTasks: ["b1"],
@@ -74,7 +110,7 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
   "Drop, late effects, a crash, every fault": deep({
     ...ONE_AND_ONE,
     local: false,
-    faults: ["prepare", "take", "drop", "evict", "retry"],
+    faults: EVERY_FAULT_OF_DROP,
     maxFaults: 1,
     maxCrashes: 1,
   }),
@@ -87,3 +123,22 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
     maxFaults: 1,
   }),
 };
+
+/** Cases that no state of the invariant allows: dead premises, which would make a row hold for nothing. */
+export const IMPOSSIBLE: readonly string[] = [
+  "Refused 4",
+  "Refused 6",
+  "Refused 7",
+  "Judge 6",
+  "Judge 8",
+  "Judge 9",
+  "GiveUp 3",
+  "PutBack 1",
+  "Released 4",
+  "Retried 4",
+  "LateEffect 2",
+  "LateEffect 3",
+];
+
+/** Cases that the invariant allows and no run reaches: compared in states that are made up (compareBeyond). */
+export const UNREACHED: readonly string[] = ["Evict 1", "Check 1", "Released 0", "Released 3"];
