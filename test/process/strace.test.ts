@@ -38,7 +38,7 @@ describe("the calls on the session directory", () => {
 
       // Twins: the same run with one call more, one less, or two in the other order.
       for (const [what, damage, caughtBy] of DAMAGES) {
-        const damaged = damage(lines, session);
+        const damaged = damage(lines, session, cast);
         expect(damaged, what).not.toEqual(lines);
         const after = sortCalls(parseTrace(damaged), session.sessionFile, cast);
         const found = [...after.foreign, illegalStep(after.steps, cast) ?? ""].join("\n");
@@ -146,7 +146,7 @@ const EXPECTED_EXTRAS = [
   "sweep: whose names are at locks",
 ];
 
-type Damage = (lines: readonly string[], session: Session) => readonly string[];
+type Damage = (lines: readonly string[], session: Session, cast: Cast) => readonly string[];
 
 const isTake = (line: string): boolean => /rename\(".*\.swl-.*a\.jsonl\.lock"\) = 0/.test(line);
 const isPutBack = (line: string): boolean => /rename\(".*a\.jsonl\.lock", ".*\.swl-/.test(line);
@@ -177,11 +177,12 @@ const DAMAGES: readonly (readonly [what: string, damage: Damage, caughtBy: RegEx
   ],
   [
     "the home of a living process is removed by another one",
-    (lines) => {
-      const takes = lines.filter(isTake);
-      const tids = takes.map((line) => line.split(" ")[0]);
-      const other = tids.find((tid) => tid !== tids[0]);
-      const [, home = ""] = /rename\("([^"]+)"/.exec(takes[0] ?? "") ?? [];
+    (lines, _session, { procOfTid, killed }) => {
+      const procOf = (line: string): string => procOfTid.get(Number(line.split(" ")[0])) ?? "";
+      const take = lines.filter(isTake).find((line) => !killed.includes(procOf(line))) ?? "";
+      const [, home = ""] = /rename\("([^"]+)"/.exec(take) ?? [];
+      // By process, not by thread: the calls of one process come from several threads of its pool.
+      const [other] = [...procOfTid].find(([, proc]) => proc !== procOf(take)) ?? [];
       return [...lines, `${other} rmdir("${home}") = 0`];
     },
     /^rmdir\(/m,
