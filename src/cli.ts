@@ -8,8 +8,7 @@ import { errnoText } from "./errors.ts";
 import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk } from "./paths.ts";
-import type { Owners } from "./registry.ts";
-import { processRegistry } from "./registry.ts";
+import { askAndJudge, type Owners, processRegistry } from "./registry.ts";
 
 const USAGE = `Usage: session-write-lock inspect [--json] PATH...
 Shows who holds the locks of session files. A PATH is a session file, or a directory of them.
@@ -103,9 +102,7 @@ async function inspect(lockPath: string, owners: Owners): Promise<Inspection> {
     return { lockPath, state: "foreign", owners: [], note: "it holds names that are not owners" };
   }
   const place = { path: lockPath, local: isLocalDisk(dirname(lockPath)) };
-  const ask = owners.ask?.(names, place);
-  if (ask !== undefined) await new Promise<void>(ask);
-  const judged = names.map((name) => ({ name, ...owners.judge(name, place) }));
+  const judged = await askAndJudge(owners, names, place);
   const state = judged.every(({ verdict }) => verdict === "dead")
     ? "stale"
     : judged.some(({ verdict }) => verdict === "alive")

@@ -6,6 +6,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { match } from "ts-pattern";
+import { ignoreErrors } from "./errors.ts";
 
 export type DiskCall =
   /** mkdir(home), then create home/name: a private place, so one step. */
@@ -83,14 +84,6 @@ function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
 function done(action: () => void): DiskReply {
   action();
   return DONE;
-}
-
-function ignoreErrors(action: () => void): void {
-  try {
-    action();
-  } catch {
-    // said at the call
-  }
 }
 
 /** By its members: in a vm context the errors of node:fs are of another realm. */

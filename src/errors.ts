@@ -71,3 +71,12 @@ export function errnoText(error: unknown): string {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   return typeof code === "string" ? code : String(message ?? error);
 }
+
+/** For what may fail without a consequence; the call says why. */
+export function ignoreErrors(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // said at the call
+  }
+}

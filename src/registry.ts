@@ -109,6 +109,17 @@ export interface Owners {
   ask?(names: readonly string[], place: OwnerPlace): ((done: () => void) => void) | undefined;
 }
 
+/** Asks what there is to ask about these owners, and judges each. Outside of the protocol, whose asking is a step. */
+export async function askAndJudge(
+  owners: Owners,
+  names: readonly string[],
+  place: OwnerPlace,
+): Promise<readonly (Judgement & { readonly name: string })[]> {
+  const ask = owners.ask?.(names, place);
+  if (ask !== undefined) await new Promise<void>(ask);
+  return names.map((name) => ({ name, ...owners.judge(name, place) }));
+}
+
 /** Where an owner file lies. */
 export interface OwnerPlace {
   /** The directory that holds it: a lock path, or a home. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
 import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
 import { isLocalDisk } from "./paths.ts";
-import type { Owners } from "./registry.ts";
+import { askAndJudge, type Owners } from "./registry.ts";
 
 const swept: Set<string> = new Set();
 
@@ -57,10 +57,8 @@ async function livesAt(lockPath: string): Promise<readonly (string | undefined)[
 }
 
 async function sweepHome(home: string, owner: string, local: boolean, owners: Owners): Promise<boolean> {
-  const place = { path: home, local };
-  const ask = owners.ask?.([owner], place);
-  if (ask !== undefined) await new Promise<void>(ask);
-  return owners.judge(owner, place).verdict === "dead" && (await removeHome(home, owner));
+  const [judged] = await askAndJudge(owners, [owner], { path: home, local });
+  return judged?.verdict === "dead" && (await removeHome(home, owner));
 }
 
 async function removeHome(home: string, ownerName: string): Promise<boolean> {

@@ -9,6 +9,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { type BigIntStats, closeSync, constants, lstatSync, openSync, renameSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { ignoreErrors } from "../errors.ts";
 
 /** `silent`: no socket, or no answer that we understand. Proves nothing. */
 export type LifeAnswer = "accepts" | "refuses" | "silent";
@@ -218,13 +219,5 @@ function withShortPath(directory: string, name: string, use: (path: string) => v
     use(`/proc/self/fd/${fd}/${name}`);
   } finally {
     closeSync(fd);
-  }
-}
-
-function ignoreErrors(action: () => void): void {
-  try {
-    action();
-  } catch {
-    // said at the call
   }
 }
