@@ -76,7 +76,7 @@ async function giveUpBeforeHeir(
 
 type Stage = "free" | "held" | "dead";
 
-/** A timeout in ms, or an AbortSignal in the next turn, with the first asynchronous call under way. */
+/** A timeout in ms, or an AbortSignal in the turn of the request, with the first asynchronous call under way. */
 type Moment = number | "aborted";
 
 /** Moments of an acquisition: in its first slow call, and in a later one. */
@@ -103,9 +103,8 @@ async function giveUpAndAskAgain(
   const other = stage === "free" ? undefined : await session.start(stage);
   const held = await other?.acquire();
   if (stage === "dead") await other?.kill();
-  const asking = giver.acquire({ as: "first", timeoutMs: moment === "aborted" ? 20_000 : moment });
-  if (moment === "aborted") void giver.ask("abort", { as: "first" });
-  const first = await asking;
+  const givingUp = moment === "aborted" ? { timeoutMs: 20_000, abort: true } : { timeoutMs: moment };
+  const first = await giver.acquire({ as: "first", ...givingUp });
   // The call of the first may be under way still: it keeps the slot, and the second waits in the queue.
   const waiting = giver.acquire({ as: "second", timeoutMs: 20_000 });
   if (moment === "aborted") expect(first).toMatchObject({ held: false, message: "given up" });

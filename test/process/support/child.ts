@@ -52,6 +52,8 @@ export interface AcquireArgs {
   readonly library?: string;
   /** Whether the witnesses watch. Default true. */
   readonly inside?: boolean;
+  /** Given up by an AbortSignal in the turn in which it asks. */
+  readonly abort?: boolean;
 }
 
 export interface Answer {

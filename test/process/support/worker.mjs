@@ -28,21 +28,27 @@ const witness = openWitness(params.witness, params.who);
 const locks = new Map();
 /** The threads that this process started. */
 const threads = new Map();
-/** Of acquisitions under way: what ends their wait. */
-const aborts = new Map();
 
 const commands = {
-  /** Answers when the lock is held, or not any more to be had. */
-  async acquire({ as = "", timeoutMs = 10_000, sessionFile = params.sessionFile, library, inside = true }) {
+  /** Answers when the lock is held, or not any more to be had. `abort`: given up in the turn in which it asks. */
+  async acquire({
+    as = "",
+    timeoutMs = 10_000,
+    sessionFile = params.sessionFile,
+    library,
+    inside = true,
+    abort = false,
+  }) {
     const controller = new AbortController();
-    aborts.set(as, controller);
     const acquire =
       library === undefined ? acquireSessionWriteLock : (await import(library)).acquireSessionWriteLock;
     const askedAt = now();
     try {
-      const lock = params.without
+      const asking = params.without
         ? { release: async () => {} }
-        : await acquire({ sessionFile, timeoutMs, signal: controller.signal });
+        : acquire({ sessionFile, timeoutMs, signal: controller.signal });
+      if (abort) controller.abort(new Error("given up"));
+      const lock = await asking;
       const at = now();
       const found = [];
       if (inside) witness.putMarker((marker) => found.push(marker));
@@ -53,9 +59,6 @@ const commands = {
       const verdict = owner?.verdict;
       return { held: false, at: now(), waitedMs: now() - askedAt, found: [], code, message, verdict, reason };
     }
-  },
-  abort({ as = "" }) {
-    aborts.get(as)?.abort(new Error("given up"));
   },
   /** Leaves, and gives the lock back; answers when that is done. */
   async release({ as = "" }) {
