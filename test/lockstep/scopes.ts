@@ -1,6 +1,6 @@
 /** The scopes of lockstep: configurations of the model that programs are run at. */
 
-import type { Config } from "../../model/state.ts";
+import type { Config, FaultKind } from "../../model/state.ts";
 import { MAX_DEBTS } from "../../src/protocol.ts";
 
 const PROC_OF: Readonly<Record<string, string>> = {
@@ -82,7 +82,19 @@ function exhaustive(tasks: readonly string[], gate: "gate" | "deep", rest: Parti
   return { config: scope(tasks, { maxCrashes: 0, ...rest }), gate: gate === "gate" };
 }
 
-const EVERY_FAULT_PUT_BACK = ["prepare", "take", "evict", "putBack", "drop", "retry"] as const;
+export const EVERY_FAULT_PUT_BACK: readonly FaultKind[] = [
+  "prepare",
+  "take",
+  "verify",
+  "look",
+  "evict",
+  "check",
+  "putBack",
+  "confirm",
+  "restore",
+  "drop",
+  "retry",
+];
 const EVERY_FAULT_DROP = ["prepare", "take", "evict", "drop", "retry"] as const;
 
 /**

@@ -16,7 +16,19 @@ export const LISTED_SORTS: Readonly<Record<ListedSort, readonly string[]>> = {
   Pc: PCS,
   Op: ["take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
   Debt: ["none", "unlinkHome", "unlinkLock", "rmdirHome", "paid"],
-  Kind: ["prepare", "take", "evict", "putBack", "drop", "retry"],
+  Kind: [
+    "prepare",
+    "take",
+    "verify",
+    "look",
+    "evict",
+    "check",
+    "putBack",
+    "confirm",
+    "restore",
+    "drop",
+    "retry",
+  ],
 };
 export type Sort = OpenSort | ListedSort | "Bool";
 
