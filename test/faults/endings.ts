@@ -53,7 +53,8 @@ export async function leftAfter(leftovers: Leftovers): Promise<readonly string[]
 function plant(directory: string, { lock, homes }: Leftovers): void {
   const dead = new Map<string, string>();
   const nameOf = (name: string): string => {
-    const known = dead.get(name) ?? formatOwnerName({ ...self, pid: NO_PID, tid: NO_PID, life: "-", nonce: newNonce() });
+    const known =
+      dead.get(name) ?? formatOwnerName({ ...self, pid: NO_PID, tid: NO_PID, life: "-", nonce: newNonce() });
     dead.set(name, known);
     return known;
   };

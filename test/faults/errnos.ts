@@ -108,7 +108,17 @@ export const MANUAL: Readonly<Record<SystemCall, Manual>> = {
   // write(2)
   write: {
     linux: [
-      ...(["EAGAIN", "EBADF", "EDESTADDRREQ", "EDQUOT", "EFAULT", "EFBIG", "EINTR", "EINVAL", "EIO"] as const),
+      ...([
+        "EAGAIN",
+        "EBADF",
+        "EDESTADDRREQ",
+        "EDQUOT",
+        "EFAULT",
+        "EFBIG",
+        "EINTR",
+        "EINVAL",
+        "EIO",
+      ] as const),
       ...(["ENOSPC", "EPERM", "EPIPE"] as const),
     ],
     macos: ["ENXIO"],

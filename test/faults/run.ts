@@ -25,7 +25,7 @@ export interface FaultResult {
   readonly places: number;
   /** Failures that were injected: calls of places x errnos x ways to fail. */
   readonly injected: number;
-  /** `Take ESTALE, happened`: each errno of each action in each way, once. */
+  /** `Take with ESTALE, happened`: each errno of each action in each way, once. */
   readonly kinds: ReadonlySet<string>;
   /** Ways in which the directory is left if all owners end at some place: each was given to a newcomer. */
   readonly endings: number;
@@ -35,31 +35,29 @@ export interface FaultResult {
   readonly failures: readonly string[];
 }
 
-export interface Options extends Pick<ExhaustOptions, "onProgress" | "signal"> {
-  /** Each errno at every call, where the gate has one at each. */
-  readonly deep?: boolean;
-}
-
 /** Injects at one scope. Never throws for what the code does wrong. */
 export async function runFaults(
   scope: string,
-  { config, errnos }: FaultScope,
+  faultScope: FaultScope,
   protocol: Protocol = realProtocol,
-  { deep = false, ...options }: Options = {},
+  options: Pick<ExhaustOptions, "onProgress" | "signal"> = {},
 ): Promise<FaultResult> {
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
   const seen = new Seen();
-  const failures = errnos === "one" ? {} : { failures: deep ? everyDoubt : oneDoubtInTurn() };
+  const failures = failuresOf(faultScope);
   const onPlace = (world: World, place: MetPlace): void => seen.place(world, place);
-  const found = await exhaust(config, protocol, { ...options, ...failures, onPlace }).catch((error: unknown) => {
-    if (error instanceof ExhaustFailure) return error;
-    throw error;
-  });
-  const { places, steps } = found.counts;
-  const wrong = found instanceof ExhaustFailure ? [storyOf(scope, found.message, found.steps)] : found.restless.map(
-    (way) => storyOf(scope, "it does not come to rest from here", way),
+  const found = await exhaust(faultScope.config, protocol, { ...options, failures, onPlace }).catch(
+    (error: unknown) => {
+      if (error instanceof ExhaustFailure) return error;
+      throw error;
+    },
   );
+  const { places, steps } = found.counts;
+  const wrong =
+    found instanceof ExhaustFailure
+      ? [storyOf(scope, found.message, found.steps)]
+      : found.restless.map((way) => storyOf(scope, "it does not come to rest from here", way));
   return {
     scope,
     places,
@@ -72,32 +70,16 @@ export async function runFaults(
   };
 }
 
-/** Every errno that the protocol does not understand. Those that it does are lies, if they are not so: lies.ts. */
-export const everyDoubt: Failures = (action, call) =>
-  errnosOf(call)
-    .filter((errno) => !isUnderstood(action, call, errno))
-    .map((errno) => failureOf(errno, "doubt"));
-
-/**
- * One of them at each call of each state, the next one at the next: so many calls, and each is injected at some. The
- * same again when the state is met again.
- */
-function oneDoubtInTurn(): Failures {
-  const chosen = new Map<string, Failure>();
-  const turns = new Map<CallAction, number>();
-  return (action, call, key) => {
-    const where = `${action} ${call.call} ${key}`;
-    const known = chosen.get(where);
-    if (known !== undefined) return [known];
-    const turn = turns.get(action) ?? 0;
-    const doubts = everyDoubt(action, call, key);
-    const next = doubts[turn % doubts.length];
-    if (next === undefined) throw new Error(`no errno for ${action}`);
-    turns.set(action, turn + 1);
-    chosen.set(where, next);
-    return [next];
-  };
+/** Every errno that the protocol does not understand, or EIO. Those that it does are lies, if they are not so: lies.ts. */
+export function failuresOf({ withEveryErrno }: FaultScope): Failures {
+  return (action, call) =>
+    errnosOf(call)
+      .filter((errno) => !isUnderstood(action, call, errno))
+      .filter(({ name }) => name === "EIO" || withEveryErrno.some((kind) => kind === kindOfAction(action)))
+      .map((errno) => failureOf(errno, "doubt"));
 }
+
+const kindOfAction = (action: CallAction): string => `${action[0]?.toLowerCase()}${action.slice(1)}`;
 
 export const failureOf = ({ name, reported }: Errno, what: "doubt" | "lie"): Failure => ({
   text: ` with ${name}`,
@@ -132,23 +114,27 @@ export class Seen {
     const found: string[] = [];
     for (const [shape, state] of this.endings) {
       const left = await leftAfter(state);
-      if (left.length > 0) found.push(`when all owners end, and leave ${shape}, there stays: ${left.join(", ")}`);
+      if (left.length > 0)
+        found.push(`when all owners end, and leave ${shape}, there stays: ${left.join(", ")}`);
     }
     return found;
   }
 }
 
-/** `Take(a1) fails with ESTALE, happened` -> `Take ESTALE, happened`. */
-export const kindOf = (text: string): string => text.replace(/^(\w+)\([^)]*\) (?:fails)?(?: with)? ?/, "$1 ");
+/** `Take(a1) fails with ESTALE, happened` -> `Take with ESTALE, happened`. */
+export const kindOf = (text: string): string => text.replace(/\([^)]*\)( fails)?/, "");
 
 /** Nothing more happens by itself, and nobody holds. An idle home may lie there; an empty one harms nobody. */
 function checkRest(state: State): void {
   const locked = (state.lock ?? []).filter((name) => lives(state, name));
-  if (locked.length > 0) throw new Divergence(`it came to rest, and the lock is lost: at L is ${locked.join(", ")}`);
+  if (locked.length > 0)
+    throw new Divergence(`it came to rest, and the lock is lost: at L is ${locked.join(", ")}`);
   const idle = Object.values(state.home);
   const forgotten = state.homes.filter(
     ([name, names]) => names.length > 0 && lives(state, name) && !idle.includes(name),
   );
   if (forgotten.length === 0) return;
-  throw new Divergence(`it came to rest, and a home is forgotten: ${forgotten.map(([name]) => name).join(", ")}`);
+  throw new Divergence(
+    `it came to rest, and a home is forgotten: ${forgotten.map(([name]) => name).join(", ")}`,
+  );
 }

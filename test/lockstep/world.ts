@@ -102,11 +102,6 @@ export interface Known {
   readonly key: string;
 }
 
-interface WayToFail {
-  readonly happened: boolean;
-  readonly later: boolean;
-}
-
 /** The real state is not a successor of the previous one under the action of that name. */
 export class Divergence extends Error {
   override readonly name = "Divergence";
@@ -127,10 +122,18 @@ export interface Failure {
    * only the properties are looked at.
    */
   readonly isLie: boolean;
+  /** In this way alone. */
+  readonly way?: WayToFail;
 }
 
-/** The failures of a call that a task, or a debt, is about to make, in the state with this key. */
-export type Failures = (action: CallAction, call: DiskCall, key: string) => readonly Failure[];
+/** Whether a call that reports a failure happened, and whether it happens later (again). */
+export interface WayToFail {
+  readonly happened: boolean;
+  readonly later: boolean;
+}
+
+/** The failures of a call that a task, or a debt, is about to make. */
+export type Failures = (action: CallAction, call: DiskCall) => readonly Failure[];
 
 /** One that the protocol does not understand, for those that do not care which. */
 const EIO: Failures = () => [{ text: "", errno: "EIO", isLie: false }];
@@ -640,10 +643,10 @@ export class World {
       if (step.kind !== "call") return [];
       if (pending.reply !== undefined) return this.verifyFaults(process, pending);
       if (!this.mayFail(step.action)) return [];
-      const failing = this.failures(step.action, step.call, this.key).flatMap((failure) =>
+      const failing = this.failures(step.action, step.call).flatMap((failure) =>
         step.call.call === "prepare"
           ? this.prepareFaults(pending, step.call, failure)
-          : this.waysToFail(step.call).map((way) => this.fault(pending, step.call, failure, way)),
+          : this.waysToFail(step.call, failure).map((way) => this.fault(pending, step.call, failure, way)),
       );
       const twice = step.action === "Take" && !this.config.local;
       return twice ? [...failing, this.runsTwice(pending, step.call)] : failing;
@@ -660,7 +663,7 @@ export class World {
     const { step, reply } = pending;
     const isNext = step.kind === "call" && step.action === "Take" && reply?.ok === true && !isBusy(process);
     if (!isNext || !this.mayFail("Verify")) return [];
-    return this.failures("Verify", { call: "readdir", path: this.lockPath }, this.key).map((failure) => ({
+    return this.failures("Verify", { call: "readdir", path: this.lockPath }).map((failure) => ({
       text: `Verify(${this.argOf(pending)}) fails${failure.text}`,
       kind: "fault",
       perform: () => this.startTurn(pending, failure),
@@ -668,7 +671,8 @@ export class World {
   }
 
   /** A readdir changes nothing, so it makes no difference whether, or when, it happens. */
-  private waysToFail({ call }: DiskCall): readonly WayToFail[] {
+  private waysToFail({ call }: DiskCall, { way }: Failure): readonly WayToFail[] {
+    if (way !== undefined) return [way];
     if (call === "readdir") return [{ happened: false, later: false }];
     const moments = this.config.local ? [false] : [false, true];
     return [false, true].flatMap((happened) => moments.map((later) => ({ happened, later })));
@@ -713,11 +717,7 @@ export class World {
     return { op, name: debt, call };
   }
 
-  private prepareFaults(
-    pending: Pending,
-    call: DiskCall & { call: "prepare" },
-    failure: Failure,
-  ): Option[] {
+  private prepareFaults(pending: Pending, call: DiskCall & { call: "prepare" }, failure: Failure): Option[] {
     const fault = (text: string, act: () => void): Option => ({
       text: `${this.nameOf(pending)} fails${failure.text}${text}`,
       kind: "fault",
