@@ -1,7 +1,8 @@
 /** The real {@link Owners}: names from src/owner, verdicts from what can be observed here and now. */
 
 import { basename, dirname, join } from "node:path";
-import { formatContent } from "./owner/content.ts";
+import { describeOwner } from "./describe.ts";
+import { formatContent, rewriteContent } from "./owner/content.ts";
 import { newNonce, type OwnerScope } from "./owner/identity.ts";
 import { askLifeSocket, type LifeAnswer } from "./owner/life.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "./owner/name.ts";
@@ -33,7 +34,9 @@ export function createOwners(self: OwnerScope, lifeIn: (directory: string) => st
       const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce: newNonce() });
       return { name, path: join(directory, homeName(basename(lockPath), name)) };
     },
-    content: () => formatContent(self),
+    content: (_home, metadata) => formatContent(self, metadata),
+    show: (file, metadata) => rewriteContent(file, formatContent(self, metadata)),
+    describe: describeOwner,
     isOwner: (name) => parseOwnerName(name) !== undefined,
     judge: (name, { path, local }) => {
       const socket = answers.of(parseOwnerName(name)?.life);
