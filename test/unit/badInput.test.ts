@@ -69,13 +69,10 @@ describe("an option that cannot be used is refused with EINVAL, and nothing is t
     await expectRefusal({ sessionFile, signal }, "EINVAL", /: signal must be an AbortSignal$/);
   });
 
-  it.each(["metadata", "timeout", "stale", "reentrant", "constructor"])(
-    "there is no option %s",
-    async (key) => {
-      const words = new RegExp(`: there is no option "${key}"$`);
-      await expectRefusal({ sessionFile, [key]: 1 }, "EINVAL", words);
-    },
-  );
+  it.each(["meta", "timeout", "stale", "reentrant", "constructor"])("there is no option %s", async (key) => {
+    const words = new RegExp(`: there is no option "${key}"$`);
+    await expectRefusal({ sessionFile, [key]: 1 }, "EINVAL", words);
+  });
 
   it.each(["timeoutMs", "allowReentrant"])("%s has no text form", async (option) => {
     const words = new RegExp(`: ${option} must be .*, not a value without a text form$`);
