@@ -5,6 +5,15 @@ export {
   type SessionWriteLockErrorDetails,
 } from "./errors.ts";
 export {
+  breakSessionLock,
+  type CleanStaleLockFilesParams,
+  type CleanStaleLockFilesResult,
+  cleanStaleLockFiles,
+  type InspectedOwner,
+  inspectSessionLocks,
+  type SessionLockInspection,
+} from "./inspect.ts";
+export {
   acquireSessionWriteLock,
   type SessionWriteLock,
   tryAcquireSessionWriteLock,
@@ -17,6 +26,7 @@ export {
   DEFAULT_TIMEOUT_MS,
   MAX_METADATA_BYTES,
   ON_WAITING_EVERY_MS,
+  resolveSessionLockMaxHoldFromTimeout,
   type TakeoverInfo,
   type TryAcquireSessionWriteLockParams,
   type WaitingInfo,

@@ -8,6 +8,7 @@ import { nodeDisk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, watchExit } from "./exit.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
+import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
 import {
   type AcquireOptions,
   type AcquireSessionWriteLockParams,
@@ -24,15 +25,17 @@ import {
   createEntry,
   type Entry,
   isIdle,
+  type Judgement,
   type Nesting,
+  type OwnerPlace,
   processRegistry,
   type Registry,
   type Services,
-  type WarningCode,
 } from "./registry.ts";
 import { createDriver } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
 import { timeoutError } from "./waiting.ts";
+import { warn } from "./warnings.ts";
 
 /** A lock that is held, until `release()`. */
 export interface SessionWriteLock {
@@ -154,10 +157,6 @@ export async function withSessionWriteLock<T>(
   }
 }
 
-function warn(message: string, code: WarningCode): void {
-  process.emitWarning(message, { type: "SessionWriteLockWarning", code });
-}
-
 // ------------------------------------------------------------------------------------------------
 // Nesting
 
@@ -211,9 +210,17 @@ function realServices(registry: Registry): Services {
     owners: createOwners(registry.self, (directory) => lifeIn(registry, directory)),
     drive: createDriver(nodeDisk, systemClock),
     warn,
+    migrateLegacy,
     quiet: tidy,
   };
   return services;
+}
+
+function migrateLegacy(place: OwnerPlace): boolean {
+  const { owners } = realServices(processRegistry());
+  const judge = (claim: LegacyClaim): Judgement =>
+    owners.judgeLegacy?.(claim, place) ?? { verdict: "unknown", reason: "" };
+  return migrateLegacyLock(place, judge, (message) => warn(message, "SWL_LEGACY"));
 }
 
 /** Idle homes that a process keeps on the disk: enough for those who go back and forth between sessions. */
@@ -287,6 +294,7 @@ function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): 
       reentrant: options.allowReentrant,
       gaveUp: false,
       metadata: options.metadata,
+      migrates: options.migrateLegacyLocks,
       granted: (evicted) => settle(() => resolve(tellTakeover(entry, attempt, options, evicted))),
       failed: (error) => settle(() => reject(error)),
       // The handle puts its own here.

@@ -27,6 +27,15 @@ export interface TryAcquireSessionWriteLockParams {
    */
   readonly metadata?: unknown;
   /**
+   * Also take over the lock *files* of older modules (`{ pid, createdAt, starttime? }`), if their owner is proved
+   * dead: no such pid, or another start time. You say with it that no old version runs on this directory any
+   * more, and that none runs where its pids cannot be seen from here (another machine, another container): an old
+   * lock file does not say where it was written. A file can only be removed by its path, so if an old version does run and
+   * replaces its file at the same moment, its lock may be lost; then there is a process warning (`SWL_LEGACY`).
+   * On a disk that is known to be local only, so not on macOS. Default false: old lock files are waited for.
+   */
+  readonly migrateLegacyLocks?: boolean;
+  /**
    * Called when this acquisition is granted the lock after this process has evicted dead owners, before the promise
    * resolves: the lock is held, and the promise waits for what the hook returns. For what their death may have
    * left half done. At most one acquisition is told of a death; which one, and what is not promised:
@@ -79,6 +88,31 @@ export const MAX_METADATA_BYTES = 2_048;
 /** Often enough for a line that counts seconds. */
 export const ON_WAITING_EVERY_MS = 1_000;
 
+/** A run gets so long to notice that its time is over, before its locks count as overdue. As the issue's module has it. */
+export const DEFAULT_TIMEOUT_GRACE_MS: number = 2 * 60_000;
+/** Some 24 days: what a timer of Node.js takes. As the issue's module has it. */
+export const MOST_MAX_HOLD_MS = 2_147_000_000;
+
+/**
+ * The `maxHoldMs` for the locks of a run that may take `timeoutMs`: that and a grace, but at least `minMs`. What is not a
+ * positive number counts as not given; a run without an end (`Infinity`) gets the most there is.
+ *
+ * @param params.timeoutMs how long the run may take, in ms. Not given: `minMs`.
+ * @param params.graceMs default 2 minutes. @param params.minMs default 5 minutes.
+ */
+export function resolveSessionLockMaxHoldFromTimeout(params: {
+  readonly timeoutMs: number;
+  readonly graceMs?: number;
+  readonly minMs?: number;
+}): number {
+  const given = (value: number | undefined, fallback: number): number =>
+    typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY ? value : fallback;
+  const minMs = given(params.minMs, DEFAULT_MAX_HOLD_MS);
+  if (params.timeoutMs === Number.POSITIVE_INFINITY) return MOST_MAX_HOLD_MS;
+  const runMs = given(params.timeoutMs, minMs) + given(params.graceMs, DEFAULT_TIMEOUT_GRACE_MS);
+  return Math.min(MOST_MAX_HOLD_MS, Math.max(minMs, runMs));
+}
+
 export interface AcquireOptions {
   readonly timeoutMs: number;
   readonly staleMs: number;
@@ -87,6 +121,7 @@ export interface AcquireOptions {
   readonly signal: AbortSignal | undefined;
   /** JSON text; empty if there is none. */
   readonly metadata: string;
+  readonly migrateLegacyLocks: boolean;
   readonly onWaiting: AcquireSessionWriteLockParams["onWaiting"];
   readonly onTakeover: AcquireSessionWriteLockParams["onTakeover"];
 }
@@ -98,6 +133,7 @@ const KNOWN_TO_TRY = [
   "allowReentrant",
   "signal",
   "metadata",
+  "migrateLegacyLocks",
   "onTakeover",
 ];
 const KNOWN = [...KNOWN_TO_TRY, "timeoutMs", "onWaiting"];
@@ -116,7 +152,7 @@ export function readOptions(
     throw new SessionWriteLockError(`Cannot acquire session lock: ${what}`, { code: "EINVAL", sessionFile });
   };
   if (typeof params !== "object" || params === null) return fail("the parameters must be an object");
-  const { sessionFile, signal, allowReentrant = false } = params;
+  const { sessionFile, signal, allowReentrant = false, migrateLegacyLocks = false } = params;
   if (typeof sessionFile !== "string" || sessionFile === "") {
     return fail("sessionFile must be a path, a string that is not empty");
   }
@@ -132,8 +168,8 @@ export function readOptions(
     }
     return value;
   };
-  if (typeof allowReentrant !== "boolean") {
-    return fail(`allowReentrant must be a boolean, not ${textOf(allowReentrant)}`);
+  for (const [name, value] of Object.entries({ allowReentrant, migrateLegacyLocks })) {
+    if (typeof value !== "boolean") return fail(`${name} must be a boolean, not ${textOf(value)}`);
   }
   if (signal !== undefined && !isAbortSignal(signal)) return fail("signal must be an AbortSignal");
   for (const hook of ["onWaiting", "onTakeover"] as const) {
@@ -152,6 +188,7 @@ export function readOptions(
     allowReentrant,
     signal,
     metadata,
+    migrateLegacyLocks,
     onWaiting: params.onWaiting,
     onTakeover: params.onTakeover,
   };

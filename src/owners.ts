@@ -7,7 +7,7 @@ import { newNonce, type OwnerScope } from "./owner/identity.ts";
 import { askLifeSocket, type LifeAnswer } from "./owner/life.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "./owner/name.ts";
 import { createJudge, createObserver } from "./owner/observe.ts";
-import { mayAskSocket } from "./owner/verdict.ts";
+import { INITIAL_TIME_NAMESPACES, mayAskSocket } from "./owner/verdict.ts";
 import type { Home, OwnerPlace, Owners } from "./registry.ts";
 
 /** How soon a life socket is asked again: so late, at most, is noticed that a process has ended. */
@@ -37,6 +37,13 @@ export function createOwners(self: OwnerScope, lifeIn: (directory: string) => st
     content: (_home, metadata) => formatContent(self, metadata),
     show: (file, metadata) => rewriteContent(file, formatContent(self, metadata)),
     describe: describeOwner,
+    judgeLegacy: ({ pid, start = "-" }, { path, local }) => {
+      // A1: field 22 depends on the reader's time namespace, and an old lock file does not say which one that was.
+      const processStart = INITIAL_TIME_NAMESPACES.includes(self.timeNamespace) ? start : "-";
+      const ids = { pid: String(pid), tid: String(pid), processStart, threadStart: processStart };
+      const name = formatOwnerName({ ...self, ...ids, life: "-", nonce: newNonce() });
+      return judge(name, { file: path, local, socket: "silent" });
+    },
     isOwner: (name) => parseOwnerName(name) !== undefined,
     judge: (name, { path, local }) => {
       const socket = answers.of(parseOwnerName(name)?.life);

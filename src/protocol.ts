@@ -252,6 +252,8 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   const present = seen.ok ? seen.names.filter((name) => !isKnownJunk(name)) : [];
   const foreign = present.filter((name) => !owners.isOwner(name));
   if (refusal.errno === "ENOTDIR") {
+    // Extra (spec/decisions/0005): only on request, only if its owner is proved dead.
+    if (entry.contender?.migrates === true && entry.services.migrateLegacy?.(placeOf(entry)) === true) return;
     // A file or a symbolic link, dangling or not: rename does not follow it, and neither may what we saw.
     const errno = seen.ok || seen.errno === "ENOENT" ? refusal.errno : seen.errno;
     entry.obstacle = { kind: "foreign", what: `a file or a symbolic link: ${errno}` };

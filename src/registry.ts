@@ -8,6 +8,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
+import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
@@ -37,6 +38,8 @@ export interface Attempt {
   waits?(error?: SessionWriteLockError): void;
   /** Extra: JSON text that its owner file shows to others; empty if there is none. */
   readonly metadata?: string;
+  /** Extra: asks for old lock files of the dead to be removed. */
+  readonly migrates?: boolean;
   /** Called once instead, if the disk fails in a way that waiting does not mend. */
   failed(error: SessionWriteLockError): void;
   /** A holder is told that the lock was lost: somebody changed what stands at L (A2). */
@@ -115,6 +118,8 @@ export interface Owners {
   content(home: Home, metadata?: string): string;
   /** Shows other metadata in an owner file of ours. Never makes one. */
   show?(file: string, metadata: string): void;
+  /** Judges what an old lock file says of its owner, as if it had been written by a process of this pid namespace. */
+  judgeLegacy?(claim: LegacyClaim, place: OwnerPlace): Judgement;
   /** What can be said of the owner of that name at a lock path. */
   describe?(name: string, lockPath: string, verdict: string): LockOwner;
   /** Is this file name the name of an owner? Anything else is foreign. */
@@ -154,12 +159,14 @@ export interface Services {
   readonly drive: Driver;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
+  /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */
+  migrateLegacy?(place: OwnerPlace): boolean;
   /** An entry may have become idle: whoever keeps it may put it away, now. */
   quiet(): void;
 }
 
 /** The codes of the process warnings (type `SessionWriteLockWarning`). */
-export type WarningCode = "SWL_LOST" | "SWL_OVERDUE" | "SWL_RELEASE" | "SWL_HOOK";
+export type WarningCode = "SWL_LOST" | "SWL_OVERDUE" | "SWL_RELEASE" | "SWL_HOOK" | "SWL_LEGACY";
 
 export interface Registry {
   /** A process that is found to run with another's memory must not act on it. */

@@ -3,6 +3,7 @@
 import { hostname } from "node:os";
 import { ageOf, describeOwner } from "./describe.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
+import { lookAtObstruction } from "./legacy.ts";
 import type { AcquireOptions, WaitingInfo } from "./options.ts";
 import type { Entry } from "./registry.ts";
 
@@ -26,8 +27,7 @@ export function describeWait(entry: Entry, startedAt: number): WaitingInfo {
   const waitedMs = Math.round(entry.services.clock.now() - startedAt);
   const common = { sessionFile, lockPath, waitedMs, owner: undefined };
   if (obstacle?.kind === "foreign") {
-    const what = `${lockPath} is not a lock of this library (${obstacle.what}); it is left alone`;
-    return { ...common, reason: "foreign", what };
+    return { ...common, ...describeForeign(entry, obstacle.what) };
   }
   if (obstacle?.kind === "refusal") {
     const what = `${lockPath} seems free, but taking it is refused with ${obstacle.errno}`;
@@ -37,6 +37,28 @@ export function describeWait(entry: Entry, startedAt: number): WaitingInfo {
   const where = owner.host === undefined || owner.host === hostname() ? "" : ` host=${owner.host}`;
   const what = `pid=${owner.pid ?? "unknown"}${where} ${lockPath} (${owner.verdict}; waited ${waitedMs} ms)`;
   return { ...common, reason: "session_busy", owner, what };
+}
+
+function describeForeign(
+  { lockPath, local, services }: Entry,
+  seen: string,
+): Pick<WaitingInfo, "reason" | "owner" | "what"> {
+  const { what, legacy } = lookAtObstruction(lockPath);
+  const verdict = legacy && services.owners.judgeLegacy?.(legacy, { path: lockPath, local }).reason;
+  const isFile = what !== "a directory" && what !== "ENOENT";
+  const words = isFile ? what + (verdict === undefined ? "" : `; ${verdict}`) : seen;
+  const isNone = `${lockPath} is not a lock of this library (${words}); it is left alone`;
+  if (legacy === undefined) return { reason: "foreign", owner: undefined, what: isNone };
+  const { pid } = legacy;
+  const owner: LockOwner = {
+    name: "",
+    pid,
+    host: undefined,
+    ageMs: ageOf(lockPath),
+    verdict: verdict ?? what,
+    metadata: undefined,
+  };
+  return { reason: "foreign", owner, what: `pid=${pid} ${isNone}` };
 }
 
 /** Who has it: another process, as last seen; or this one. */
