@@ -15,8 +15,11 @@ describe("onTakeover", () => {
     { timeout: 900_000 },
     async (session) => {
       const { killed, told } = await killHolders(session, KILLS);
-      expect(told).toEqual(killed);
-      expect(new Set(told).size).toBe(KILLS);
+      // By whom is the evictor's luck: in the window between its Evict and its Take another one may come first.
+      const next = killed.filter((pid, i) => told[i]?.includes(pid)).length;
+      console.log(`takeovers: ${KILLS}, told to the very next holder: ${next}, later: ${KILLS - next}`);
+      expect(told.flat().sort()).toEqual([...killed].sort());
+      expect(next).toBeGreaterThan(0);
     },
   );
 
@@ -84,9 +87,10 @@ async function toldByTwoAcquisitions(session: Session, library?: string): Promis
 async function killHolders(
   session: Session,
   kills: number,
-): Promise<{ readonly killed: readonly number[]; readonly told: readonly number[] }> {
+): Promise<{ readonly killed: readonly number[]; readonly told: readonly (readonly number[])[] }> {
   const killed: number[] = [];
-  const told: number[] = [];
+  /** What each holder was told when it was granted the lock, from the second on. */
+  const told: (readonly number[])[] = [];
   const waiting = new Map<Child, Promise<Child>>();
   const wait = async (who: string): Promise<void> => {
     const child = await session.start(who);
@@ -94,7 +98,7 @@ async function killHolders(
       child,
       child.acquire({ timeoutMs: 60_000 }).then(({ held, takenOver = [] }) => {
         expect(held).toBe(true);
-        told.push(...takenOver);
+        if (killed.length > 0) told.push(takenOver);
         return child;
       }),
     );
@@ -107,7 +111,7 @@ async function killHolders(
     killed.push(holder.pid);
     await holder.kill();
   }
-  // The rest take turns, and have nobody to mourn but the last.
+  // The rest take turns: who evicted somebody, and was not first, is told now.
   while (waiting.size > 0) {
     const holder = await Promise.race(waiting.values());
     waiting.delete(holder);
