@@ -180,10 +180,16 @@ export interface Registry {
   readonly self: OwnerScope;
 }
 
+export interface CallSite {
+  readonly stack?: string;
+}
+
 /** A section of `withSessionWriteLock`. */
 export interface Nesting {
   readonly lockPath: string;
   readonly reentrant: boolean;
+  /** Where it was called. The stack is made text only when it is asked for. */
+  readonly calledAt: CallSite;
   isReleased(): boolean;
   readonly parent: Nesting | undefined;
 }
