@@ -186,9 +186,9 @@ function refuseNesting(
     if (outer.lockPath !== lockPath || outer.isReleased()) continue;
     if (allowReentrant && outer.reentrant) continue;
     const cause = new Error("the outer withSessionWriteLock was called here");
-    cause.stack = outer.calledAt.stack?.replace(/^.*/, String(cause));
+    cause.stack = (outer.calledAt.stack ?? "").replace(/^.*/, () => String(cause));
     // `at main (file:///app/agent.js:12:3)`
-    const frame = /^ *(at .*)$/m.exec(cause.stack ?? "")?.[1] ?? "somewhere";
+    const frame = /^ *(at .*)$/m.exec(cause.stack)?.[1] ?? "somewhere";
     throw new SessionWriteLockError(
       `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself; the outer one was called ${frame}`,
       { code: "EDEADLK", sessionFile, lockPath, cause },
