@@ -133,6 +133,17 @@ export async function outcomeOf(lie: Lie, protocol: Protocol = realProtocol): Pr
   return left ?? (alarms > 0 ? "false alarm" : "survived");
 }
 
+/** Whether, after the lie, all the rest holds in every schedule: mutual exclusion before all. Throws if it does not. */
+export async function forgetsOnly(lie: Lie, protocol: Protocol = realProtocol): Promise<number> {
+  const tolerated = ["NothingForgotten"];
+  const { counts } = await exhaust(configOf(lie), protocol, {
+    failures: failuresOf(lie),
+    lies: true,
+    tolerated,
+  });
+  return counts.places;
+}
+
 function failuresOf({ action, at, errnos, way }: Lie): Failures {
   return (asked, call) => {
     if (asked !== action) return [EIO];

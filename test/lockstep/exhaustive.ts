@@ -37,6 +37,8 @@ export interface ExhaustOptions {
   /** Instead of EIO alone. With lies among them the places are more than the model's. */
   readonly failures?: Failures;
   readonly lies?: boolean;
+  /** Properties that are not looked at once a lie was told. */
+  readonly tolerated?: readonly string[];
   /** Called at each place that is met for the first time. Throws for what must not be. */
   readonly onPlace?: (world: World, place: MetPlace) => void;
   /** Instead of memory.ts, for a twin. */
