@@ -8,7 +8,14 @@ import * as realProtocol from "../../src/protocol.ts";
 import type { CallAction } from "../../src/steps.ts";
 import { ExhaustFailure, exhaust, type MetPlace } from "../lockstep/exhaustive.ts";
 import { scope } from "../lockstep/scopes.ts";
-import type { Failure, Failures, Protocol, WayToFail, World } from "../lockstep/world.ts";
+import {
+  type Failure,
+  type Failures,
+  faultKind,
+  type Protocol,
+  type WayToFail,
+  type World,
+} from "../lockstep/world.ts";
 import { type ErrnoName, errnosOf } from "./errnos.ts";
 import { failureOf, Seen } from "./run.ts";
 
@@ -168,11 +175,10 @@ function failuresBefore({ action, at, local }: Lie): readonly FaultKind[] {
 function configOf(lie: Lie): Config {
   const { action, local } = lie;
   const before = failuresBefore(lie);
-  const kind = `${action[0]?.toLowerCase()}${action.slice(1)}` as FaultKind;
   return scope(action === "Take" ? ["a1", "a2"] : ["a1"], {
     local,
     patientTasks: action === "Take" ? [] : ["a1"],
-    faults: [...before, kind],
+    faults: [...before, faultKind(action)],
     maxFaults: before.length + 1,
     maxCrashes: action === "Evict" ? 1 : 0,
     maxRequests: action === "Retry" ? 1 : 2,

@@ -12,9 +12,15 @@
 
 import { lives, type State } from "../../model/state.ts";
 import * as realProtocol from "../../src/protocol.ts";
-import type { CallAction } from "../../src/steps.ts";
 import { ExhaustFailure, type ExhaustOptions, exhaust, type MetPlace } from "../lockstep/exhaustive.ts";
-import { Divergence, type Failure, type Failures, type Protocol, type World } from "../lockstep/world.ts";
+import {
+  Divergence,
+  type Failure,
+  type Failures,
+  faultKind,
+  type Protocol,
+  type World,
+} from "../lockstep/world.ts";
 import { leftAfter, shapeOf } from "./endings.ts";
 import { type Errno, errnosOf, isUnderstood } from "./errnos.ts";
 import type { FaultScope } from "./scopes.ts";
@@ -75,11 +81,9 @@ export function failuresOf({ withEveryErrno }: FaultScope): Failures {
   return (action, call) =>
     errnosOf(call)
       .filter((errno) => !isUnderstood(action, call, errno))
-      .filter(({ name }) => name === "EIO" || withEveryErrno.some((kind) => kind === kindOfAction(action)))
+      .filter(({ name }) => name === "EIO" || withEveryErrno.some((kind) => kind === faultKind(action)))
       .map((errno) => failureOf(errno, "doubt"));
 }
-
-const kindOfAction = (action: CallAction): string => `${action[0]?.toLowerCase()}${action.slice(1)}`;
 
 export const failureOf = ({ name, reported }: Errno, what: "doubt" | "lie"): Failure => ({
   text: ` with ${name}`,

@@ -1,7 +1,7 @@
 /** Where failures are injected: small enough for every schedule. */
 
-import type { Config, FaultKind } from "../../model/state.ts";
-import { EVERY_FAULT_PUT_BACK, scope } from "../lockstep/scopes.ts";
+import { type Config, FAULT_KINDS, type FaultKind } from "../../model/state.ts";
+import { scope } from "../lockstep/scopes.ts";
 
 export interface FaultScope {
   readonly config: Config;
@@ -27,7 +27,7 @@ function faults(
   gate: "gate" | "deep",
   rest: Partial<Config>,
 ): FaultScope {
-  const every = rest.local === false ? EVERY_FAULT_DROP : EVERY_FAULT_PUT_BACK;
+  const every = rest.local === false ? EVERY_FAULT_DROP : FAULT_KINDS;
   const config = scope(tasks, { maxCrashes: 0, maxFaults: 1, faults: every, ...rest });
   const withEveryErrno = errnos === "every errno" ? config.faults : errnos === "EIO" ? [] : errnos;
   return { config, withEveryErrno, gate: gate === "gate" };

@@ -24,6 +24,7 @@ import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
 import {
   at,
   type Config,
+  type FaultKind,
   initialState,
   type Name,
   type Proc,
@@ -658,8 +659,7 @@ export class World {
   }
 
   private mayFail(action: CallAction): boolean {
-    const kind = action[0]?.toLowerCase() + action.slice(1);
-    return this.config.faults.some((fault) => fault === kind);
+    return this.config.faults.some((fault) => fault === faultKind(action));
   }
 
   /** The one synchronous call that begins a turn: that of a Take which was answered. */
@@ -859,6 +859,10 @@ export class World {
     return `after: ${this.trace.join("; ")}`;
   }
 }
+
+/** The model's word for the failures of an action: `putBack` of `PutBack`. */
+export const faultKind = (action: CallAction): FaultKind =>
+  `${action[0]?.toLowerCase()}${action.slice(1)}` as FaultKind;
 
 /** What happens without anybody asking, failing or dying: the steps of the code, and that holders let go. */
 export const goesOn = ({ kind, text }: Option): boolean => kind === "step" || text.startsWith("Release(");
