@@ -14,6 +14,8 @@ export interface DiskCase {
   readonly mount: string;
   /** Taken for local: release by PutBack, and nothing stays. Else by Drop, and an empty directory stays. */
   readonly local: boolean;
+  /** A process serves it (FUSE): it needs a pid namespace to end with. */
+  readonly served?: true;
 }
 
 /** Smaller ones than that mkfs.xfs refuses; the file is sparse. */
@@ -52,12 +54,32 @@ export const DISKS: readonly DiskCase[] = [
   { type: "ramfs", seenAs: "ramfs", mount: 'mount -t ramfs ramfs "$mnt"', local: false },
 ];
 
+/** Served by a process: another one than the kernel decides what a call does, and when. */
+export const FUSE_DISKS: readonly DiskCase[] = [
+  {
+    type: "bindfs",
+    seenAs: "fuseblk",
+    mount: `mkdir "$mnt-below"; mount -t tmpfs tmpfs "$mnt-below"; bindfs "$mnt-below" "$mnt"`,
+    local: false,
+    served: true,
+  },
+  {
+    type: "ntfs-3g",
+    seenAs: "fuseblk",
+    mount: `${IMAGE}; mkfs.ntfs -q -F "$img"; ntfs-3g "$img" "$mnt"`,
+    local: false,
+    served: true,
+  },
+];
+
 /** That it can be made and mounted here. */
 export function mountable({ type, mount }: Pick<DiskCase, "type" | "mount">): Need {
   return need(`a mount of ${type}`, () => {
     const scratch = fs.mkdtempSync(join(tmpdir(), "swl-mountable-"));
     try {
-      runIn(["unshare", "--mount", "--propagation", "private"], ["sh", "-c", setupOf(mount, scratch)]);
+      // A pid namespace, so that a process that serves it ends too.
+      const apart = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
+      runIn(apart, ["sh", "-c", setupOf(mount, scratch)]);
     } finally {
       fs.rmSync(scratch, { recursive: true, force: true });
     }
@@ -66,6 +88,11 @@ export function mountable({ type, mount }: Pick<DiskCase, "type" | "mount">): Ne
 
 const setupOf = (mount: string, directory: string): string =>
   `set -e; mnt=${directory}/disk; img=${directory}/image; mkdir "$mnt"\n(${mount}) > /dev/null 2>&1`;
+
+/** A place in which the file system is mounted at `disk` in the scratch directory. */
+export function placeOf({ mount, served }: DiskCase, scratch: string): Promise<Place> {
+  return openPlace(served === true ? ["mount", "pid"] : ["mount"], setupOf(mount, scratch));
+}
 
 /** Mounts a file system of the scenario's own, and moves the session there. */
 export async function mountFor(
