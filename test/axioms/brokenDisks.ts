@@ -5,7 +5,6 @@
 
 import {
   AXIOMS,
-  type Call,
   clear,
   type Disk,
   type DiskState,
@@ -15,6 +14,7 @@ import {
   move,
   type Name,
   namesIn,
+  type Rename,
   RULES,
   type Rules,
   type UnderWay,
@@ -61,9 +61,7 @@ export const BROKEN_DISKS: readonly BrokenDisk[] = [
     rename: (state, call) => {
       const [from, to] = [state.at[call.from], state.at[call.to]];
       const replaces = isDirectory(from) && (to === "file" || to === "link");
-      return replaces
-        ? { state: move(state, call.from, call.to), reply: "ok" }
-        : RULES.rename(state, call);
+      return replaces ? { state: move(state, call.from, call.to), reply: "ok" } : RULES.rename(state, call);
     },
   }),
   withRules("rename refuses, and has happened all the same", {
@@ -82,14 +80,11 @@ export const BROKEN_DISKS: readonly BrokenDisk[] = [
     },
   }),
   withRules("rmdir removes a directory that is not empty", {
-    rmdir: (state, call) =>
-      isDirectory(state.at[call.path])
-        ? { state: clear(state, call.path), reply: "ok" }
-        : RULES.rmdir(state, call),
+    rmdir: (state, path) =>
+      isDirectory(state.at[path]) ? { state: clear(state, path), reply: "ok" } : RULES.rmdir(state, path),
   }),
   withRules("mkdir takes what is there", {
-    mkdir: (state, call) =>
-      isDirectory(state.at[call.path]) ? { state, reply: "ok" } : RULES.mkdir(state, call),
+    mkdir: (state, path) => (isDirectory(state.at[path]) ? { state, reply: "ok" } : RULES.mkdir(state, path)),
   }),
   withRules("create takes a file that is there", {
     create: (state, object, name) =>
@@ -110,7 +105,11 @@ function withStaleListings(): Disk {
   return {
     moments: (state, call, underWay) => {
       const before = origin(state);
-      if (call.call === "readdir" && underWay !== undefined && before.objects[underWay.object] !== undefined) {
+      if (
+        call.call === "readdir" &&
+        underWay !== undefined &&
+        before.objects[underWay.object] !== undefined
+      ) {
         return disk.moments(before, call, underWay).map((moment) => ({ ...moment, state }));
       }
       const moments = disk.moments(state, call, underWay);
@@ -122,8 +121,8 @@ function withStaleListings(): Disk {
 
 /** The first moment of a rename that will go in two; its state is what others see in between. */
 function inTwo(
-  first: (state: DiskState, call: Call & { call: "rename" }) => DiskState | undefined,
-  second: (state: DiskState, call: Call & { call: "rename" }) => DiskState,
+  first: (state: DiskState, call: Rename) => DiskState | undefined,
+  second: (state: DiskState, call: Rename) => DiskState,
 ): Disk {
   const disk = diskOf(AXIOMS);
   return {
@@ -143,7 +142,8 @@ function withRenameInSteps(): Disk {
   return inTwo(
     (state, { from, to }) => {
       const target = state.at[to];
-      const replaces = isDirectory(state.at[from]) && isDirectory(target) && namesIn(state, target).length === 0;
+      const replaces =
+        isDirectory(state.at[from]) && isDirectory(target) && namesIn(state, target).length === 0;
       return replaces ? clear(state, to) : undefined;
     },
     (state, { from, to }) => (state.at[from] === "absent" ? state : move(state, from, to)),

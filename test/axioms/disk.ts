@@ -4,7 +4,8 @@
  *
  * A call has its effect at one moment between its beginning and its end. A call on something *in* a directory has
  * two: the path is resolved to a directory object, then that object is looked at or changed, wherever it
- * stands by then. A listing looks at each name at a moment of its own. spec/assumptions.md says why that is enough.
+ * stands by then. A listing looks at each name at a moment of its own, and may take an empty directory for one that
+ * is not there. spec/assumptions.md says why that is enough.
  */
 
 /** The lock path and three homes, all in one directory, as the protocol has them. */
@@ -57,19 +58,22 @@ export interface Disk {
 
 /** How much of a call on something in a directory happens at once. */
 export interface Grain {
-  /** Whether the directory cannot move between the resolution of its path and the rest. */
+  /** `at once`: the directory cannot move between the resolution of its path and the rest. */
   readonly resolves: "at once" | "before";
   readonly lists: "at once" | "name by name";
+  /** What a listing may say of an empty directory. */
+  readonly empty: "empty" | "empty or absent";
 }
 
 /** What the protocol assumes. */
-export const AXIOMS: Grain = { resolves: "before", lists: "name by name" };
+export const AXIOMS: Grain = { resolves: "before", lists: "name by name", empty: "empty or absent" };
 
 export function diskOf(grain: Grain, rules: Rules = RULES): Disk {
   return {
     moments: (state, call, underWay) => {
       if (underWay !== undefined) return goOn(state, call, underWay, grain, rules);
-      if (!isWithin(call)) return [rules[call.call](state, call as never)];
+      if (call.call === "rename") return [rules.rename(state, call)];
+      if (!isWithin(call)) return [rules[call.call](state, call.path)];
       const object = resolve(state, call.path);
       if (typeof object === "string") return [{ state, reply: object }];
       const opened: UnderWay = { object, found: [], left: call.call === "readdir" ? NAMES : [] };
@@ -82,23 +86,22 @@ export function diskOf(grain: Grain, rules: Rules = RULES): Disk {
 
 /** What each call does at its one moment: removable one by one, for the broken disks. */
 export interface Rules {
-  rename(state: DiskState, call: CallOf<"rename">): Moment;
-  mkdir(state: DiskState, call: CallOf<"mkdir">): Moment;
-  rmdir(state: DiskState, call: CallOf<"rmdir">): Moment;
-  unlink(state: DiskState, call: CallOf<"unlink">): Moment;
+  rename(state: DiskState, call: Rename): Moment;
+  mkdir(state: DiskState, path: Path): Moment;
+  rmdir(state: DiskState, path: Path): Moment;
+  unlink(state: DiskState, path: Path): Moment;
   create(state: DiskState, object: number, name: Name): Moment;
   remove(state: DiskState, object: number, name: Name): Moment;
   /** The names that a listing may find. */
   list(state: DiskState, object: number): readonly Name[];
 }
 
-export type CallOf<K extends Call["call"]> = Extract<Call, { call: K }> & { readonly call: K };
+export type Rename = Extract<Call, { call: "rename" }>;
 
 export const RULES: Rules = { rename, mkdir, rmdir, unlink, create, remove, list: namesIn };
 
-type Within = CallOf<"readdir"> | CallOf<"create"> | CallOf<"remove">;
-
-function isWithin(call: Call): call is Within {
+/** On something in a directory. */
+function isWithin(call: Call): call is Extract<Call, { call: "readdir" | "create" | "remove" }> {
   return call.call === "readdir" || call.call === "create" || call.call === "remove";
 }
 
@@ -114,24 +117,28 @@ function goOn(
   state: DiskState,
   call: Call,
   underWay: UnderWay,
-  { lists }: Grain,
+  grain: Grain,
   rules: Rules,
 ): readonly Moment[] {
   const { object, found, left } = underWay;
   if (call.call === "create" || call.call === "remove") return [rules[call.call](state, object, call.name)];
   const there = rules.list(state, object);
-  if (lists === "at once") return [{ state, reply: listingText(there) }];
-  return left.map((name) => {
+  const mayBeMissed = grain.empty !== "empty" && there.length === 0 && left.length === NAMES.length;
+  const absent: readonly Moment[] = mayBeMissed ? [fails(state, "ENOENT")] : [];
+  if (grain.lists === "at once") return [{ state, reply: listingText(there) }, ...absent];
+  const looks = left.map((name): Moment => {
     const seen = there.includes(name) ? [...found, name] : found;
     const rest = left.filter((other) => other !== name);
     return rest.length === 0
       ? { state, reply: listingText(seen) }
       : { state, goesOn: { object, found: [...seen].sort(), left: rest } };
   });
+  return [...looks, ...absent];
 }
 
 /** Whether a listing that is under way can still end in this reply. */
 export function canEndIn({ found, left }: UnderWay, reply: Reply): boolean {
+  if (reply === "ENOENT") return left.length === NAMES.length;
   const listed: readonly string[] = /^\[(.*)\]$/.exec(reply)?.[1]?.split(" ") ?? [];
   return NAMES.every((name) => left.includes(name) || found.includes(name) === listed.includes(name));
 }
@@ -141,7 +148,7 @@ export const listingText = (names: readonly string[]): Reply => `[${[...names].s
 // ------------------------------------------------------------------------------------------------
 // The rules
 
-function rename(state: DiskState, { from, to }: CallOf<"rename">): Moment {
+function rename(state: DiskState, { from, to }: Rename): Moment {
   const moved = state.at[from];
   const target = state.at[to];
   if (moved === "absent") return fails(state, "ENOENT");
@@ -155,13 +162,13 @@ function rename(state: DiskState, { from, to }: CallOf<"rename">): Moment {
   return { state: move(state, from, to), reply: "ok" };
 }
 
-function mkdir(state: DiskState, { path }: CallOf<"mkdir">): Moment {
+function mkdir(state: DiskState, path: Path): Moment {
   if (state.at[path] !== "absent") return fails(state, "EEXIST");
   const objects = [...state.objects, []];
   return { state: { at: { ...state.at, [path]: objects.length - 1 }, objects }, reply: "ok" };
 }
 
-function rmdir(state: DiskState, { path }: CallOf<"rmdir">): Moment {
+function rmdir(state: DiskState, path: Path): Moment {
   const entry = state.at[path];
   if (entry === "absent") return fails(state, "ENOENT");
   if (typeof entry !== "number") return fails(state, "ENOTDIR");
@@ -169,7 +176,7 @@ function rmdir(state: DiskState, { path }: CallOf<"rmdir">): Moment {
   return { state: clear(state, path), reply: "ok" };
 }
 
-function unlink(state: DiskState, { path }: CallOf<"unlink">): Moment {
+function unlink(state: DiskState, path: Path): Moment {
   const entry = state.at[path];
   if (entry === "absent") return fails(state, "ENOENT");
   if (typeof entry === "number") return fails(state, "EISDIR");

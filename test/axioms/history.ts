@@ -45,9 +45,11 @@ export function timeline(history: History): string {
     return `${time} us  p${process + 1}  |${bar.padEnd(BAR)}|  ${callText(call)} = ${reply}`;
   });
   const { at, objects } = history.initial;
-  return [`at first: ${JSON.stringify({ at, objects })}`, ...lines, `found: ${JSON.stringify(history.final)}`].join(
-    "\n",
-  );
+  return [
+    `at first: ${JSON.stringify({ at, objects })}`,
+    ...lines,
+    `found: ${JSON.stringify(history.final)}`,
+  ].join("\n");
 }
 
 /** The same as a Mermaid sequence diagram: an arrow to the disk where a call begins, one back where it ends. */

@@ -40,14 +40,14 @@ export async function record(
     const seen = join(`/proc/${place.keeper}/root`, directory);
     for (let process = 0; process < PROCESSES; process++) {
       const options = { prefix: place.enter, worker: { file: WORKER, options: { port } } };
-      crew.push(
-        await startChild({ who: `p${process + 1}`, sessionFile: directory, witness: "" }, options),
-      );
+      crew.push(await startChild({ who: `p${process + 1}`, sessionFile: directory, witness: "" }, options));
     }
     const random = seededRandom(seed);
     let paceNs = FIRST_PACE_NS;
     for (let done = 0; done < rounds; done += BATCH) {
-      const batch = Array.from({ length: Math.min(BATCH, rounds - done) }, () => randomRound(random));
+      const batch = Array.from({ length: Math.min(BATCH, rounds - done) }, () =>
+        randomRound(random, { removesCreated: disk.served !== true }),
+      );
       const histories = await recordBatch(batch, crew, { directory, seen, paceNs });
       paceNs = paceOf(histories);
       histories.forEach((history, i) => {
@@ -128,7 +128,9 @@ function historyOf(round: Round, timings: readonly (readonly Timing[])[], final:
 /** So that most processes are ready when a round begins: half as much again as a process usually needs for one. */
 function paceOf(histories: readonly History[]): number {
   const lengths = histories
-    .flatMap(({ processes }) => processes.map((events) => (events.at(-1)?.end ?? 0) - (events[0]?.begin ?? 0)))
+    .flatMap(({ processes }) =>
+      processes.map((events) => (events.at(-1)?.end ?? 0) - (events[0]?.begin ?? 0)),
+    )
     .sort((one, other) => one - other);
   return Math.round(1.5 * (lengths[Math.floor(lengths.length / 2)] ?? FIRST_PACE_NS)) + 250_000;
 }

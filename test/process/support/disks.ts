@@ -14,7 +14,10 @@ export interface DiskCase {
   readonly mount: string;
   /** Taken for local: release by PutBack, and nothing stays. Else by Drop, and an empty directory stays. */
   readonly local: boolean;
-  /** A process serves it (FUSE): it needs a pid namespace to end with. */
+  /**
+   * A process serves it (FUSE): it needs a pid namespace to end with. A file that is removed while it is open stays until
+   * it is closed, under a name of libfuse (`.fuse_hidden...`, known junk).
+   */
   readonly served?: true;
 }
 

@@ -1,0 +1,67 @@
+// tests A3: real processes on real file systems, against the model of the disk. `npm run axioms` does the same for longer.
+
+import { beforeAll, describe, expect, it } from "vitest";
+import { DISKS, FUSE_DISKS } from "../process/support/disks.ts";
+import { deepCount } from "../process/support/figures.ts";
+import { skipWithout } from "../process/support/scenario.ts";
+import { needsOf } from "./axioms.ts";
+import { BROKEN_DISKS } from "./brokenDisks.ts";
+import { examine, isExplained, problemOf } from "./examine.ts";
+import type { History } from "./history.ts";
+import { record } from "./record.ts";
+
+// What is called is fixed by the seed; when, the machine decides.
+const SEED = Number(process.env["SWL_SEED"] ?? 1);
+const ROUNDS = deepCount(500, 5_000);
+const TWIN_ROUNDS = 250;
+
+const [tmpfs] = DISKS.filter(({ type }) => type === "tmpfs");
+if (tmpfs === undefined) throw new Error("tmpfs is no longer among the disks");
+
+describe("what concurrent processes see is explained by the axioms", () => {
+  for (const disk of [...DISKS, ...FUSE_DISKS]) {
+    it(`on ${disk.type}`, async (context) => {
+      skipWithout(needsOf(disk), context);
+      const result = await examine(disk, { rounds: ROUNDS, seed: SEED });
+      expect(problemOf(result)).toBeUndefined();
+      expect(result.histories).toBe(ROUNDS);
+      console.log(JSON.stringify(result));
+    });
+  }
+});
+
+describe("a port that breaks the axioms is caught, in real processes", () => {
+  for (const port of [
+    "rename in two steps",
+    "rename by copy",
+    "rename replaces",
+    "unlink of whatever is there",
+    "rmdir of everything",
+    "stale listings",
+  ]) {
+    it(port, async (context) => {
+      skipWithout(needsOf(tmpfs), context);
+      const result = await examine(tmpfs, { rounds: TWIN_ROUNDS, seed: SEED, port });
+      expect(problemOf(result)).toMatch(/not explained by the axioms\. The first:\nround \d+\nat first: /);
+      console.log(`${port}: ${result.unexplained} of ${result.histories} histories refused`);
+    });
+  }
+});
+
+describe("a broken model of the disk does not explain what real processes saw", () => {
+  const histories: History[] = [];
+  beforeAll(async () => {
+    if (!needsOf(tmpfs).every((need) => need.isMet())) return;
+    await record(tmpfs, { rounds: TWIN_ROUNDS, seed: SEED }, (history) => histories.push(history));
+  });
+
+  for (const { name, disk, doesMore } of BROKEN_DISKS) {
+    if (doesMore) continue;
+    it(name, (context) => {
+      skipWithout(needsOf(tmpfs), context);
+      const refuted = histories.filter((history) => !isExplained(history, disk)).length;
+      expect(refuted).toBeGreaterThan(0);
+      console.log(`${name}: refuted by ${refuted} of ${histories.length} histories`);
+    });
+  }
+});
