@@ -1,15 +1,6 @@
 /** Random rounds from a seed: what stands where at first, and what each process calls. */
 
-import {
-  type Call,
-  type Layout,
-  listingText,
-  NAMES,
-  type Name,
-  PATHS,
-  type Path,
-  type Standing,
-} from "./disk.ts";
+import { type Call, type Layout, listingText, NAMES, PATHS, type Path, type Standing } from "./disk.ts";
 
 export interface Round {
   readonly initial: Omit<Layout, "elsewhere">;
