@@ -6,7 +6,7 @@ import { deepCount } from "../process/support/figures.ts";
 import { skipWithout } from "../process/support/scenario.ts";
 import { needsOf } from "./axioms.ts";
 import { BROKEN_DISKS } from "./brokenDisks.ts";
-import { examine, isExplained, problemOf } from "./examine.ts";
+import { type Examined, examine, isExplained, problemOf } from "./examine.ts";
 import type { History } from "./history.ts";
 import { record } from "./record.ts";
 
@@ -28,6 +28,22 @@ describe("what concurrent processes see is explained by the axioms", () => {
       console.log(JSON.stringify(result));
     });
   }
+});
+
+it("a run in which hardly any calls overlapped is a failure, and says so", () => {
+  const quiet: Examined = {
+    disk: "tmpfs",
+    port: "node",
+    seed: 1,
+    histories: 500,
+    calls: 9_000,
+    overlapping: 24,
+    unexplained: 0,
+    refutes: {},
+    seconds: 1,
+  };
+  expect(problemOf(quiet)).toMatch(/^Only 24 pairs of calls overlapped in 500 histories on tmpfs/);
+  expect(problemOf({ ...quiet, overlapping: 25 })).toBeUndefined();
 });
 
 describe("a port that breaks the axioms is caught, in real processes", () => {

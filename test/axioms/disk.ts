@@ -58,15 +58,19 @@ export interface Disk {
 
 /** How much of a call on something in a directory happens at once. */
 export interface Grain {
-  /** `at once`: the directory cannot move between the resolution of its path and the rest. */
-  readonly resolves: "at once" | "before";
-  readonly lists: "at once" | "name by name";
+  /** Creating and removing. `two moments`: the directory may move between the resolution of its path and the change. */
+  readonly changes: "one moment" | "two moments";
+  /** `one object`: the path first, then all names of its object at once. */
+  readonly lists: "one moment" | "one object" | "name by name";
   /** What a listing may say of an empty directory. */
   readonly empty: "empty" | "empty or absent";
 }
 
 /** What the protocol assumes. */
-export const AXIOMS: Grain = { resolves: "before", lists: "name by name", empty: "empty or absent" };
+export const AXIOMS: Grain = { changes: "two moments", lists: "name by name", empty: "empty or absent" };
+
+/** What the model has, and a reader of one step for each call would expect. */
+export const ONE_MOMENT: Grain = { changes: "one moment", lists: "one moment", empty: "empty" };
 
 export function diskOf(grain: Grain, rules: Rules = RULES): Disk {
   return {
@@ -77,9 +81,8 @@ export function diskOf(grain: Grain, rules: Rules = RULES): Disk {
       const object = resolve(state, call.path);
       if (typeof object === "string") return [{ state, reply: object }];
       const opened: UnderWay = { object, found: [], left: call.call === "readdir" ? NAMES : [] };
-      return grain.resolves === "before"
-        ? [{ state, goesOn: opened }]
-        : goOn(state, call, opened, grain, rules);
+      const moments = call.call === "readdir" ? grain.lists : grain.changes;
+      return moments === "one moment" ? goOn(state, call, opened, grain, rules) : [{ state, goesOn: opened }];
     },
   };
 }
@@ -125,7 +128,7 @@ function goOn(
   const there = rules.list(state, object);
   const mayBeMissed = grain.empty !== "empty" && there.length === 0 && left.length === NAMES.length;
   const absent: readonly Moment[] = mayBeMissed ? [fails(state, "ENOENT")] : [];
-  if (grain.lists === "at once") return [{ state, reply: listingText(there) }, ...absent];
+  if (grain.lists !== "name by name") return [{ state, reply: listingText(there) }, ...absent];
   const looks = left.map((name): Moment => {
     const seen = there.includes(name) ? [...found, name] : found;
     const rest = left.filter((other) => other !== name);

@@ -8,8 +8,9 @@ import { type Recording, record } from "./record.ts";
 
 /** Each says one thing more than the protocol needs. A history that it cannot explain shows that it is not so. */
 export const STRICTER: Readonly<Record<string, Grain>> = {
-  "a path in a directory is one moment": { ...AXIOMS, resolves: "at once" },
-  "a listing is one moment": { ...AXIOMS, lists: "at once" },
+  "create and unlink in a directory are one moment": { ...AXIOMS, changes: "one moment" },
+  "a listing is one moment": { ...AXIOMS, lists: "one moment" },
+  "a listing is one moment of one object": { ...AXIOMS, lists: "one object" },
   "an empty directory is never listed as absent": { ...AXIOMS, empty: "empty" },
 };
 

@@ -67,7 +67,8 @@ export const ports = {
   "rename replaces": {
     ...node,
     rename: ({ from, to }) => {
-      if (isDirectory(from) && isDirectory(to)) fs.rmSync(to, { recursive: true, force: true });
+      // Others fill it, or take it away, meanwhile: then it is refused like any.
+      if (isDirectory(from) && isDirectory(to)) tried(() => fs.rmSync(to, { recursive: true, force: true }));
       return node.rename({ from, to });
     },
   },
