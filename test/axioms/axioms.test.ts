@@ -1,10 +1,9 @@
 // tests A3: real processes on real file systems, against the model of the disk. `npm run axioms` does the same for longer.
 
 import { beforeAll, describe, expect, it } from "vitest";
-import { DISKS, FUSE_DISKS } from "../process/support/disks.ts";
+import { DISKS, FUSE_DISKS, needsOf } from "../process/support/disks.ts";
 import { deepCount } from "../process/support/figures.ts";
 import { skipWithout } from "../process/support/scenario.ts";
-import { needsOf } from "./axioms.ts";
 import { BROKEN_DISKS } from "./brokenDisks.ts";
 import { type Examined, examine, isExplained, problemOf } from "./examine.ts";
 import type { History } from "./history.ts";

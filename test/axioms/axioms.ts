@@ -6,8 +6,7 @@
 import { parseArgs } from "node:util";
 import { grouped, isProgram, Progress, runProgram, table } from "../../tla/tools/console.ts";
 import { ToolError } from "../../tla/tools/toolError.ts";
-import { DISKS, type DiskCase, FUSE_DISKS, mountable } from "../process/support/disks.ts";
-import { linux, mounts, pidNamespaces, root } from "../process/support/places.ts";
+import { DISKS, type DiskCase, FUSE_DISKS, needsOf } from "../process/support/disks.ts";
 import { type Examined, examine, problemOf, STRICTER } from "./examine.ts";
 
 const GATE_ROUNDS = 500;
@@ -57,14 +56,6 @@ async function main(): Promise<number> {
   for (const reason of notRun) console.error(`not run: ${reason}`);
   return results.some((result) => problemOf(result) !== undefined) ? 1 : 0;
 }
-
-export const needsOf = (disk: DiskCase): ReturnType<typeof mountable>[] => [
-  linux,
-  root,
-  mounts,
-  ...(disk.served === true ? [pidNamespaces] : []),
-  mountable(disk),
-];
 
 function readOptions(): Options | undefined {
   const { values } = parseArgs({

@@ -3,7 +3,17 @@
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Need, need, openPlace, type Place, runIn } from "./places.ts";
+import {
+  linux,
+  mounts,
+  type Need,
+  need,
+  openPlace,
+  type Place,
+  pidNamespaces,
+  root,
+  runIn,
+} from "./places.ts";
 import type { Session } from "./scenario.ts";
 
 export interface DiskCase {
@@ -75,14 +85,23 @@ export const FUSE_DISKS: readonly DiskCase[] = [
   },
 ];
 
+/** What a test on that disk needs of the machine. */
+export function needsOf(disk: DiskCase): readonly Need[] {
+  return [linux, root, mounts, ...(disk.served === true ? [pidNamespaces] : []), mountable(disk)];
+}
+
 /** That it can be made and mounted here. */
-export function mountable({ type, mount }: Pick<DiskCase, "type" | "mount">): Need {
+export function mountable({ type, mount, served }: Pick<DiskCase, "type" | "mount" | "served">): Need {
   return need(`a mount of ${type}`, () => {
     const scratch = fs.mkdtempSync(join(tmpdir(), "swl-mountable-"));
     try {
-      // A pid namespace, so that a process that serves it ends too.
-      const apart = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
-      runIn(apart, ["sh", "-c", setupOf(mount, scratch)]);
+      const apart = [
+        "--mount",
+        "--propagation",
+        "private",
+        ...(served ? ["--pid", "--fork", "--kill-child"] : []),
+      ];
+      runIn(["unshare", ...apart], ["sh", "-c", setupOf(mount, scratch)]);
     } finally {
       fs.rmSync(scratch, { recursive: true, force: true });
     }
@@ -93,17 +112,20 @@ const setupOf = (mount: string, directory: string): string =>
   `set -e; mnt=${directory}/disk; img=${directory}/image; mkdir "$mnt"\n(${mount}) > /dev/null 2>&1`;
 
 /** A place in which the file system is mounted at `disk` in the scratch directory. */
-export function placeOf({ mount, served }: DiskCase, scratch: string): Promise<Place> {
+export function placeOf(
+  { mount, served }: Pick<DiskCase, "mount" | "served">,
+  scratch: string,
+): Promise<Place> {
   return openPlace(served === true ? ["mount", "pid"] : ["mount"], setupOf(mount, scratch));
 }
 
 /** Mounts a file system of the scenario's own, and moves the session there. */
 export async function mountFor(
   session: Session,
-  mount: string,
+  disk: Pick<DiskCase, "mount" | "served">,
   { plant = true }: { readonly plant?: boolean } = {},
 ): Promise<Place> {
-  const place = await session.open(openPlace(["mount"], setupOf(mount, session.scratch)));
+  const place = await session.open(placeOf(disk, session.scratch));
   session.moveTo(place, join(session.scratch, "disk"), plant);
   return place;
 }
