@@ -31,6 +31,27 @@ function history(initial: Partial<Layout>, rows: readonly Row[], final: Partial<
 
 const axioms = diskOf(AXIOMS);
 
+// What the axioms allow, and a stricter disk does not.
+const PUT_BACK_MEANWHILE = history(
+  { L: "[n1]" },
+  [
+    [0, evict("n1"), "ok", 0, 40],
+    [1, putBack("h1"), "ok", 10, 20],
+    [1, { call: "readdir", path: "h1" }, "[n1]", 22, 25],
+  ],
+  { h1: "[]" },
+);
+const NAME_BY_NAME = history(
+  { L: "[n1]" },
+  [
+    [0, look, "[n1 n2]", 0, 40],
+    [1, evict("n1"), "ok", 10, 15],
+    [1, { call: "create", path: "L", name: "n2" }, "ok", 20, 25],
+  ],
+  { L: "[n2]" },
+);
+const EMPTY_AS_ABSENT = history({ L: "[]" }, [[0, look, "ENOENT", 0, 1]], { L: "[]" });
+
 describe("the checker accepts", () => {
   it.each<[string, History]>([
     [
@@ -56,34 +77,9 @@ describe("the checker accepts", () => {
         { L: "[n1]" },
       ),
     ],
-    [
-      "an unlink that finds its name although the directory has been put back meanwhile",
-      history(
-        { L: "[n1]" },
-        [
-          [0, evict("n1"), "ok", 0, 40],
-          [1, putBack("h1"), "ok", 10, 20],
-          [1, { call: "readdir", path: "h1" }, "[n1]", 22, 25],
-        ],
-        { h1: "[]" },
-      ),
-    ],
-    [
-      "a listing that has a name that came after another had gone, of one directory",
-      history(
-        { L: "[n1]" },
-        [
-          [0, look, "[n1 n2]", 0, 40],
-          [1, evict("n1"), "ok", 10, 15],
-          [1, { call: "create", path: "L", name: "n2" }, "ok", 20, 25],
-        ],
-        { L: "[n2]" },
-      ),
-    ],
-    [
-      "a listing that takes an empty directory for none",
-      history({ L: "[]" }, [[0, look, "ENOENT", 0, 1]], { L: "[]" }),
-    ],
+    ["an unlink that finds its name although the directory has been put back meanwhile", PUT_BACK_MEANWHILE],
+    ["a listing that has a name that came after another had gone, of one directory", NAME_BY_NAME],
+    ["a listing that takes an empty directory for none", EMPTY_AS_ABSENT],
     [
       "a rename that is refused by a link, and does not follow it",
       history({ L: "link", h1: "[n1]" }, [[0, take("h1"), "ENOTDIR", 0, 1]], { L: "link", h1: "[n1]" }),
@@ -150,18 +146,7 @@ describe("the checker rejects", () => {
 
 describe("what the axioms allow, and a stricter disk does not", () => {
   it.each<[string, History]>([
-    [
-      "create and unlink in a directory are one moment",
-      history(
-        { L: "[n1]" },
-        [
-          [0, evict("n1"), "ok", 0, 40],
-          [1, putBack("h1"), "ok", 10, 20],
-          [1, { call: "readdir", path: "h1" }, "[n1]", 22, 25],
-        ],
-        { h1: "[]" },
-      ),
-    ],
+    ["create and unlink in a directory are one moment", PUT_BACK_MEANWHILE],
     [
       "a listing is one moment",
       history(
@@ -174,22 +159,8 @@ describe("what the axioms allow, and a stricter disk does not", () => {
         { h1: "[]" },
       ),
     ],
-    [
-      "a listing is one moment of one object",
-      history(
-        { L: "[n1]" },
-        [
-          [0, look, "[n1 n2]", 0, 40],
-          [1, evict("n1"), "ok", 10, 15],
-          [1, { call: "create", path: "L", name: "n2" }, "ok", 20, 25],
-        ],
-        { L: "[n2]" },
-      ),
-    ],
-    [
-      "an empty directory is never listed as absent",
-      history({ L: "[]" }, [[0, look, "ENOENT", 0, 1]], { L: "[]" }),
-    ],
+    ["a listing is one moment of one object", NAME_BY_NAME],
+    ["an empty directory is never listed as absent", EMPTY_AS_ABSENT],
   ])("%s", (name, given) => {
     expect(isExplained(given, axioms)).toBe(true);
     expect(isExplained(given, diskOf(STRICTER[name] ?? AXIOMS))).toBe(false);
