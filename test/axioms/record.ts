@@ -95,7 +95,8 @@ async function recordBatch(
     return historyOf(round, timings, lookAt(join(seen, String(i))));
   });
   await Promise.all(crew.map((child) => child.ask("leave")));
-  fs.rmSync(seen, { recursive: true });
+  // FUSE hears late that a file was closed, and hides what is removed before.
+  fs.rmSync(seen, { recursive: true, maxRetries: 5 });
   return histories;
 }
 
