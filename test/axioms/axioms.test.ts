@@ -7,7 +7,7 @@ import { skipWithout } from "../process/support/scenario.ts";
 import { BROKEN_DISKS } from "./brokenDisks.ts";
 import { type Examined, examine, isExplained, problemOf } from "./examine.ts";
 import type { History } from "./history.ts";
-import { record } from "./record.ts";
+import { BROKEN_PORTS, record } from "./record.ts";
 
 // What is called is fixed by the seed; when, the machine decides.
 const SEED = Number(process.env["SWL_SEED"] ?? 1);
@@ -46,14 +46,7 @@ it("a run in which hardly any calls overlapped is a failure, and says so", () =>
 });
 
 describe("a port that breaks the axioms is caught, in real processes", () => {
-  for (const port of [
-    "rename in two steps",
-    "rename by copy",
-    "rename replaces",
-    "unlink of whatever is there",
-    "rmdir of everything",
-    "stale listings",
-  ]) {
+  for (const port of BROKEN_PORTS) {
     it(port, async (context) => {
       skipWithout(needsOf(tmpfs), context);
       const result = await examine(tmpfs, { rounds: TWIN_ROUNDS, seed: SEED, port });

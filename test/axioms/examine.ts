@@ -4,7 +4,7 @@ import type { DiskCase } from "../process/support/disks.ts";
 import { AXIOMS, type Disk, diskOf, type Grain } from "./disk.ts";
 import { diagram, type History, overlappingPairs, timeline } from "./history.ts";
 import { linearize } from "./linearize.ts";
-import { type Recording, record } from "./record.ts";
+import { type Port, type Recording, record } from "./record.ts";
 
 /** Each says one thing more than the protocol needs. A history that it cannot explain shows that it is not so. */
 export const STRICTER: Readonly<Record<string, Grain>> = {
@@ -16,7 +16,7 @@ export const STRICTER: Readonly<Record<string, Grain>> = {
 
 export interface Examined {
   readonly disk: string;
-  readonly port: string;
+  readonly port: Port;
   readonly seed: number;
   readonly histories: number;
   readonly calls: number;

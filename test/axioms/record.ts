@@ -11,11 +11,21 @@ import { type Layout, listingText, PATHS, type Standing, stateOf } from "./disk.
 import type { History } from "./history.ts";
 import { PROCESSES, type Round, randomRound } from "./workload.ts";
 
+/** Of ports.mjs: each breaks the axioms in one call. */
+export const BROKEN_PORTS = [
+  "rename in two steps",
+  "rename by copy",
+  "rename replaces",
+  "unlink of whatever is there",
+  "rmdir of everything",
+  "stale listings",
+] as const;
+export type Port = "node" | (typeof BROKEN_PORTS)[number];
+
 export interface Recording {
   readonly rounds: number;
   readonly seed: number;
-  /** Of ports.mjs. */
-  readonly port?: string;
+  readonly port?: Port;
 }
 
 const BATCH = 250;
