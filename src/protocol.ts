@@ -233,7 +233,7 @@ function* refused(entry: Entry, patience: Patience, refusal: Refusal): Part<bool
   if (mine) return yield* verify(entry, patience);
   if (!refusal.clean) {
     giveUpHome(entry);
-    const error = cannot(entry, "take the lock", refusal);
+    const error = cannot(entry, "take the lock", refusal, explain(entry, refusal.errno), names[0]);
     yield* waitOrLeave(entry, error, ++patience.failures);
     return false;
   }
@@ -310,7 +310,8 @@ function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): P
     // Of all who evict it the disk says so to one. Whoever gets ENOENT has not evicted anybody.
     if (reply.ok && owner !== undefined) entry.evicted.push(owner);
     if (reply.ok || reply.errno === "ENOENT") continue;
-    entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${reply.errno}` };
+    const why = explain(entry, reply.errno);
+    entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${why}` };
     yield* backOff(entry, patience);
     return;
   }
@@ -529,17 +530,25 @@ function jittered(entry: Entry, ms: number): number {
   return ms * (1 + JITTER * (2 * entry.services.clock.random() - 1));
 }
 
+const explain = ({ services, lockPath }: Entry, errno: string): string =>
+  services.owners.explain?.(errno, lockPath) ?? errno;
+
+/** `owner`: the name of whoever has it, as far as it was seen. */
 function cannot(
   entry: Entry,
   what: string,
   failure?: DiskFailure,
   why = failure?.errno,
+  owner?: string,
 ): SessionWriteLockError {
+  const isOwner = owner !== undefined && entry.services.owners.isOwner(owner);
+  const verdict = "it was not judged";
   return new SessionWriteLockError(`Cannot ${what} at ${entry.lockPath}: ${why}`, {
     code: "EDISK",
     sessionFile: entry.sessionFile,
     lockPath: entry.lockPath,
     cause: failure?.error,
+    owner: isOwner ? entry.services.owners.describe?.(owner, entry.lockPath, verdict) : undefined,
   });
 }
 

@@ -120,6 +120,8 @@ export interface Owners {
   show?(file: string, metadata: string): void;
   /** Judges what an old lock file says of its owner, as if it had been written by a process of this pid namespace. */
   judgeLegacy?(claim: LegacyClaim, place: OwnerPlace): Judgement;
+  /** An errno, with whose permissions are in the way, if they are. */
+  explain?(errno: string, lockPath: string): string;
   /** What can be said of the owner of that name at a lock path. */
   describe?(name: string, lockPath: string, verdict: string): LockOwner;
   /** Is this file name the name of an owner? Anything else is foreign. */

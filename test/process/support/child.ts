@@ -38,7 +38,7 @@ export interface Acquired {
   readonly message?: string;
   readonly verdict?: string;
   readonly reason?: string;
-  readonly owner?: { readonly pid?: number; readonly metadata?: unknown };
+  readonly owner?: { readonly pid?: number; readonly uid?: number; readonly metadata?: unknown };
 }
 
 export interface Released {

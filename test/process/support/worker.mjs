@@ -92,6 +92,22 @@ const commands = {
     }
     return { sections: count, found };
   },
+  /** So many tasks that go in and out until a moment, each for one turn; when each of them asked and was let in. */
+  async crowd({ tasks, ms }) {
+    const until = now() + ms;
+    const turns = [];
+    const goInAndOut = async () => {
+      while (now() < until) {
+        const askedAt = now();
+        const lock = await acquireSessionWriteLock({ sessionFile: params.sessionFile, timeoutMs: 60_000 });
+        turns.push({ askedAt, at: now() });
+        await new Promise((resolve) => setImmediate(resolve));
+        await lock.release();
+      }
+    };
+    await Promise.all(Array.from({ length: tasks }, goInAndOut));
+    return { turns: turns.sort((a, b) => a.at - b.at) };
+  },
   /** What `assertHeld` says. */
   assertHeld({ as = "" }) {
     try {
