@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
-import { type LockOwner, SessionWriteLockError } from "./errors.ts";
+import { SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, watchExit } from "./exit.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
 import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
@@ -28,6 +28,7 @@ import {
   isIdle,
   type Judgement,
   type Nesting,
+  NO_EVICTIONS,
   type OwnerPlace,
   processRegistry,
   type Registry,
@@ -309,7 +310,7 @@ function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): 
       gaveUp: false,
       metadata: options.metadata,
       migrates: options.migrateLegacyLocks,
-      granted: (evicted) => settle(() => resolve(tellTakeover(entry, attempt, options, evicted))),
+      granted: (evictions) => settle(() => resolve(tellTakeover(entry, attempt, options, evictions))),
       failed: (error) => settle(() => reject(error)),
       // The handle puts its own here.
       lost: () => {},
@@ -334,13 +335,14 @@ async function tellTakeover(
   entry: Entry,
   attempt: Attempt,
   options: AcquireOptions,
-  owners: readonly LockOwner[],
+  { owners, overtaken } = NO_EVICTIONS,
 ): Promise<Handle> {
   const handle = createHandle(entry, attempt, options);
   const { onTakeover } = options;
   if (onTakeover !== undefined && owners.length > 0) {
     const { sessionFile, lockPath } = entry;
-    await callHook(entry, "onTakeover", () => onTakeover({ sessionFile, lockPath, owners }, handle.lock));
+    const info = { sessionFile, lockPath, owners, overtaken };
+    await callHook(entry, "onTakeover", () => onTakeover(info, handle.lock));
   }
   return handle;
 }

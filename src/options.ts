@@ -74,6 +74,11 @@ export interface TakeoverInfo {
   readonly lockPath: string;
   /** The dead whom this process has evicted here since it last had the lock. Mostly one. */
   readonly owners: readonly LockOwner[];
+  /**
+   * Whether another process was seen to have the lock since they were evicted: it may have written what a repair
+   * must spare. If false none was seen, which is no proof.
+   */
+  readonly overtaken: boolean;
 }
 
 /** Long enough for a writer that flushes, short enough for a person. The module has the same. */

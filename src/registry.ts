@@ -27,10 +27,10 @@ export interface Attempt {
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
   /**
-   * Called once, in the turn in which the lock is granted. `evicted`: the dead whom this process has evicted here
-   * since its last grant; told to one of those that are granted together.
+   * Called once, in the turn in which the lock is granted. With the evictions of this process since its last grant;
+   * told to one of those that are granted together.
    */
-  granted(evicted: readonly LockOwner[]): void;
+  granted(evictions?: Evictions): void;
   /**
    * Extra: called each time that a wait begins, as the last thing of that turn, so that `GiveUp` may follow at once.
    * With the error of the disk, if that is what it waits for.
@@ -65,6 +65,16 @@ export interface Patience {
   waitMs: number;
 }
 
+/** What the next grant of this process is told of. */
+export interface Evictions {
+  /** The dead whom this process has evicted. */
+  readonly owners: readonly LockOwner[];
+  /** Whether somebody else was seen at L since. */
+  readonly overtaken: boolean;
+}
+
+export const NO_EVICTIONS: Evictions = { owners: [], overtaken: false };
+
 export interface Entry {
   readonly lockPath: string;
   /** The canonical session file, for messages. */
@@ -93,8 +103,8 @@ export interface Entry {
   takenAt: number;
   /** What stood in the way when we last looked. */
   obstacle: Obstacle | undefined;
-  /** The dead whom this process has evicted, until somebody here is granted the lock and told. */
-  readonly evicted: LockOwner[];
+  /** Until somebody here is granted the lock and told. */
+  evictions: Evictions;
   /** The metadata that the owner file of the present home shows. */
   shown: string;
   /** Somebody changed what stands at L while it is held (A2), and we noticed: nobody joins, nothing is handed over. */
@@ -242,7 +252,7 @@ export function createEntry(params: EntryParams): Entry {
     patience: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,
-    evicted: [],
+    evictions: NO_EVICTIONS,
     shown: "",
     lost: false,
   };

@@ -154,7 +154,12 @@ describe("onTakeover", () => {
     order.push("granted");
     expect(order).toEqual(["recovered", "granted"]);
     expect(told).toMatchObject([
-      { sessionFile, lockPath, owners: [{ pid, metadata: { run: "r1" }, verdict: `pid ${pid} is gone` }] },
+      {
+        sessionFile,
+        lockPath,
+        overtaken: false,
+        owners: [{ pid, metadata: { run: "r1" }, verdict: `pid ${pid} is gone` }],
+      },
     ]);
     await lock.release();
   });

@@ -34,6 +34,7 @@ export interface Acquired {
   readonly found: readonly string[];
   /** The pids that `onTakeover` was told of. */
   readonly takenOver?: readonly number[];
+  readonly overtaken?: boolean;
   readonly code?: string;
   readonly message?: string;
   readonly verdict?: string;

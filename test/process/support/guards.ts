@@ -128,7 +128,7 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   tellOnce: {
     name: "TellAgain",
     file: "protocol.ts",
-    patches: [["entry.evicted.splice(0)", "entry.evicted.slice()"]],
+    patches: [["  entry.evictions = NO_EVICTIONS;\n", ""]],
   },
   sharedRegistry: {
     name: "OwnRegistry",

@@ -45,7 +45,11 @@ const commands = {
       library === undefined ? acquireSessionWriteLock : (await import(library)).acquireSessionWriteLock;
     const askedAt = now();
     const takenOver = [];
-    const onTakeover = ({ owners }) => void takenOver.push(...owners.map(({ pid }) => pid));
+    let overtaken = false;
+    const onTakeover = (info) => {
+      takenOver.push(...info.owners.map(({ pid }) => pid));
+      overtaken = info.overtaken;
+    };
     try {
       const asking = params.without
         ? { release: async () => {} }
@@ -56,7 +60,7 @@ const commands = {
       const found = [];
       if (inside) witness.putMarker((marker) => found.push(marker));
       locks.set(as, { lock, counter: inside ? witness.readCounter() : undefined });
-      return { held: true, at, waitedMs: at - askedAt, found, takenOver };
+      return { held: true, at, waitedMs: at - askedAt, found, takenOver, overtaken };
     } catch (error) {
       const { code, message, owner, reason } = error ?? {};
       const { verdict, ...who } = owner ?? {};
