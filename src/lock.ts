@@ -80,25 +80,26 @@ export async function acquireSessionWriteLock(
   return (await acquire(params)).lock;
 }
 
-/** A lock, with what only this module may ask. */
-interface Handle {
-  readonly lock: SessionWriteLock;
-  isReleased(): boolean;
-}
-
 /**
  * Takes the write lock of a session file if that can be done without waiting: in one round, at the end of which
  * it gives up if somebody has the lock (`undefined`), also if that is this process, or the lock is just being given
  * back. A lock whose owner is proved dead is taken over. Something else than a lock in the way is `undefined` too;
  * `inspectSessionLocks` says what it is.
  *
- * Rejects as {@link acquireSessionWriteLock} does, `ELOCKED` aside: what the disk refuses is tried once. The options
- * are the same, but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
+ * Rejects as {@link acquireSessionWriteLock} does, but never with `ELOCKED` and `EDEADLK`: inside of
+ * `withSessionWriteLock` of the same file it is `undefined`. What the disk refuses is tried once. The options are the same,
+ * but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
  */
 export async function tryAcquireSessionWriteLock(
   params: TryAcquireSessionWriteLockParams,
 ): Promise<SessionWriteLock | undefined> {
   return (await enter(params, readOptions(params, { waits: false }), "leaves"))?.lock;
+}
+
+/** A lock, with what only this module may ask. */
+interface Handle {
+  readonly lock: SessionWriteLock;
+  isReleased(): boolean;
 }
 
 async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
@@ -120,7 +121,7 @@ async function enter(
   refusePlatform(sessionFile);
   const path = resolveLockPath(sessionFile);
   const registry = processRegistry();
-  refuseNesting(registry, path, options);
+  if (patience === "waits") refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
   const handle = await contendFor(entry, options, patience);
   sweepOnce(path.directory, entry.services.owners);
