@@ -11,6 +11,7 @@ import childProcess from "node:child_process";
 import cluster from "node:cluster";
 import crypto from "node:crypto";
 import fs from "node:fs";
+import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -22,7 +23,7 @@ const signals = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "unhandledR
 const listeners = () => Object.fromEntries(signals.map((name) => [name, process.listenerCount(name)]));
 const listenersBefore = listeners();
 
-const { acquireSessionWriteLock } = await import(params.library);
+const { acquireSessionWriteLock, cleanStaleLockFiles } = await import(params.library);
 const witness = openWitness(params.witness, params.who);
 /** The locks that are held, by the name that the command gave. */
 const locks = new Map();
@@ -111,6 +112,17 @@ const commands = {
     };
     await Promise.all(Array.from({ length: tasks }, goInAndOut));
     return { turns: turns.sort((a, b) => a.at - b.at) };
+  },
+  /** Cleans the directory again and again until a moment; which pids' locks it removed. */
+  async clean({ ms }) {
+    const until = now() + ms;
+    const pids = [];
+    let rounds = 0;
+    for (; now() < until; rounds++) {
+      const { cleaned } = await cleanStaleLockFiles({ sessionsDir: dirname(params.sessionFile) });
+      pids.push(...cleaned.map(({ pid }) => pid));
+    }
+    return { rounds, pids };
   },
   /** What `assertHeld` says. */
   assertHeld({ as = "" }) {
