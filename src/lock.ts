@@ -154,7 +154,8 @@ export async function withSessionWriteLock<T>(
   const { lock, isReleased } = await acquire(params);
   const reentrant = params.allowReentrant === true;
   const parent = enclosing(nesting);
-  const outer: Nesting = { lockPath: lock.lockPath, reentrant, calledAt, isReleased, parent };
+  const { lockPath } = lock;
+  const outer: Nesting = { what: "withSessionWriteLock", lockPath, reentrant, calledAt, isReleased, parent };
   try {
     return await nesting.run(outer, async () => await action(lock));
   } finally {
@@ -187,15 +188,24 @@ function refuseNesting(
   for (let outer = enclosing(nesting); outer !== undefined; outer = outer.parent) {
     if (outer.lockPath !== lockPath || outer.isReleased()) continue;
     if (allowReentrant && outer.reentrant) continue;
-    const cause = new Error("the outer withSessionWriteLock was called here");
-    cause.stack = (outer.calledAt.stack ?? "").replace(/^.*/, () => String(cause));
-    // `at main (file:///app/agent.js:12:3)`
-    const frame = /^ *(at .*)$/m.exec(cause.stack)?.[1] ?? "somewhere";
     throw new SessionWriteLockError(
-      `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself; the outer one was called ${frame}`,
-      { code: "EDEADLK", sessionFile, lockPath, cause },
+      `Cannot acquire session lock ${lockPath}: ${outer.what} of the same file is around this call, and it would wait for itself${whereOf(outer)}`,
+      { code: "EDEADLK", sessionFile, lockPath, cause: causeOf(outer) },
     );
   }
+}
+
+function causeOf({ what, calledAt }: Nesting): Error | undefined {
+  if (calledAt?.stack === undefined) return undefined;
+  const cause = new Error(`the outer ${what} was called here`);
+  cause.stack = calledAt.stack.replace(/^.*/, () => String(cause));
+  return cause;
+}
+
+/** Its first frame, as `at main (file:///app/agent.js:12:3)`. */
+function whereOf({ calledAt }: Nesting): string {
+  const frame = /^ *(at .*)$/m.exec(calledAt?.stack ?? "")?.[1];
+  return frame === undefined ? "" : `; the outer one was called ${frame}`;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -343,7 +353,17 @@ async function tellTakeover(
   if (onTakeover !== undefined && owners.length > 0) {
     const { sessionFile, lockPath } = entry;
     const info = { sessionFile, lockPath, owners, overtaken };
-    await callHook(entry, "onTakeover", () => onTakeover(info, handle.lock));
+    const { lock, isReleased } = handle;
+    const { nesting } = processRegistry();
+    const parent = enclosing(nesting);
+    const around: Nesting = {
+      what: "onTakeover",
+      lockPath,
+      reentrant: options.allowReentrant,
+      isReleased,
+      parent,
+    };
+    await nesting.run(around, () => callHook(entry, "onTakeover", () => onTakeover(info, lock)));
   }
   return handle;
 }

@@ -196,12 +196,14 @@ export interface CallSite {
   readonly stack?: string;
 }
 
-/** A section of `withSessionWriteLock`. */
+/** A section of `withSessionWriteLock`, or a hook that runs with the lock held. */
 export interface Nesting {
+  /** For messages. */
+  readonly what: "withSessionWriteLock" | "onTakeover";
   readonly lockPath: string;
   readonly reentrant: boolean;
-  /** Where it was called. The stack is made text only when it is asked for. */
-  readonly calledAt: CallSite;
+  /** Where `withSessionWriteLock` was called. The stack is made text only when it is asked for. */
+  readonly calledAt?: CallSite;
   isReleased(): boolean;
   readonly parent: Nesting | undefined;
 }

@@ -202,6 +202,20 @@ describe("onTakeover", () => {
     ]);
   });
 
+  it("may not acquire the same file: EDEADLK, at once", async () => {
+    holdAndDie({ sessionFile });
+    const lock = await acquireSessionWriteLock({
+      sessionFile,
+      onTakeover: () => acquireSessionWriteLock({ sessionFile }),
+    });
+    await lock.release();
+    expect(await warned()).toEqual([
+      expect.stringContaining("onTakeover of the same file is around this call"),
+    ]);
+    // Not in what comes after it.
+    await (await acquireSessionWriteLock({ sessionFile })).release();
+  });
+
   it("may give the lock back", async () => {
     holdAndDie({ sessionFile });
     const lock = await acquireSessionWriteLock({ sessionFile, onTakeover: (_info, held) => held.release() });
