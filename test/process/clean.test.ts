@@ -1,6 +1,8 @@
 /** `cleanStaleLockFiles` beside those who use the locks. */
 
+import fs from "node:fs";
 import { describe, expect } from "vitest";
+import { deadPid } from "../support/processes.ts";
 import type { Child } from "./support/child.ts";
 import { deepCount } from "./support/figures.ts";
 import { scenario } from "./support/scenario.ts";
@@ -51,6 +53,28 @@ describe("a directory that is cleaned again and again", () => {
     },
   );
 });
+
+describe("an old lock file of a dead process", () => {
+  scenario("is taken over by many who ask for it at once, by one at a time", {}, async (session) => {
+    const children = await Promise.all(["a", "b", "c", "d"].map((who) => session.start(who)));
+    const dead = deadPid();
+    for (let i = 0; i < ROUNDS; i++) {
+      const content = JSON.stringify({ pid: dead, createdAt: new Date().toISOString() });
+      fs.writeFileSync(session.lockPath, content, { flag: "wx" });
+      const found = await Promise.all(
+        children.map(async (child) => {
+          const acquired = await child.acquire({ timeoutMs: 60_000, options: { migrateLegacyLocks: true } });
+          expect(acquired).toMatchObject({ held: true });
+          return [...acquired.found, ...(await child.release()).found];
+        }),
+      );
+      session.expectAlone(found.flat());
+    }
+    expect(session.counter()).toBe(children.length * ROUNDS);
+  });
+});
+
+const ROUNDS = deepCount(10, 200);
 
 interface Cleaned {
   readonly rounds: number;
