@@ -1,5 +1,6 @@
 /** A process with many busy tasks does not keep the lock to itself. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import { HAND_OVER_MS } from "../../src/protocol.ts";
 import { deepCount, latencies } from "./support/figures.ts";
@@ -36,8 +37,10 @@ describe("one task of a process, beside a process with many busy ones", () => {
 
   scenario("twin: without the bound on hand-overs it waits in vain", {}, async (session) => {
     const busy = await session.start("busy", { library: without("boundedHandOvers") });
-    const crowd = busy.ask("crowd", { tasks: TASKS, ms: 3_000 });
     const single = await session.start("single");
+    const crowd = busy.ask("crowd", { tasks: TASKS, ms: 5_000 });
+    // From then on it does not leave the disk.
+    while (session.owners().length === 0) await sleep(5);
     expect(await single.acquire({ timeoutMs: 1_000 })).toMatchObject({ held: false, code: "ELOCKED" });
     await crowd;
   });
