@@ -1,0 +1,17 @@
+import fs from "node:fs";
+import { historyOf } from "./history.ts";
+import { readTrace } from "./records.ts";
+import { runStress, traceDirectory } from "./run.ts";
+import { search } from "./search.ts";
+const dir = fs.mkdtempSync("/tmp/out/stress/run-");
+const [p="3", t="2", local="1", steps="3000"] = process.argv.slice(2);
+const t0 = performance.now();
+const out = await runStress({ processes: +p, tasks: +t, local: local === "1", seed: 1, steps: +steps, directory: dir, library: new URL("../../dist/index.js", import.meta.url).href });
+const t1 = performance.now();
+const h = historyOf(readTrace(traceDirectory(dir)));
+const t2 = performance.now();
+let n = 0; const acts: any = {};
+const r = search(h, (x) => { n++; acts[x.op.action] = (acts[x.op.action] ?? 0) + 1; });
+const t3 = performance.now();
+console.log(dir, out, h.steps, h.events.length, n, acts, r.largestFrontier, `run ${t1-t0} read ${t2-t1} search ${t3-t2}`);
+if (!r.verdict.ok) console.log(JSON.stringify(r.verdict.event), r.verdict.misfits.slice(0,3).map(m => m.why), r.verdict.open.map(o => `${o.action} ${o.proc}`));
