@@ -1,6 +1,9 @@
 /** The options of the demo: read strictly, since a mistyped option must not look like a passed check. */
 
 import { parseArgs } from "node:util";
+import { UsageError, whole } from "../support/cliOptions.ts";
+
+export { UsageError };
 
 export interface DemoOptions {
   readonly seconds: number;
@@ -10,10 +13,6 @@ export interface DemoOptions {
   readonly withoutLock: boolean;
   readonly keep: boolean;
   readonly json: boolean;
-}
-
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 export const USAGE = `npm run demo -- [options]
@@ -76,17 +75,4 @@ interface Values {
   readonly "without-lock"?: boolean;
   readonly keep?: boolean;
   readonly json?: boolean;
-}
-
-interface Range {
-  readonly fallback: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-function whole(name: string, text: string | undefined, { fallback, from, to }: Range): number {
-  if (text === undefined) return fallback;
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= from && value <= to) return value;
-  throw new UsageError(`${name} must be a whole number from ${from} to ${to}, not ${JSON.stringify(text)}`);
 }

@@ -28,8 +28,8 @@ export interface RunOutcome {
   readonly failures: readonly string[];
 }
 
-/** A process lives long enough to do something, and no trace is without deaths. */
-const HIT_AFTER_MS = { from: 5, to: 60 } as const;
+/** Often enough that no trace is without deaths; rarely enough that processes do more than start. */
+const HIT_AFTER_MS = { from: 5, to: 120 } as const;
 /** Of the hits, so many kill; the others stop the process for a while. */
 const KILLS = 0.4;
 /** From nothing to longer than every wait of the protocol. */

@@ -41,16 +41,20 @@ process.disconnect();
 async function work(task) {
   const random = seededRandom(options.seed * 8 + task);
   while (!stopping) {
-    const shares = random() < 0.3;
+    const shares = random() < 0.25;
     const lock = await ask(random, shares);
-    if (lock === undefined) continue;
+    if (lock === undefined) {
+      // Or nobody of this process waits for a while, and its home is given up.
+      if (random() < 0.7) await sleep(random() * 6);
+      continue;
+    }
     if (random() < 0.5) fs.appendFileSync(sessionFile, `${who}.${task}\n`);
     if (random() < 0.2) await sleep(random() * 2);
     else if (random() < 0.5) await turn();
     if (shares && random() < 0.3) await (await ask(random, true))?.release();
     const released = lock.release();
     if (random() < 0.8) await released;
-    if (random() < 0.2) await sleep(random() * 3);
+    if (random() < 0.5) await sleep(random() * 3);
   }
 }
 
