@@ -88,7 +88,6 @@ function eventsOf(life: Life, restarted: boolean, nextId: () => number): readonl
   const { proc, records, killedAt, endedAt } = life;
   const replies = new Map(records.flatMap((record) => (record.is === "end" ? [[record.id, record]] : [])));
   const events: Event[] = [];
-  let observed: Observed | undefined;
   const add = (op: Omit<Op, "id" | "proc">): void => {
     const whole: Op = { ...op, id: nextId(), proc };
     // Private, or a look that nobody knows the answer of: of a process that died in it nothing follows.
@@ -100,13 +99,14 @@ function eventsOf(life: Life, restarted: boolean, nextId: () => number): readonl
   const environment = { record: undefined, reply: undefined, next: undefined };
   const [first, last] = [records[0], records.at(-1)];
   if (first === undefined || last === undefined) return [];
-  if (restarted) add({ ...environment, action: "Start", begin: first.at, end: first.at, kind: "local" });
+  // Any moment after the death of the one before: this one is as good as any, before its first record.
+  const startedAt = first.at - 1;
+  if (restarted) add({ ...environment, action: "Start", begin: startedAt, end: startedAt, kind: "local" });
   for (const [at, record] of records.entries()) {
-    observed = record.state ?? observed;
     if (record.is === "end") continue;
-    // Where a Retry is sent, the step that owes it is in the middle of its code.
-    if (observed !== undefined && record.action !== "Retry")
-      events.push({ at: record.at, is: "observed", proc, observed });
+    if (record.state !== undefined) {
+      events.push({ at: record.at, is: "observed", proc, observed: record.state });
+    }
     const next = records[at + 1];
     const reply = record.is === "begin" ? replies.get(record.id) : undefined;
     const nextAction = next === undefined || next.is === "end" ? undefined : next.action;

@@ -28,7 +28,10 @@ export interface Observed {
 
 interface At {
   readonly at: number;
-  /** Before this record; absent if it is that of the record before. */
+  /**
+   * Before this record. In the file it is left out where it is that of the record before. Never of an `end`, nor of a
+   * `Retry`, which is sent in the middle of the code of the step that owes it.
+   */
   readonly state?: Observed;
 }
 
@@ -115,7 +118,7 @@ export function readTrace(directory: string): Trace {
     const endedAt = momentOf("end", proc, life);
     const file = lifeFile(directory, proc, life);
     // One that was killed before it could open its file has done nothing.
-    const records = fs.existsSync(file) ? readRecords<StepRecord>(file) : [];
+    const records = fs.existsSync(file) ? withStates(readRecords<StepRecord>(file)) : [];
     return [
       {
         proc,
@@ -127,6 +130,16 @@ export function readTrace(directory: string): Trace {
     ];
   });
   return { meta: { processes, tasks, local, seed }, lives };
+}
+
+/** What was left out is put in: whoever takes a record away takes nothing else. */
+function withStates(records: readonly StepRecord[]): readonly StepRecord[] {
+  let state: Observed | undefined;
+  return records.map((record) => {
+    if (record.is === "end" || record.action === "Retry") return record;
+    state = record.state ?? state;
+    return state === undefined ? record : { ...record, state };
+  });
 }
 
 /** Whole lines; what follows the last one was torn by a SIGKILL. */

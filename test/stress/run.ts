@@ -32,6 +32,8 @@ export interface RunOutcome {
 const HIT_AFTER_MS = { from: 5, to: 120 } as const;
 /** Of the hits, so many kill; the others stop the process for a while. */
 const KILLS = 0.4;
+/** However soon the steps are done. */
+const FEWEST_KILLS = 3;
 /** From nothing to longer than every wait of the protocol. */
 const STOPPED_MS = 40;
 /** Of those that are stopped, so many are killed before they go on. */
@@ -66,6 +68,7 @@ class Run {
   private readonly log: number;
   private readonly slots: Slot[] = [];
   private steps = 0;
+  private kills = 0;
   private lastStepAt = performance.now();
   private ending = false;
 
@@ -79,7 +82,8 @@ class Run {
   }
 
   async untilEnough(): Promise<void> {
-    while (this.steps < this.options.steps && this.failures.length === 0) {
+    const isEnough = (): boolean => this.steps >= this.options.steps && this.kills >= FEWEST_KILLS;
+    while (!isEnough() && this.failures.length === 0) {
       if (performance.now() - this.lastStepAt > SILENCE_LIMIT_MS) {
         this.failures.push(`nothing happened for ${SILENCE_LIMIT_MS} ms`);
         return;
@@ -178,7 +182,10 @@ class Run {
 
   private signal(slot: Slot, what: keyof typeof SIGNALS): void {
     if (!isRunning(slot.child) || slot.killed) return;
-    if (what === "kill") slot.killed = true;
+    if (what === "kill") {
+      slot.killed = true;
+      this.kills++;
+    }
     this.write({ at: now(), is: what, proc: slot.proc, life: slot.life });
     slot.child.kill(SIGNALS[what]);
   }

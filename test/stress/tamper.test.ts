@@ -1,0 +1,53 @@
+/** A real trace is a behaviour of the model; falsified, it is not. */
+
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkTrace } from "./check.ts";
+import { lifeFile, readTrace, type Trace } from "./records.ts";
+import { runStress, traceDirectory } from "./run.ts";
+import { TAMPERINGS, withoutLastOutcomes } from "./tamper.ts";
+
+const LIBRARY = new URL("../../dist/index.js", import.meta.url).href;
+/** Random, and printed by the tests' names: timing does not replay, so another seed shows as much. */
+const SEED = Math.floor(Math.random() * 1e6);
+
+describe(`the trace of a real run, seed ${SEED}`, () => {
+  let directory = "";
+  let trace: Trace;
+
+  beforeAll(async () => {
+    directory = fs.mkdtempSync(join(tmpdir(), "swl-tamper-"));
+    const meta = { processes: 3, tasks: 2, local: true, seed: SEED };
+    const { failures } = await runStress({ ...meta, directory, library: LIBRARY, steps: 3_000 });
+    expect(failures).toEqual([]);
+    trace = readTrace(traceDirectory(directory));
+  });
+  afterAll(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
+
+  it("is a behaviour of the model", () => {
+    const report = checkTrace(trace);
+    expect(report.refusal).toBeUndefined();
+    expect(report.steps).toBeGreaterThan(2_500);
+    // Steps of the behaviour, but those of calls that were lost with their processes.
+    const taken = [...report.actions.values()].reduce((sum, count) => sum + count, 0);
+    expect(taken).toBeGreaterThan(2_500);
+  });
+
+  it("is one without the outcomes that a SIGKILL takes away, and with a torn line at its end", () => {
+    expect(checkTrace(withoutLastOutcomes(trace)).refusal).toBeUndefined();
+    const killed = trace.lives.find(({ killedAt, records }) => killedAt !== undefined && records.length > 0);
+    expect(killed).toBeDefined();
+    const file = lifeFile(traceDirectory(directory), killed?.proc ?? "", killed?.life ?? 0);
+    fs.appendFileSync(file, '{"at":1234,"is":"tu');
+    expect(checkTrace(readTrace(traceDirectory(directory))).refusal).toBeUndefined();
+  });
+
+  for (const { what, noticedAt, tamper } of TAMPERINGS) {
+    it(`is none if ${what}`, () => {
+      const { refusal } = checkTrace(tamper(trace));
+      expect(refusal).toMatch(noticedAt);
+    });
+  }
+});
