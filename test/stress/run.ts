@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Proc } from "../../model/state.ts";
+import { isLocalDisk } from "../../src/paths.ts";
 import { seededRandom } from "../support/random.mjs";
 import { lifeFile, type ParentRecord, parentFile, procOfSlot, type RunMeta } from "./records.ts";
 
@@ -51,7 +52,9 @@ export const traceDirectory = (directory: string): string => join(directory, "tr
 export async function runStress(options: RunOptions): Promise<RunOutcome> {
   fs.mkdirSync(traceDirectory(options.directory), { recursive: true });
   fs.mkdirSync(join(options.directory, "sessions"), { recursive: true });
-  const run = new Run(options);
+  // Where the disk is not known to be local the library releases by Drop, whatever was asked for.
+  const local = options.local && isLocalDisk(options.directory);
+  const run = new Run({ ...options, local });
   try {
     await run.untilEnough();
     await run.end();

@@ -109,12 +109,13 @@ async function oneRound(
     steps: Math.min(ROUND_STEPS, Math.ceil(options.steps / FEWEST_ROUNDS)),
     onProgress: (steps) => progress.detail(`${grouped(steps)} steps in this round`),
   });
-  const report = checkTrace(readTrace(traceDirectory(directory)), SAMPLE_STEPS);
+  const trace = readTrace(traceDirectory(directory));
+  const report = checkTrace(trace, SAMPLE_STEPS);
   const seconds = (performance.now() - started) / 1000;
   progress.end(`${title}: ${grouped(report.steps)} more in ${seconds.toFixed(1)} s`);
   const keeps = options.keep || report.refusal !== undefined || failures.length > 0;
   if (!keeps) fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
-  return { meta, directory: traceDirectory(directory), report, failures, seconds };
+  return { meta: trace.meta, directory: traceDirectory(directory), report, failures, seconds };
 }
 
 // ------------------------------------------------------------------------------------------------

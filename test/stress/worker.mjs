@@ -25,7 +25,7 @@ if (!options.local) fs.statfsSync = () => ({ type: 0 });
 recordTo(options.traceFile, (count) => {
   if (count % TELL_EVERY === 0) process.send?.({ steps: TELL_EVERY }, () => {});
 });
-const { acquireSessionWriteLock } = await import(options.library);
+const { acquireSessionWriteLock, tryAcquireSessionWriteLock } = await import(options.library);
 
 let stopping = false;
 process.once("message", () => {
@@ -66,6 +66,7 @@ async function work(task) {
  */
 async function ask(random, shares) {
   const how = random();
+  if (how > 0.8 && how <= 0.85) return tryAcquireSessionWriteLock({ sessionFile, allowReentrant: shares });
   const timeoutMs = how < 0.2 ? 1 + random() * IMPATIENT_MS : PATIENT_MS;
   const abort = new AbortController();
   const leaveAfterMs = random() * 3;
