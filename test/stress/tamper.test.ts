@@ -4,10 +4,11 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { doNotRun } from "../support/notRun.ts";
 import { checkTrace } from "./check.ts";
 import { lifeFile, readTrace, type Trace } from "./records.ts";
 import { runStress, traceDirectory } from "./run.ts";
-import { TAMPERINGS, withoutLastOutcomes } from "./tamper.ts";
+import { blurred, TAMPERINGS, withoutLastOutcomes } from "./tamper.ts";
 
 const LIBRARY = new URL("../../dist/index.js", import.meta.url).href;
 /** Random, and printed by the tests' names: timing does not replay, so another seed shows as much. */
@@ -44,8 +45,13 @@ describe(`the trace of a real run, seed ${SEED}`, () => {
     expect(checkTrace(readTrace(traceDirectory(directory))).refusal).toBeUndefined();
   });
 
+  it.each(["begin", "end"] as const)("is one if less is known of when calls %s", (side) => {
+    expect(checkTrace(blurred(trace, side)).refusal).toBeUndefined();
+  });
+
   for (const { what, noticedAt, tamper } of TAMPERINGS) {
-    it(`is none if ${what}`, () => {
+    it(`is none if ${what}`, (context) => {
+      if (!trace.meta.local) doNotRun(context, "there is no PutBack: the disk is not known to be local");
       const { refusal } = checkTrace(tamper(trace));
       expect(refusal).toMatch(noticedAt);
     });

@@ -15,8 +15,8 @@ const LONG_NS = 100_000_000;
 export const TAMPERINGS: readonly Tampering[] = [
   {
     what: "a Take that succeeded is left out",
-    // Or by somebody whom the lock refuses, since it has an owner.
-    noticedAt: /Then: (Verify|Take) of/,
+    // Or by somebody whom the lock refuses, since it has an owner, or who sees that one.
+    noticedAt: /Then: (Verify|Take|Look|Judge|Evict) of/,
     tamper: (trace) => without(trace, successful("Take")),
   },
   {
@@ -110,6 +110,22 @@ export function withoutLastOutcomes(trace: Trace): Trace {
     const torn = life.killedAt !== undefined && last?.is === "end";
     return torn ? { ...life, records: life.records.slice(0, -1) } : life;
   });
+  return { ...trace, lives };
+}
+
+/**
+ * Less is known of when the calls took effect: they begin right after what the process did before, or end right before
+ * what it did next. What fits a trace fits these too; more is open at a time.
+ */
+export function blurred(trace: Trace, side: "begin" | "end"): Trace {
+  const lives = trace.lives.map((life) => ({
+    ...life,
+    records: life.records.map((record, i) => {
+      const other = life.records[side === "begin" ? i - 1 : i + 1];
+      if (record.is !== side || other === undefined) return record;
+      return { ...record, at: side === "begin" ? other.at + 1 : other.at - 1 };
+    }),
+  }));
   return { ...trace, lives };
 }
 
@@ -225,7 +241,10 @@ function putBackTwice(trace: Trace): Trace {
 }
 
 function withoutCrash(trace: Trace): Trace {
-  const next = trace.lives.find(({ life, records }) => life > 1 && records.length > 0);
+  const acted = trace.lives.filter(({ records }) => records.length > 0);
+  const next = acted.find(({ proc, life }) =>
+    acted.some((other) => other.proc === proc && other.life < life),
+  );
   if (next === undefined) throw new Error("nobody was replaced");
   const lives = trace.lives.map((life): Life => {
     if (life.proc !== next.proc || life.life >= next.life) return life;
