@@ -5,7 +5,7 @@
 
 import type { ActionName } from "../../model/actions.ts";
 import { type Config, type Name, nameOf, type Proc, type Task } from "../../model/state.ts";
-import { MAX_DEBTS } from "../../src/protocol.ts";
+import { scope } from "../lockstep/scopes.ts";
 import type { Life, Observed, RealName, StepRecord, Trace } from "./records.ts";
 
 /** A step that took place, or (if its process died in it) may have. */
@@ -159,23 +159,13 @@ function configFor({ meta, lives }: Trace, crashes: number): Config {
   const procs = [...new Set(lives.map(({ proc }) => proc))].sort();
   const sharing = procs.flatMap((proc) => tasksOfProc(proc, meta.tasks, true));
   const tasks = procs.flatMap((proc) => [...tasksOfProc(proc, meta.tasks, false)]).concat(sharing);
-  return {
+  return scope(tasks.sort(), {
     procs,
-    tasks: tasks.sort(),
     procOf: Object.fromEntries(tasks.map((task) => [task, task.slice(0, 1)])),
     pidOf: Object.fromEntries(procs.map((proc) => [proc, proc])),
     reentrantTasks: [...sharing].sort(),
-    patientTasks: [],
     local: meta.local,
-    // The disks here do not fail: a call that does is no behaviour of this configuration.
-    faults: [],
-    maxDebts: MAX_DEBTS,
-    // More than a life has in use at a time: MAX_DEBTS, a home, and what others have seen of it.
-    namesPerLife: 12,
+    // The disks here do not fail, and nobody vandalises: a call that fails is no behaviour of this configuration.
     maxCrashes: crashes,
-    maxFaults: 0,
-    maxVandals: 0,
-    maxRequests: 0,
-    broken: [],
-  };
+  });
 }

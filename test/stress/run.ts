@@ -55,10 +55,13 @@ export async function runStress(options: RunOptions): Promise<RunOutcome> {
   // Where the disk is not known to be local the library releases by Drop, whatever was asked for.
   const local = options.local && isLocalDisk(options.directory);
   const run = new Run({ ...options, local });
+  const onExit = (): void => run.abandon();
+  process.once("exit", onExit);
   try {
     await run.untilEnough();
     await run.end();
   } finally {
+    process.removeListener("exit", onExit);
     run.abandon();
   }
   return { failures: run.failures };

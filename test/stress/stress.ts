@@ -8,7 +8,7 @@
 
 import fs from "node:fs";
 import { join } from "node:path";
-import { grouped, Progress, table } from "../../tla/tools/console.ts";
+import { grouped, Progress, runProgram, table } from "../../tla/tools/console.ts";
 import { findToolchain } from "../../tla/tools/jar.ts";
 import { UsageError } from "../support/cliOptions.ts";
 import { type CheckReport, checkTrace } from "./check.ts";
@@ -41,7 +41,9 @@ interface TlcRow {
   readonly ok: boolean;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// So that the exit hooks of a run end its processes: a stopped one would stay for ever.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
+await runProgram(() => main(process.argv.slice(2)));
 
 async function main(args: readonly string[]): Promise<number> {
   try {
@@ -70,7 +72,8 @@ async function stress(options: StressOptions): Promise<number> {
   const isGood = ({ report, failures }: Round): boolean =>
     report.refusal === undefined && failures.length === 0;
   const checked = (): number => rounds.reduce((sum, { report }) => sum + report.steps, 0);
-  while (checked() < options.steps && rounds.every(isGood)) {
+  const isEnough = (): boolean => checked() >= options.steps && rounds.length >= FEWEST_ROUNDS;
+  while (!isEnough() && rounds.every(isGood)) {
     const title = `round ${rounds.length + 1}, ${grouped(checked())} of ${grouped(options.steps)} steps`;
     rounds.push(await oneRound(options, rounds.length, title, progress));
   }
@@ -130,12 +133,15 @@ async function askAboutSamples(rounds: readonly Round[]): Promise<readonly TlcRo
     if (round === undefined) continue;
     const { history, beginning } = round.report;
     const sample = sampleOf(history, beginning);
-    const kind = local ? "PutBack" : "Drop";
-    const whole = await askTlc(toolchain, history.config, sample);
-    rows.push({ name: `TLC follows ${sample.length} steps, ${kind}`, verdict: whole, ok: whole.followed });
     const first = sample.findIndex(({ label }) => label.action === "Take");
     const damaged = sample.filter((_, at) => at !== first);
-    const verdict = await askTlc(toolchain, history.config, damaged);
+    // Two at a time: most of it is the start of a Java process.
+    const [whole, verdict] = await Promise.all([
+      askTlc(toolchain, history.config, sample),
+      askTlc(toolchain, history.config, damaged),
+    ]);
+    const kind = local ? "PutBack" : "Drop";
+    rows.push({ name: `TLC follows ${sample.length} steps, ${kind}`, verdict: whole, ok: whole.followed });
     // Others may go on for a while before anybody misses it.
     const ok = verdict.broken === undefined && !verdict.followed && (verdict.steps ?? 0) >= first;
     rows.push({ name: `TLC refuses them without the first Take, ${kind}`, verdict, ok });

@@ -95,10 +95,11 @@ export async function askTlc(
 ): Promise<TlcVerdict> {
   const directory = fs.mkdtempSync(join(tmpdir(), "swl-trace-module-"));
   try {
-    fs.copyFileSync(join(SPECIFICATION, "OwnerDirectory.tla"), join(directory, "OwnerDirectory.tla"));
-    fs.copyFileSync(join(SPECIFICATION, "Lock.tla"), join(directory, "Lock.tla"));
+    for (const file of ["OwnerDirectory.tla", "Lock.tla"]) {
+      fs.copyFileSync(join(SPECIFICATION, file), join(directory, file));
+    }
     fs.writeFileSync(join(directory, `${MODULE}.tla`), moduleOf(config, sample));
-    fs.writeFileSync(join(directory, `${MODULE}.cfg`), CONFIGURATION);
+    fs.writeFileSync(join(directory, `${MODULE}.cfg`), configurationOf());
     const run = await runTlc(toolchain, directory, MODEL);
     const { verdict, trace } = run.outcome;
     const followed = verdict.kind === "fails" && verdict.line === FOLLOWED;
@@ -129,27 +130,32 @@ const MODEL: ModelConfig = {
   temporal: false,
 };
 
-const CONFIGURATION = `SPECIFICATION TraceSpec
-CONSTANTS
-  Procs <- TraceProcs
-  Tasks <- TraceTasks
-  ProcOf <- TraceProcOf
-  PidOf <- TracePidOf
-  ReentrantTasks <- TraceReentrant
-  PatientTasks = {}
-  Local <- TraceLocal
-  Faults = {}
-  MaxDebts <- TraceMaxDebts
-  NamesPerLife <- TraceNamesPerLife
-  MaxCrashes <- TraceMaxCrashes
-  MaxFaults = 0
-  MaxVandals = 0
-  MaxRequests = 0
-  Broken = {}
-  None = None
-  Absent = Absent
-INVARIANT NotAtItsEnd
-`;
+/** Like the sample's, but for what a trace says itself: no failures, no vandals, nothing broken. */
+const BASE = "SafeTwoDrop.cfg";
+
+/** The constants of {@link BASE}, those that the module defines excepted. */
+function configurationOf(): string {
+  const base = fs.readFileSync(join(SPECIFICATION, BASE), "utf8");
+  const constants = base.split("\n").filter((line) => /^ {2}\w+ (=|<-) /.test(line));
+  const defined = constants.map((line) => {
+    const [, name = ""] = /^ {2}(\w+)/.exec(line) ?? [];
+    return DEFINED.includes(name) ? `  ${name} <- Trace${name}` : line;
+  });
+  return ["SPECIFICATION TraceSpec", "CONSTANTS", ...defined, "INVARIANT NotAtItsEnd", ""].join("\n");
+}
+
+const DEFINED: readonly string[] = [
+  "Procs",
+  "Tasks",
+  "ProcOf",
+  "PidOf",
+  "ReentrantTasks",
+  "PatientTasks",
+  "Local",
+  "MaxDebts",
+  "NamesPerLife",
+  "MaxCrashes",
+];
 
 /** A step is one of the trace, under its label, and what its process has afterwards is what it really had. */
 function moduleOf(config: Config, sample: readonly SampleStep[]): string {
@@ -163,7 +169,8 @@ TraceProcs == ${setOf(config.procs)}
 TraceTasks == ${setOf(config.tasks)}
 TraceProcOf == ${functionOf(config.procOf)}
 TracePidOf == ${functionOf(config.pidOf)}
-TraceReentrant == ${setOf(config.reentrantTasks)}
+TraceReentrantTasks == ${setOf(config.reentrantTasks)}
+TracePatientTasks == {}
 TraceLocal == ${config.local ? "TRUE" : "FALSE"}
 TraceMaxDebts == ${config.maxDebts}
 TraceNamesPerLife == ${config.namesPerLife}
