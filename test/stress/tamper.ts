@@ -26,7 +26,8 @@ export const TAMPERINGS: readonly Tampering[] = [
   },
   {
     what: "a Take that was refused succeeds",
-    noticedAt: /Then: Take of/,
+    // If the lock was free for a moment: by what follows, here or elsewhere.
+    noticedAt: /Then: (Take|Refused|Verify|Look|Check) of/,
     tamper: (trace) =>
       changed(
         trace,
@@ -61,7 +62,8 @@ export const TAMPERINGS: readonly Tampering[] = [
   },
   {
     what: "a PutBack comes twice",
-    noticedAt: /Then: PutBack of/,
+    // Or by somebody who still saw the name.
+    noticedAt: /Then: (PutBack|Take|Look) of/,
     tamper: putBackTwice,
   },
   {
