@@ -1,7 +1,6 @@
 /** The options of the demo: read strictly, since a mistyped option must not look like a passed check. */
 
-import { parseArgs } from "node:util";
-import { UsageError, whole } from "../support/cliOptions.ts";
+import { readArgs, UsageError, whole } from "../support/cliOptions.ts";
 
 export { UsageError };
 
@@ -26,7 +25,7 @@ export const USAGE = `npm run demo -- [options]
 
 /** @throws UsageError for unknown options and absurd values. */
 export function readDemoOptions(args: readonly string[]): DemoOptions {
-  const values = parse(args);
+  const values = readArgs(args, OPTIONS);
   const withoutLock = values["without-lock"] === true;
   // One writer alone damages nothing, whatever it does.
   const fewest = withoutLock ? 2 : 1;
@@ -45,34 +44,12 @@ export function readDemoOptions(args: readonly string[]): DemoOptions {
   };
 }
 
-function parse(args: readonly string[]): Values {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        seconds: { type: "string" },
-        processes: { type: "string" },
-        "kill-every": { type: "string" },
-        seed: { type: "string" },
-        "without-lock": { type: "boolean" },
-        keep: { type: "boolean" },
-        json: { type: "boolean" },
-      },
-      strict: true,
-      allowPositionals: false,
-    });
-    return values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-interface Values {
-  readonly seconds?: string;
-  readonly processes?: string;
-  readonly "kill-every"?: string;
-  readonly seed?: string;
-  readonly "without-lock"?: boolean;
-  readonly keep?: boolean;
-  readonly json?: boolean;
-}
+const OPTIONS = {
+  seconds: { type: "string" },
+  processes: { type: "string" },
+  "kill-every": { type: "string" },
+  seed: { type: "string" },
+  "without-lock": { type: "boolean" },
+  keep: { type: "boolean" },
+  json: { type: "boolean" },
+} as const;

@@ -1,8 +1,7 @@
 /** The options of `npm run stress`. */
 
 import { tmpdir } from "node:os";
-import { parseArgs } from "node:util";
-import { UsageError, whole } from "../support/cliOptions.ts";
+import { readArgs, whole } from "../support/cliOptions.ts";
 
 export interface StressOptions {
   readonly steps: number;
@@ -34,7 +33,7 @@ const STEPS = { gate: 10_000, deep: 1_000_000 } as const;
 
 /** @throws UsageError for unknown options and absurd values. */
 export function readStressOptions(args: readonly string[]): StressOptions {
-  const values = parse(args);
+  const values = readArgs(args, OPTIONS);
   const fallback = values.deep === true ? STEPS.deep : STEPS.gate;
   const random = Math.floor(Math.random() * 1e6);
   return {
@@ -52,38 +51,14 @@ export function readStressOptions(args: readonly string[]): StressOptions {
   };
 }
 
-function parse(args: readonly string[]): Values {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        steps: { type: "string" },
-        processes: { type: "string" },
-        seed: { type: "string" },
-        disk: { type: "string" },
-        check: { type: "string" },
-        deep: { type: "boolean" },
-        tlc: { type: "boolean" },
-        keep: { type: "boolean" },
-        json: { type: "boolean" },
-      },
-      strict: true,
-      allowPositionals: false,
-    });
-    return values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-interface Values {
-  readonly steps?: string;
-  readonly processes?: string;
-  readonly seed?: string;
-  readonly disk?: string;
-  readonly check?: string;
-  readonly deep?: boolean;
-  readonly tlc?: boolean;
-  readonly keep?: boolean;
-  readonly json?: boolean;
-}
+const OPTIONS = {
+  steps: { type: "string" },
+  processes: { type: "string" },
+  seed: { type: "string" },
+  disk: { type: "string" },
+  check: { type: "string" },
+  deep: { type: "boolean" },
+  tlc: { type: "boolean" },
+  keep: { type: "boolean" },
+  json: { type: "boolean" },
+} as const;

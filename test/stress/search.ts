@@ -17,7 +17,7 @@
  * last record (or the SIGKILL, if later) and the moment at which the parent had waited for the process.
  */
 
-import { type ActionName, freshName, successors } from "../../model/actions.ts";
+import { type ActionName, CONTENDING, freshName, successors } from "../../model/actions.ts";
 import {
   at,
   type Config,
@@ -224,7 +224,7 @@ class Search {
     }
     const leaving = LEAVING.includes(action);
     const arg = leaving
-      ? this.tasksOf(proc).find((task) => ON_THE_WAY_OUT.includes(at(state.pc, task)))
+      ? this.tasksOf(proc).find((task) => !NOT_LEAVING.includes(at(state.pc, task)))
       : at(state.contender, proc);
     return arg === undefined || arg === null ? undefined : { arg, attempts };
   }
@@ -358,18 +358,8 @@ function same(model: unknown, real: unknown): boolean {
 
 /** The steps of a release; the others are the contender's. */
 const LEAVING: readonly ActionName[] = ["Check", "PutBack", "Confirm", "Restore", "Drop", "Released"];
-const ON_THE_WAY_OUT: readonly Pc[] = [
-  "check",
-  "putBack",
-  "confirm",
-  "restore",
-  "released",
-  "lost",
-  "drop",
-  "dropped",
-  "dropMissed",
-  "dropFailed",
-];
+/** A task that is at none of these is on its way off the disk: at most one of a process. */
+const NOT_LEAVING: readonly Pc[] = ["idle", "queued", "holding", ...CONTENDING];
 
 // ------------------------------------------------------------------------------------------------
 // Outcomes

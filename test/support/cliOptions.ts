@@ -1,5 +1,7 @@
 /** What the commands of test/ share: options are read strictly, since a mistyped one must not look like a passed check. */
 
+import { type ParseArgsConfig, parseArgs } from "node:util";
+
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -16,4 +18,20 @@ export function whole(name: string, text: string | undefined, { fallback, from, 
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= from && value <= to) return value;
   throw new UsageError(`${name} must be a whole number from ${from} to ${to}, not ${JSON.stringify(text)}`);
+}
+
+/** A command's options, by their names without the dashes. */
+type Known = NonNullable<ParseArgsConfig["options"]>;
+type Values<Options extends Known> = ReturnType<
+  typeof parseArgs<{ options: Options; strict: true }>
+>["values"];
+
+/** @throws UsageError for anything but these options. */
+export function readArgs<Options extends Known>(args: readonly string[], options: Options): Values<Options> {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false })
+      .values as Values<Options>;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
 }
