@@ -9,7 +9,7 @@ import { search, type Taken, type Verdict } from "./search.ts";
 
 export interface CheckReport {
   readonly history: History;
-  /** Of the processes; the behaviour besides has crashes and starts. */
+  /** Those of the processes that are in the behaviour, which besides has crashes and starts. */
   readonly steps: number;
   /** How often each action is in the behaviour. */
   readonly actions: ReadonlyMap<string, number>;
@@ -35,9 +35,11 @@ export function checkTrace(trace: Trace, keep = 0): CheckReport {
   const edges = new Set<string>();
   const beginning: Taken[] = [];
   const latest: Taken[] = [];
+  let steps = 0;
   let crashesWhileHolding = 0;
   const { verdict, largestFrontier } = search(history, (taken) => {
     const { op, from } = taken;
+    if (op.record !== undefined) steps++;
     actions.set(op.action, (actions.get(op.action) ?? 0) + 1);
     edges.add(edgeOf(taken));
     if (op.action === "Crash" && at(from.heldLocks, op.proc).length > 0) crashesWhileHolding++;
@@ -47,7 +49,7 @@ export function checkTrace(trace: Trace, keep = 0): CheckReport {
   });
   return {
     history,
-    steps: history.steps,
+    steps,
     actions,
     edges,
     crashes: actions.get("Crash") ?? 0,

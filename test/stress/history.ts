@@ -37,8 +37,6 @@ export interface History {
   readonly config: Config;
   readonly events: readonly Event[];
   readonly names: ReadonlyMap<RealName, Name>;
-  /** How many steps the processes took. */
-  readonly steps: number;
 }
 
 export function historyOf(trace: Trace): History {
@@ -59,11 +57,8 @@ export function historyOf(trace: Trace): History {
       }
     }
   }
-  const steps = trace.lives.reduce((sum, { records }) => sum + records.filter(isStep).length, 0);
-  return { config: configFor(trace, crashes), events: inOrder(events), names, steps };
+  return { config: configFor(trace, crashes), events: inOrder(events), names };
 }
-
-const isStep = ({ is }: StepRecord): boolean => is !== "end";
 
 /** A process's k-th name in the words of the model. Names come once: the search renames what the model takes again. */
 function nameHomes({ proc, records }: Life, inc: number, names: Map<RealName, Name>): void {
