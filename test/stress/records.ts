@@ -7,6 +7,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import type { ActionName } from "../../model/actions.ts";
 import type { DebtStep, Proc } from "../../model/state.ts";
+import { errnoText } from "../../src/errors.ts";
 
 /** The nonce of an owner's name. */
 export type RealName = string;
@@ -102,12 +103,17 @@ export const lifeFile = (directory: string, proc: Proc, life: number): string =>
 /** Names of processes: those of the model. */
 export const procOfSlot = (slot: number): Proc => String.fromCharCode("a".charCodeAt(0) + slot);
 
-/** @throws Error if the directory is no trace. */
+/** What is there is no trace. */
+export class TraceError extends Error {
+  override readonly name = "TraceError";
+}
+
+/** @throws TraceError if the directory is no trace, or a line of it no record. */
 export function readTrace(directory: string): Trace {
   const parent = readRecords<ParentRecord>(parentFile(directory));
   const run = parent.find((record) => record.is === "run");
   if (run?.is !== "run")
-    throw new Error(`Cannot read ${directory}: its ${PARENT_FILE} says nothing of a run`);
+    throw new TraceError(`Cannot read ${directory}: its ${PARENT_FILE} says nothing of a run`);
   const { processes, tasks, local, seed } = run;
   const momentOf = (is: "kill" | "end", proc: Proc, life: number): number | undefined =>
     parent.find((other) => other.is === is && other.proc === proc && other.life === life)?.at;
@@ -144,6 +150,20 @@ function withStates(records: readonly StepRecord[]): readonly StepRecord[] {
 
 /** Whole lines; what follows the last one was torn by a SIGKILL. */
 function readRecords<Record>(file: string): readonly Record[] {
-  const lines = fs.readFileSync(file, "utf8").split("\n");
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as Record);
+  const lines = textOf(file).split("\n").slice(0, -1);
+  return lines.map((line, i) => {
+    try {
+      return JSON.parse(line) as Record;
+    } catch {
+      throw new TraceError(`Cannot read ${file}: line ${i + 1} is no record: ${line.slice(0, 80)}`);
+    }
+  });
+}
+
+function textOf(file: string): string {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch (error) {
+    throw new TraceError(`Cannot read ${file}: ${errnoText(error)}`);
+  }
 }

@@ -13,7 +13,7 @@ import { findToolchain } from "../../tla/tools/jar.ts";
 import { UsageError } from "../support/cliOptions.ts";
 import { type CheckReport, checkTrace } from "./check.ts";
 import { readStressOptions, type StressOptions, USAGE } from "./options.ts";
-import { type RunMeta, readTrace } from "./records.ts";
+import { type RunMeta, readTrace, TraceError } from "./records.ts";
 import { runStress, traceDirectory } from "./run.ts";
 import { askTlc, type SampleStep, sampleOf, type TlcVerdict } from "./tlcSample.ts";
 
@@ -52,8 +52,8 @@ async function main(args: readonly string[]): Promise<number> {
     if (!fs.existsSync(LIBRARY)) throw new UsageError("the package is not built: run `npm run build` first");
     return await stress(options);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\n\n${USAGE}`);
+    if (!(error instanceof UsageError) && !(error instanceof TraceError)) throw error;
+    console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : error.message);
     return 2;
   }
 }

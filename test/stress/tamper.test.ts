@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { doNotRun } from "../support/notRun.ts";
 import { checkTrace } from "./check.ts";
-import { lifeFile, readTrace, type Trace } from "./records.ts";
+import { lifeFile, readTrace, type Trace, TraceError } from "./records.ts";
 import { runStress, traceDirectory } from "./run.ts";
 import { blurred, TAMPERINGS, withoutLastOutcomes } from "./tamper.ts";
 
@@ -40,6 +40,16 @@ describe(`the trace of a real run, seed ${SEED}`, () => {
     const file = lifeFile(traceDirectory(directory), killed?.proc ?? "", killed?.life ?? 0);
     fs.appendFileSync(file, '{"at":1234,"is":"tu');
     expect(checkTrace(readTrace(traceDirectory(directory))).refusal).toBeUndefined();
+  });
+
+  it("is an error, with the file and the line, if a line in the middle is no record", () => {
+    const copy = join(directory, "copy");
+    fs.cpSync(traceDirectory(directory), copy, { recursive: true });
+    const file = lifeFile(copy, "a", 1);
+    const [first = "", ...rest] = fs.readFileSync(file, "utf8").split("\n");
+    fs.writeFileSync(file, [first, "{torn", ...rest].join("\n"));
+    expect(() => readTrace(copy)).toThrow(`Cannot read ${file}: line 2 is no record: {torn`);
+    expect(() => readTrace(join(directory, "nowhere"))).toThrow(TraceError);
   });
 
   it.each(["begin", "end"] as const)("is one if less is known of when calls %s", (side) => {
