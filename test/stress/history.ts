@@ -23,8 +23,8 @@ export interface Op {
   readonly kind: "local" | "observer" | "mutator";
   readonly record: StepRecord | undefined;
   readonly reply: (StepRecord & { readonly is: "end" }) | undefined;
-  /** What comes next in the process, for steps whose outcome only that tells. */
-  readonly next: ActionName | undefined;
+  /** What comes next in the process, for steps whose outcome only that tells; undefined if nothing does. */
+  readonly next: ActionName | "end" | undefined;
 }
 
 /** In the order of their moments. */
@@ -104,7 +104,7 @@ function eventsOf(life: Life, restarted: boolean, nextId: () => number): readonl
     }
     const next = records[at + 1];
     const reply = record.is === "begin" ? replies.get(record.id) : undefined;
-    const nextAction = next === undefined || next.is === "end" ? undefined : next.action;
+    const nextAction = next?.is === "end" ? "end" : next?.action;
     const end = record.is === "begin" ? reply?.at : endOfTurn(record.action, record.at, next?.at);
     const kind = kindOf(record, reply?.reply);
     add({ action: record.action, begin: record.at, end, kind, record, reply, next: nextAction });

@@ -85,12 +85,17 @@ export function search(history: History, onTaken: (taken: Taken) => void = () =>
   return new Search(history, onTaken).run();
 }
 
+/** The same, and every open step is tried at every moment: for small histories, to check the observations above. */
+export function searchEveryOrder(history: History): SearchReport {
+  return new EveryOrder(history, () => {}).run();
+}
+
 class Search {
   private readonly config: Config;
   private readonly history: History;
   private readonly onTaken: (taken: Taken) => void;
-  private nodes: readonly Node[];
-  private open: readonly Op[] = [];
+  protected nodes: readonly Node[];
+  protected open: readonly Op[] = [];
   private largest = 1;
 
   constructor(history: History, onTaken: (taken: Taken) => void) {
@@ -126,11 +131,15 @@ class Search {
     if (event.is === "end") return this.close(op);
     if (op.kind === "local") return distinct(this.nodes.flatMap((node) => this.take(node, op)));
     this.open = [...this.open, op];
+    return this.begin(op);
+  }
+
+  protected begin(op: Op): readonly Node[] {
     return op.kind === "observer" ? this.nodes.map((node) => this.observe(node)) : this.nodes;
   }
 
   /** A step has ended: in every state of the frontier it has taken place. */
-  private close(op: Op): readonly Node[] {
+  protected close(op: Op): readonly Node[] {
     const found = new Map<string, Node>();
     const tried = new Set<string>();
     const left = [...this.nodes];
@@ -160,14 +169,14 @@ class Search {
   }
 
   /** With a process go the calls that it died in. */
-  private forget(op: Op): void {
+  protected forget(op: Op): void {
     this.open = this.open.filter(
       (other) =>
         other !== op && !(op.action === "Crash" && other.proc === op.proc && other.end === undefined),
     );
   }
 
-  private withoutGone(node: Node): Node {
+  protected withoutGone(node: Node): Node {
     return { ...node, done: node.done.filter((id) => this.open.some((op) => op.id === id)) };
   }
 
@@ -185,7 +194,7 @@ class Search {
   }
 
   /** The states that a step leads to, if it is possible here and has the outcome that its process saw. */
-  private take(node: Node, op: Op): readonly Node[] {
+  protected take(node: Node, op: Op): readonly Node[] {
     const { state } = node;
     const asked = this.argOf(node, op);
     if (asked === undefined) return [];
@@ -340,6 +349,38 @@ class Search {
   }
 }
 
+/** No observation is used but the first. */
+class EveryOrder extends Search {
+  protected override begin(): readonly Node[] {
+    return this.reachable();
+  }
+
+  protected override close(op: Op): readonly Node[] {
+    const nodes = this.reachable().filter(({ done }) => done.includes(op.id));
+    this.forget(op);
+    return distinct(nodes.map((node) => this.withoutGone(node)));
+  }
+
+  /** Everything that the open steps lead to, in any order, all of them or not. */
+  private reachable(): readonly Node[] {
+    const found = new Map(this.nodes.map((node) => [keyOf(node), node]));
+    const left = [...this.nodes];
+    for (let node = left.pop(); node !== undefined; node = left.pop()) {
+      for (const op of this.open) {
+        if (node.done.includes(op.id)) continue;
+        for (const next of this.take(node, op)) {
+          const after = { ...next, done: insertId(next.done, op.id) };
+          const key = keyOf(after);
+          if (found.has(key)) continue;
+          found.set(key, after);
+          left.push(after);
+        }
+      }
+    }
+    return [...found.values()];
+  }
+}
+
 const keyOf = ({ state, attempts, done }: Node): string =>
   `${stateKey(state)} ${JSON.stringify(attempts)} ${done.join()}`;
 
@@ -439,7 +480,9 @@ function stepFits(before: State, after: State, op: Op, arg: string, victim: Name
     case "Judge":
       return judgedAs(pc, next);
     case "Release":
-      return next === "Check" || next === "Drop" ? pc === "check" || pc === "drop" : pc === "idle";
+      return (
+        next === undefined || (next === "Check" || next === "Drop") === (pc === "check" || pc === "drop")
+      );
     default:
       return true;
   }
@@ -450,7 +493,7 @@ function evicts(before: Dir | undefined, after: Dir | undefined, victim: Name): 
   return namesIn(before).includes(victim) && !namesIn(after).includes(victim);
 }
 
-function judgedAs(pc: Pc | undefined, next: ActionName | undefined): boolean {
+function judgedAs(pc: Pc | undefined, next: Op["next"]): boolean {
   if (next === "Evict") return pc === "evict";
   if (next === "Verify") return pc === "verify";
   if (pc === "evict" || pc === "verify") return false;

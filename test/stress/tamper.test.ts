@@ -24,7 +24,7 @@ describe(`the trace of a real run, seed ${SEED}`, () => {
     const { failures } = await runStress({ ...meta, directory, library: LIBRARY, steps: 3_000 });
     expect(failures).toEqual([]);
     trace = readTrace(traceDirectory(directory));
-  });
+  }, 120_000);
   afterAll(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
 
   it("is a behaviour of the model", () => {

@@ -98,11 +98,6 @@ export const TAMPERINGS: readonly Tampering[] = [
         (record) => [{ ...record, state: { ...(record.state as Observed), heldLocks: [] } }],
       ),
   },
-  {
-    what: "the clock of one process is ahead",
-    noticedAt: /Then: /,
-    tamper: clockAhead,
-  },
 ];
 
 /** What a SIGKILL may take away without harm: the outcome of the last call. */
@@ -276,12 +271,4 @@ function evictLiving(trace: Trace): Trace {
     { at: record.at + 1, is: "begin", id: -1, action: "Evict", name: victim },
     { at: record.at + 2, is: "end", id: -1, reply: "ok", names: [] },
   ]);
-}
-
-function clockAhead(trace: Trace): Trace {
-  const lives = trace.lives.map((life): Life => {
-    if (life.proc !== "a") return life;
-    return { ...life, records: life.records.map((record) => ({ ...record, at: record.at + 3_000_000 })) };
-  });
-  return { ...trace, lives };
 }
