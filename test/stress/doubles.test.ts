@@ -1,16 +1,12 @@
 /** Broken code, in real processes: the trace that it leaves is no behaviour of the model. */
 
-import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Guard } from "../../model/state.ts";
 import { buildDouble, type LibraryDouble } from "../process/support/library.ts";
 import { DOUBLES } from "../twins/doubles.ts";
 import { checkTrace } from "./check.ts";
-import { type RunMeta, readTrace } from "./records.ts";
-import { runStress, traceDirectory } from "./run.ts";
+import { recordRun, SEED } from "./fixture.ts";
 
 interface Broken {
   readonly double: LibraryDouble;
@@ -63,20 +59,16 @@ const BROKEN: readonly Broken[] = [
   },
 ];
 
-const SEED = Math.floor(Math.random() * 1e6);
-
 describe(`broken code leaves a trace that is refused, seed ${SEED}`, () => {
   for (const { double, gone, noticedAt, local } of BROKEN) {
     it(`without: ${gone}`, async () => {
-      const directory = fs.mkdtempSync(join(tmpdir(), "swl-broken-"));
+      const library = pathToFileURL(buildDouble(double)).href;
+      // What goes wrong in the processes besides is no matter here.
+      const run = await recordRun({ processes: 2, tasks: 3, local }, { steps: 1_500, library });
       try {
-        const meta: RunMeta = { processes: 2, tasks: 3, local, seed: SEED };
-        const library = pathToFileURL(buildDouble(double)).href;
-        // What goes wrong in the processes besides is no matter here.
-        await runStress({ ...meta, directory, library, steps: 1_500 });
-        expect(checkTrace(readTrace(traceDirectory(directory))).refusal).toMatch(noticedAt);
+        expect(checkTrace(run.trace).refusal).toMatch(noticedAt);
       } finally {
-        fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+        run.remove();
       }
     });
   }

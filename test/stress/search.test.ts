@@ -1,37 +1,29 @@
 /** The search loses no order: it says of every history what a search says that tries every order. */
 
-import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { seededRandom } from "../support/random.mjs";
+import { type Recorded, RUN_LIMIT_MS, recordRun, SEED } from "./fixture.ts";
 import { historyOf } from "./history.ts";
-import { readTrace, type StepRecord, type Trace } from "./records.ts";
-import { runStress, traceDirectory } from "./run.ts";
+import type { StepRecord, Trace } from "./records.ts";
 import { type SearchReport, search, searchEveryOrder } from "./search.ts";
 import { blurred } from "./tamper.ts";
 
-const LIBRARY = new URL("../../dist/index.js", import.meta.url).href;
-const SEED = Math.floor(Math.random() * 1e6);
 /** So much of a run that a damage has consequences, and so little that every order can be tried. */
-const WINDOW_STEPS = 250;
-const DAMAGED = 40;
+const WINDOW_STEPS = 200;
+const DAMAGED = 30;
 
 describe.each([
   ["PutBack", true],
   ["Drop", false],
 ])(`a run with %s, seed ${SEED}`, (_way, local) => {
-  let directory = "";
+  let run: Recorded;
   let trace: Trace;
 
   beforeAll(async () => {
-    directory = fs.mkdtempSync(join(tmpdir(), "swl-search-"));
-    const meta = { processes: 4, tasks: 2, local, seed: SEED };
-    const { failures } = await runStress({ ...meta, directory, library: LIBRARY, steps: 1_000 });
-    expect(failures).toEqual([]);
-    trace = readTrace(traceDirectory(directory));
-  }, 120_000);
-  afterAll(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
+    run = await recordRun({ processes: 3, tasks: 2, local }, { steps: 1_000 });
+    trace = run.trace;
+  }, RUN_LIMIT_MS);
+  afterAll(() => run.remove());
 
   it("the beginning: a behaviour, also if less is known of the moments of its calls", () => {
     for (const some of [trace, blurred(trace, "begin"), blurred(trace, "end")]) {

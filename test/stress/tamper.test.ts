@@ -1,31 +1,24 @@
 /** A real trace is a behaviour of the model; falsified, it is not. */
 
 import fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { doNotRun } from "../support/notRun.ts";
 import { checkTrace } from "./check.ts";
+import { type Recorded, RUN_LIMIT_MS, recordRun, SEED } from "./fixture.ts";
 import { lifeFile, readTrace, type Trace, TraceError } from "./records.ts";
-import { runStress, traceDirectory } from "./run.ts";
 import { blurred, TAMPERINGS, withoutLastOutcomes } from "./tamper.ts";
 
-const LIBRARY = new URL("../../dist/index.js", import.meta.url).href;
-/** Random, and printed by the tests' names: timing does not replay, so another seed shows as much. */
-const SEED = Math.floor(Math.random() * 1e6);
-
 describe(`the trace of a real run, seed ${SEED}`, () => {
-  let directory = "";
+  let run: Recorded;
   let trace: Trace;
 
   beforeAll(async () => {
-    directory = fs.mkdtempSync(join(tmpdir(), "swl-tamper-"));
-    const meta = { processes: 3, tasks: 2, local: true, seed: SEED };
-    const { failures } = await runStress({ ...meta, directory, library: LIBRARY, steps: 3_000 });
-    expect(failures).toEqual([]);
-    trace = readTrace(traceDirectory(directory));
-  }, 120_000);
-  afterAll(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
+    run = await recordRun({ processes: 3, tasks: 2, local: true }, { steps: 3_000 });
+    expect(run.failures).toEqual([]);
+    trace = run.trace;
+  }, RUN_LIMIT_MS);
+  afterAll(() => run.remove());
 
   it("is a behaviour of the model", () => {
     const report = checkTrace(trace);
@@ -37,19 +30,19 @@ describe(`the trace of a real run, seed ${SEED}`, () => {
     expect(checkTrace(withoutLastOutcomes(trace)).refusal).toBeUndefined();
     const killed = trace.lives.find(({ killedAt, records }) => killedAt !== undefined && records.length > 0);
     expect(killed).toBeDefined();
-    const file = lifeFile(traceDirectory(directory), killed?.proc ?? "", killed?.life ?? 0);
+    const file = lifeFile(run.files, killed?.proc ?? "", killed?.life ?? 0);
     fs.appendFileSync(file, '{"at":1234,"is":"tu');
-    expect(checkTrace(readTrace(traceDirectory(directory))).refusal).toBeUndefined();
+    expect(checkTrace(readTrace(run.files)).refusal).toBeUndefined();
   });
 
   it("is an error, with the file and the line, if a line in the middle is no record", () => {
-    const copy = join(directory, "copy");
-    fs.cpSync(traceDirectory(directory), copy, { recursive: true });
+    const copy = `${run.files}-copy`;
+    fs.cpSync(run.files, copy, { recursive: true });
     const file = lifeFile(copy, "a", 1);
     const [first = "", ...rest] = fs.readFileSync(file, "utf8").split("\n");
     fs.writeFileSync(file, [first, "{torn", ...rest].join("\n"));
     expect(() => readTrace(copy)).toThrow(`Cannot read ${file}: line 2 is no record: {torn`);
-    expect(() => readTrace(join(directory, "nowhere"))).toThrow(TraceError);
+    expect(() => readTrace(join(run.files, "nowhere"))).toThrow(TraceError);
   });
 
   it.each(["begin", "end"] as const)("is one if less is known of when calls %s", (side) => {
