@@ -52,6 +52,7 @@ const LONGEST_RETRY_MS = 5_000;
 
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
+  entry.tracer?.called("Request", attempt);
   const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
   if (entry.held.size > 0 && shared && !entry.lost) {
     entry.held.add(attempt);
@@ -70,6 +71,7 @@ export function request(entry: Entry, attempt: Attempt): void {
 
 /** `GiveUp`: a timeout or an AbortSignal. The caller has rejected the attempt's promise. */
 export function giveUp(entry: Entry, attempt: Attempt): void {
+  entry.tracer?.called("GiveUp", attempt);
   const queued = entry.queue.indexOf(attempt);
   if (queued >= 0) {
     entry.queue.splice(queued, 1);
@@ -96,6 +98,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
  * `settled` is called once, with the error if the lock could not be taken off the disk yet.
  */
 export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
+  entry.tracer?.called("Release", attempt);
   if (entry.held.size > 1) {
     entry.held.delete(attempt);
     settled(undefined);
@@ -112,7 +115,7 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
   const name = entry.home?.name ?? "";
   entry.held.delete(attempt);
   entry.releasing = { name, aside: heir !== undefined };
-  entry.services.drive(leaveDisk(entry, settled));
+  entry.services.drive(leaveDisk(entry, settled), entry.tracer);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
 
 function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
   entry.contender = attempt;
-  entry.services.drive(contend(entry, asideMs));
+  entry.services.drive(contend(entry, asideMs), entry.tracer);
 }
 
 function* contend(entry: Entry, asideMs?: number): Run {
@@ -433,7 +436,7 @@ function endRelease(entry: Entry): void {
 function owe(entry: Entry, home: Home, lastError?: Error): void {
   const debt: Debt = { home, step: "unlinkHome", lastError };
   entry.owes.set(home.name, debt);
-  entry.services.drive(pay(entry, debt));
+  entry.services.drive(pay(entry, debt), entry.tracer);
 }
 
 const AFTER: Readonly<Record<DebtStep, DebtStep | "paid">> = {

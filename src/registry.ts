@@ -13,6 +13,7 @@ import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
 import type { Driver, Wakeable } from "./steps.ts";
+import { type Tracer, tracerOf } from "./trace.ts";
 
 /** A private directory beside the lock path that holds one file, named like it. */
 export interface Home {
@@ -110,6 +111,8 @@ export interface Entry {
   /** Somebody changed what stands at L while it is held (A2), and we noticed: nobody joins, nothing is handed over. */
   lost: boolean;
   readonly services: Services;
+  /** Who listens to what happens here: nobody, unless a trace is wanted. */
+  readonly tracer: Tracer | undefined;
 }
 
 /** What stands at the lock path, for messages. */
@@ -242,7 +245,7 @@ export interface EntryParams {
 }
 
 export function createEntry(params: EntryParams): Entry {
-  return {
+  const entry: Entry & { tracer: Tracer | undefined } = {
     ...params,
     held: new Set(),
     releasing: null,
@@ -257,7 +260,10 @@ export function createEntry(params: EntryParams): Entry {
     evictions: NO_EVICTIONS,
     shown: "",
     lost: false,
+    tracer: undefined,
   };
+  entry.tracer = tracerOf(entry);
+  return entry;
 }
 
 /** Nobody holds, waits, releases or owes: only an idle home may be left. */
