@@ -8,7 +8,7 @@
 import type { DiskCall, DiskFailure, DiskReply } from "./disk.ts";
 import { errnoText, SessionWriteLockError } from "./errors.ts";
 import { isKnownJunk } from "./owner/name.ts";
-import type { Attempt, Debt, DebtStep, Entry, Home, OwnerPlace, Patience } from "./registry.ts";
+import type { Attempt, Debt, DebtStep, Entry, Heartbeat, Home, OwnerPlace, Patience } from "./registry.ts";
 import type { CallAction, Part, Run, Step, TurnAction, Wakeable } from "./steps.ts";
 
 /**
@@ -123,6 +123,8 @@ function* contend(entry: Entry, asideMs?: number): Run {
       continue;
     }
     if (entry.home === null && !(yield* prepare(entry))) continue;
+    const { heartbeat } = entry.services;
+    if (heartbeat?.isOld(entry) === true && !(yield* freshen(entry, heartbeat))) continue;
     const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
     const mine =
       outcome.kind === "taken"
@@ -153,11 +155,19 @@ function* prepare(entry: Entry): Part<boolean> {
   });
   if (reply.ok) {
     entry.home = home;
+    entry.services.heartbeat?.made(entry);
     return true;
   }
   owe(entry, home);
   fail(entry, cannot(entry, "make the owner directory", reply));
   passSlot(entry);
+  return false;
+}
+
+/** Extra (spec/lease.md): a home that lay idle beats before its `Take`, or is given up. */
+function* freshen(entry: Entry, heartbeat: Heartbeat): Part<boolean> {
+  if (yield* heartbeat.freshen(entry, homeOf(entry))) return true;
+  giveUpHome(entry);
   return false;
 }
 
@@ -202,6 +212,7 @@ function* granted(entry: Entry): Part<void> {
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
+  entry.services.heartbeat?.held(entry);
   const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
@@ -258,7 +269,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
     entry.obstacle = { kind: "foreign", what: `a directory that holds ${listed(foreign)}` };
   } else if (present.length > 0) {
     const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
-    const survivor = judged.find(({ verdict }) => verdict !== "dead");
+    const survivor = judged.find(({ verdict }) => verdict !== "dead" && verdict !== "lapsed");
     if (survivor === undefined) {
       yield* evict(entry, patience, present);
       return;
@@ -291,7 +302,7 @@ function* freeYetRefused(
   if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
 }
 
-/** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
+/** `Evict`: a compare-and-delete by name, which is used once. Only of the dead, and of those whose lease has lapsed. */
 function* evict(entry: Entry, patience: Patience, names: readonly string[]): Part<void> {
   for (const name of names) {
     const reply = yield call("Evict", "sync", unlink(`${entry.lockPath}/${name}`));
@@ -337,7 +348,9 @@ function* wait(entry: Entry, ms: number): Part<void> {
 /** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
 function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): Run {
   const home = homeOf(entry);
-  const back = entry.local ? yield* putBack(entry, home) : "drop";
+  // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
+  const mayPutBack = entry.local && entry.services.heartbeat?.missed(entry) !== true;
+  const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {
     const reply = yield call("Drop", "async", unlink(`${entry.lockPath}/${home.name}`));
@@ -485,7 +498,11 @@ function fail(entry: Entry, error: SessionWriteLockError): void {
   if (entry.contender?.gaveUp === false) entry.contender.failed(error);
 }
 
-const placeOf = ({ lockPath, local }: Entry): OwnerPlace => ({ path: lockPath, local });
+const placeOf = ({ lockPath, local, contender }: Entry): OwnerPlace => ({
+  path: lockPath,
+  local,
+  staleMs: contender?.staleMs,
+});
 
 function homeOf(entry: Entry): Home {
   if (entry.home === null) throw new Error(`session-write-lock: no home for ${entry.lockPath} (a bug)`);

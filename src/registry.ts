@@ -11,7 +11,7 @@ import { SessionWriteLockError } from "./errors.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
-import type { Driver, Wakeable } from "./steps.ts";
+import type { Driver, Part, Wakeable } from "./steps.ts";
 
 /** A private directory beside the lock path that holds one file, named like it. */
 export interface Home {
@@ -23,6 +23,8 @@ export interface Home {
 /** One call of acquire: first a waiter, then (it may be) a holder. */
 export interface Attempt {
   readonly reentrant: boolean;
+  /** How long it lets an owner be silent that cannot be judged (spec/lease.md). Nothing said: for ever. */
+  readonly staleMs?: number;
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
   /** Called once, in the turn in which the lock is granted. */
@@ -91,7 +93,11 @@ export type Obstacle =
   | { readonly kind: "foreign"; readonly what: string }
   | { readonly kind: "refusal"; readonly errno: string };
 
-export type Judgement = { readonly verdict: "dead" | "alive" | "unknown"; readonly reason: string };
+export type Judgement = {
+  /** `lapsed`: unknown, and its lease has ended (spec/lease.md). True for the turn that asked, and no longer. */
+  readonly verdict: "dead" | "alive" | "unknown" | "lapsed";
+  readonly reason: string;
+};
 
 /** Who is who; src/owner is behind it, or the harness. */
 export interface Owners {
@@ -126,6 +132,22 @@ export interface OwnerPlace {
   readonly path: string;
   /** Whether the disk is known to be local. */
   readonly local: boolean;
+  /** Of whoever asks: how long an owner may be silent that cannot be judged. Nothing said: there is no lease. */
+  readonly staleMs?: number | undefined;
+}
+
+/** Shows that a holder lives, and notices that it has lost the lock: src/heartbeat.ts. */
+export interface Heartbeat {
+  /** The entry's home was made. */
+  made(entry: Entry): void;
+  /** Must the entry's home beat before it is taken with? */
+  isOld(entry: Entry): boolean;
+  /** That beat; whether it could be done. */
+  freshen(entry: Entry, home: Home): Part<boolean>;
+  /** The lock was granted: from now on it beats, until nobody holds it. */
+  held(entry: Entry): void;
+  /** Whether the holder missed a beat: then it must not put back. */
+  missed(entry: Entry): boolean;
 }
 
 /** The world, as the protocol sees it. */
@@ -134,6 +156,8 @@ export interface Services {
   readonly clock: Clock;
   readonly owners: Owners;
   readonly drive: Driver;
+  /** Where nobody has to see that we live: none. */
+  readonly heartbeat?: Heartbeat;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
   /** An entry may have become idle: whoever keeps it may put it away, now. */
