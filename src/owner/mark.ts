@@ -119,3 +119,26 @@ async function write(path: string, beatAt: bigint): Promise<bigint> {
 export async function removeMark(path: string): Promise<void> {
   await fs.unlink(path).catch(() => {});
 }
+
+/** A judge makes a mark of its probe, or removes it, at once. */
+const PROBE_WITHIN_MS = 60_000;
+
+/** Removes a mark about an owner that stands nowhere any more, and a probe that a judge left when it died; whether it did. */
+export async function sweepMark(
+  directory: string,
+  name: string,
+  isNeeded: (nonce: string) => Promise<boolean>,
+): Promise<boolean> {
+  const parsed = parseMarkName(name);
+  const path = join(directory, name);
+  try {
+    if (parsed === undefined) return false;
+    const { ctimeMs } = await fs.lstat(path);
+    const young = parsed.isProbe && Date.now() - ctimeMs < PROBE_WITHIN_MS;
+    if (young || (!parsed.isProbe && (await isNeeded(parsed.nonce)))) return false;
+    await fs.unlink(path);
+    return true;
+  } catch {
+    return false; // another sweeper was first
+  }
+}
