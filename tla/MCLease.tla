@@ -25,7 +25,7 @@ Forget_j == "j" \in Judges /\ Forget("j")
 GraphNext ==
   \/ Freshen_a \/ Send_a \/ Take_a \/ Beat_a \/ Release_a \/ PutBack_a \/ Drop_a \/ Stop_a \/ Continue_a \/ Crash_a
   \/ ReadMark_j \/ Stat_j \/ Probe_j \/ Mark_j \/ Recheck_j \/ Evict_j \/ Die_j \/ Forget_j
-  \/ Tick \/ Jump
+  \/ Tick \/ Jump \/ Finished
 
 GraphSpec == Init /\ [][GraphNext]_vars
 ==============================================================================

@@ -355,6 +355,12 @@ const ACTIONS: readonly Action<Config, State>[] = [
         .map((now) => ({ ...s, now, unsettled, budget }));
     },
   },
+  {
+    name: "Finished",
+    args: once,
+    enabled: (c, s) => c.procs.every((p) => isOver(s, p)) && c.judges.every((j) => at(s.jpc, j) === "idle"),
+    next: (_c, s) => [s],
+  },
 ];
 
 const hasMarks = (c: Config, s: State): boolean => c.procs.some((p) => at(s.mark, p) !== null);
@@ -389,8 +395,8 @@ export const lease: Machine<Config, State, Step> = {
   initialStates: (c) => [initialState(c)],
   steps: (c, s) => stepsOf(ACTIONS, c, s),
   key: (s) => JSON.stringify(s),
-  /** `Finished` of the specification: every name is used up. */
-  isFinished: (c, s) => c.procs.every((p) => isOver(s, p)) && c.judges.every((j) => at(s.jpc, j) === "idle"),
+  /** The end has a step of its own: `Finished`. */
+  isFinished: () => false,
   invariants: INVARIANTS,
   stepProperties: [],
 };

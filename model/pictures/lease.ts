@@ -60,6 +60,8 @@ function act(c: Config, before: State, { action, arg }: MachineLabel, after: Sta
         action === "Tick" ? `a beat passes, it is ${after.now}` : `the clock jumps to ${after.now}`;
       return { kind: "event", over: [...c.procs, "L", ...c.judges], text };
     }
+    case "Finished":
+      return { kind: "event", over: ["L"], text: "every name is used up" };
     default:
       return itself("");
   }
