@@ -98,7 +98,7 @@ async function lookAt(lockPath: string, ownerName: string, times: Times): Promis
 /** `ReadMark`, `Stat`, `Probe`, and then perhaps `Mark`: in this order (tla/Lease.tla). `Recheck` is the judge's. */
 async function measure(lockPath: string, ownerName: string, { staleMs, waitMs }: Times): Promise<Finding> {
   const path = markPath(lockPath, ownerName);
-  const mark = await readMark(path);
+  const mark = readMark(path);
   const beatAt = lastBeat(lockPath, ownerName);
   if (typeof beatAt === "string") return { kind: "unmeasured", why: beatAt };
   const probe = await writeProbe(path, beatAt);

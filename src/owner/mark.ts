@@ -4,9 +4,10 @@
  */
 
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { constants } from "node:fs";
 import fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { readRegularFile } from "../bounded.ts";
 import { errnoText } from "../errors.ts";
 import { lockDigest, parseOwnerName } from "./name.ts";
 
@@ -36,31 +37,17 @@ export function parseMarkName(
   return nonce === undefined ? undefined : { nonce, isProbe: random !== undefined };
 }
 
-/** What may have been planted under the name: a link is not followed, a pipe not waited for. */
-const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
-
 /** `ReadMark`. Undefined if there is none that can be read and believed. */
-export async function readMark(path: string): Promise<Mark | undefined> {
+export function readMark(path: string): Mark | undefined {
   try {
-    const file = await fs.open(path, READ_FLAGS);
-    try {
-      const stat = await file.stat({ bigint: true });
-      if (!stat.isFile()) return undefined;
-      const buffer = Buffer.alloc(MARK_BYTES + 1);
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-      const [, beatAt] = /^(-?[0-9]{1,30})\n$/.exec(buffer.toString("latin1", 0, bytesRead)) ?? [];
-      return beatAt === undefined ? undefined : { beatAt: BigInt(beatAt), writtenAt: stat.mtimeNs };
-    } finally {
-      await file.close();
-    }
+    const file = readRegularFile(path);
+    const [, beatAt] = /^(-?[0-9]{1,30})\n$/.exec(file?.bytes.toString("latin1") ?? "") ?? [];
+    if (file === undefined || beatAt === undefined) return undefined;
+    return { beatAt: BigInt(beatAt), writtenAt: file.stat.mtimeNs };
   } catch {
     return undefined;
   }
 }
-
-/** A sign, thirty digits, and the end of the line. */
-const MARK_BYTES = 32;
 
 /**
  * `Stat`, `Recheck`: when an owner has shown that it lives, or why that cannot be seen. The file is opened, because
@@ -68,13 +55,7 @@ const MARK_BYTES = 32;
  */
 export function lastBeat(lockPath: string, ownerName: string): bigint | string {
   try {
-    const fd = openSync(join(lockPath, ownerName), READ_FLAGS);
-    try {
-      const stat = fstatSync(fd, { bigint: true });
-      return stat.isFile() ? stat.mtimeNs : "its file is not a regular file";
-    } finally {
-      closeSync(fd);
-    }
+    return readRegularFile(join(lockPath, ownerName))?.stat.mtimeNs ?? "its file is not a regular file";
   } catch (error) {
     return errnoText(error);
   }
@@ -87,6 +68,8 @@ export interface Probe {
   becomeMark(): Promise<void>;
   discard(): Promise<void>;
 }
+
+const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 /** `Probe`. @throws an error of the disk. */
 export async function writeProbe(mark: string, beatAt: bigint): Promise<Probe> {

@@ -214,7 +214,7 @@ describe("an owner file that is not what it should be", () => {
     fs.renameSync(file, join(directory, "elsewhere"));
     expect(await look()).toMatch(/cannot be seen \(ENOENT\)$/);
     fs.symlinkSync(join(directory, "elsewhere"), file);
-    expect(await look()).toMatch(/cannot be seen \(ELOOP\)$/);
+    expect(await look()).toMatch(/cannot be seen \(its file is not a regular file\)$/);
     fs.unlinkSync(file);
     execFileSync("mkfifo", [file]);
     expect(await look()).toMatch(/cannot be seen \(its file is not a regular file\)$/);
