@@ -106,7 +106,7 @@ export interface State {
 }
 
 /** The kinds of calls that may fail. */
-export type FaultKind = "prepare" | "take" | "evict" | "putBack" | "drop" | "retry";
+export type FaultKind = "prepare" | "take" | "evict" | "putBack" | "drop" | "retry" | "beat";
 
 /** The guards that can be removed. Each must be caught: see tla/models.json and test/twins. */
 export const GUARDS = [

@@ -151,6 +151,7 @@ export class World {
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
+  private missesBeat = false;
 
   constructor(config: Config, directory: string, protocol: Protocol, model: Successors = successors) {
     this.config = config;
@@ -240,6 +241,16 @@ export class World {
           judge: (name) => this.judge(name),
         },
         drive: (run) => this.drive(proc, run),
+        // Nobody beats here; a fault says that a beat was missed.
+        heartbeat: {
+          made: () => {},
+          isOld: () => false,
+          freshen: () => {
+            throw new Error("no home is old");
+          },
+          held: () => {},
+          missed: () => this.missesBeat,
+        },
         warn: (message) => this.warnings.push(message),
         quiet: () => {},
       },
@@ -308,7 +319,11 @@ export class World {
     const busy = isBusy(process);
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind === "turn") return [this.step(pending, () => this.turn(pending))];
+      if (step.kind === "turn") {
+        const turn = this.step(pending, () => this.turn(pending));
+        const leaves = step.action === "Granted" && isLeftToNobody(process.entry);
+        return leaves && this.mayMissBeat() ? [turn, this.missing(turn.text, turn.perform)] : [turn];
+      }
       if (step.kind === "call" && step.mode === "sync") {
         return [this.step(pending, () => this.callNow(pending, performNow(step.call)))];
       }
@@ -396,6 +411,9 @@ export class World {
       const attempt = this.attempts.get(task);
       if (attempt !== undefined && process.entry.held.has(attempt)) {
         options.push(this.call(`Release(${task}) to disk`, () => this.release(task, false)));
+        if (this.mayMissBeat() && process.entry.held.size === 1) {
+          options.push(this.missing(`Release(${task}) to disk`, () => this.release(task, false)));
+        }
         if (process.entry.queue.length > 0 && process.entry.held.size === 1) {
           options.push(this.call(`Release(${task}) hands over`, () => this.release(task, true)));
         }
@@ -406,6 +424,25 @@ export class World {
 
   private call(text: string, perform: () => void): Option {
     return { text, kind: "call", perform };
+  }
+
+  private mayMissBeat(): boolean {
+    const { faults, maxFaults, local } = this.config;
+    return local && faults.includes("beat") && this.spent.fault < maxFaults;
+  }
+
+  /** The same, by a holder that missed a beat: its release is a Drop, on a local disk too. */
+  private missing(text: string, perform: () => void): Option {
+    const miss = (): void => {
+      this.spent.fault++;
+      this.missesBeat = true;
+      try {
+        perform();
+      } finally {
+        this.missesBeat = false;
+      }
+    };
+    return { text: `${text}, a beat was missed`, kind: "fault", perform: miss };
   }
 
   private mayRequest(): boolean {
@@ -779,6 +816,10 @@ export class World {
     return `after: ${this.trace.join("; ")}`;
   }
 }
+
+/** Whoever contended has given up, and nobody else waits: what is granted goes off the disk. */
+const isLeftToNobody = ({ contender, queue }: Entry): boolean =>
+  contender?.gaveUp === true && queue.length === 0;
 
 const isUnsettled = ({ told, release }: Client): boolean => told === "nothing" || release === "asked";
 
