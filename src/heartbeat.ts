@@ -119,7 +119,7 @@ class Beating implements Heartbeat {
     const sent = this.#now();
     const reply: DiskReply = isDue
       ? yield extra("Beat", "async", `${entry.lockPath}/${home.name}`)
-      : yield extra("Watch", "async", entry.lockPath);
+      : yield extra("Watch", "async", `${entry.lockPath}/.`);
     pulse.busy = false;
     if (pulse.hold !== hold || entry.held.size === 0) return;
     if (isDue) {
@@ -163,6 +163,7 @@ function beaten(reply: DiskReply): { readonly ours: boolean | undefined; readonl
   return { ours: gone ? false : undefined, why: "our name is not there any more" };
 }
 
+/** A `Watch` spells L otherwise than a `Look` does, so that a trace tells the two apart. */
 function extra(action: ExtraAction, mode: "sync" | "async", path: string): Step {
   return { kind: "call", action, mode, call: { call: action === "Beat" ? "beat" : "readdir", path } };
 }

@@ -145,7 +145,7 @@ const EXPECTED_EXTRAS = [
   "sweep or exit: a home goes",
   "sweep: into a home",
   "sweep: the directory",
-  "sweep: whose names are at locks",
+  "sweep or heartbeat: whose names are at locks",
 ];
 
 /** One line for each call: strace cuts those in two that overlap with another, and a damage must find them. */
