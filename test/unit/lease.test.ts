@@ -8,12 +8,17 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { nodeDisk } from "../../src/disk.ts";
 import { createLeases, type Leases } from "../../src/lease.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
 import { markPath, parseMarkName } from "../../src/owner/mark.ts";
 import { formatOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
+import { giveUp, request } from "../../src/protocol.ts";
+import { type Attempt, createEntry } from "../../src/registry.ts";
+import { createDriver } from "../../src/steps.ts";
 import { sweep } from "../../src/sweep.ts";
 
 const BEAT_MS = 60_000;
@@ -254,6 +259,63 @@ describe("the judge of the library", () => {
     const asked = owners();
     await ask(asked, STALE_MS);
     expect(asked.judge(owner, { path: lockPath, local: true, staleMs: STALE_MS }).verdict).toBe("lapsed");
+  });
+});
+
+describe("an acquisition", () => {
+  /** Of a process that has just started. Resolves when the lock is granted, or when it waits. */
+  const acquire = async (): Promise<"granted" | string> => {
+    const entry = createEntry({
+      lockPath,
+      sessionFile: join(directory, "a.jsonl"),
+      local: true,
+      services: {
+        disk: nodeDisk,
+        clock: systemClock,
+        owners: createOwners(self, { leases: newJudge() }),
+        drive: createDriver(nodeDisk, systemClock),
+        warn: () => {},
+        quiet: () => {},
+      },
+    });
+    return await new Promise((resolve, reject) => {
+      const attempt: Attempt = {
+        reentrant: false,
+        staleMs: STALE_MS,
+        gaveUp: false,
+        granted: () => resolve("granted"),
+        failed: reject,
+        lost: reject,
+      };
+      request(entry, attempt);
+      const waits = setInterval(() => {
+        if (entry.wait === null && entry.contender !== null) return;
+        clearInterval(waits);
+        if (entry.contender === null) return;
+        giveUp(entry, attempt);
+        resolve(entry.obstacle?.kind === "owner" ? entry.obstacle.verdict : "it waits for nobody");
+      }, 1);
+    });
+  };
+
+  it("takes the lock of an owner whose lease has lapsed, and only then; the file goes by its name", async () => {
+    silentFor(40 * MINUTE_MS);
+    expect(await acquire()).toMatch(/; silent for 40 min, evicted in 3 min if it stays silent$/);
+    expect(fs.readdirSync(lockPath)).toEqual([owner]);
+    markedFor(3.1 * BEAT_MS);
+    expect(await acquire()).toBe("granted");
+    expect(fs.readdirSync(lockPath)).toHaveLength(1);
+    expect(fs.existsSync(file)).toBe(false);
+  });
+
+  it("waits for an owner that is silent, beside one that is not", async () => {
+    silentFor(40 * MINUTE_MS);
+    await look();
+    markedFor(3.1 * BEAT_MS);
+    const other = formatOwnerName({ ...self, boot: "0123456789abcdef", life: "-", nonce: "e".repeat(24) });
+    fs.writeFileSync(join(lockPath, other), "{}\n");
+    expect(await acquire()).toMatch(/; silent for 0 s/);
+    expect(fs.readdirSync(lockPath).sort()).toEqual([owner, other].sort());
   });
 });
 
