@@ -16,7 +16,7 @@ export const LISTED_SORTS: Readonly<Record<ListedSort, readonly string[]>> = {
   Pc: PCS,
   Op: ["take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
   Debt: ["none", "unlinkHome", "unlinkLock", "rmdirHome", "paid"],
-  Kind: ["prepare", "take", "evict", "putBack", "drop", "retry"],
+  Kind: ["prepare", "take", "evict", "putBack", "drop", "retry", "beat"],
 };
 export type Sort = OpenSort | ListedSort | "Bool";
 
