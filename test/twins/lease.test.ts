@@ -21,7 +21,7 @@ import { createOwners } from "../../src/owners.ts";
 import * as protocol from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
-import { type Double, loadBroken } from "./doubles.ts";
+import { type Double, loadPatched } from "./doubles.ts";
 
 const BEAT_MS = 60_000;
 const STALE_MS = 30 * BEAT_MS;
@@ -158,7 +158,7 @@ async function lapses(module: Pick<typeof lease, "createLeases">, story: Story):
 describe("a judge of the lease", () => {
   for (const { guard, patches, story, lapses: expected } of JUDGES) {
     it(`without ${guard} is caught`, async () => {
-      const broken = (await loadBroken("lease.ts", { guard: `Lease${guard}`, patches })) as typeof lease;
+      const broken = await loadPatched<typeof lease>("lease.ts", `Lease${guard}`, patches);
       expect(await lapses(lease, story)).toBe(expected);
       expect(await lapses(broken, story)).toBe(!expected);
     });
@@ -265,8 +265,7 @@ describe("a holder", () => {
     const patches = [["pulse.missed ||= !reply.ok", "pulse.missed = !reply.ok"]] as const;
     // The moment of the beat is that of the next comparison.
     const late = [["|| this.#isMissed(pulse);\n      if (reply.ok)", ";\n      if (reply.ok)"]] as const;
-    const double = { guard: "LeaseMissForgotten", patches: [...patches, ...late] };
-    const broken = (await loadBroken("heartbeat.ts", double)) as Heart;
+    const broken = await loadPatched<Heart>("heartbeat.ts", "LeaseMissForgotten", [...patches, ...late]);
     expect(await putsBackAfterMiss(heartbeat)).toBe(false);
     fs.rmSync(lockPath, { recursive: true, force: true });
     expect(await putsBackAfterMiss(broken)).toBe(true);
@@ -276,7 +275,7 @@ describe("a holder", () => {
     const patches = [
       ["if (heartbeat?.isOld(entry) === true &&", "if (heartbeat?.isOld(entry) === null &&"],
     ] as const;
-    const broken = (await loadBroken("protocol.ts", { guard: "LeaseNoBeatBeforeTake", patches })) as Protocol;
+    const broken = await loadPatched<Protocol>("protocol.ts", "LeaseNoBeatBeforeTake", patches);
     expect(await takesOldHome(protocol)).toBe(false);
     fs.rmSync(lockPath, { recursive: true, force: true });
     expect(await takesOldHome(broken)).toBe(true);
