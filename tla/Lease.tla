@@ -25,7 +25,7 @@
 (* Properties: see the end.  How to run: npm run tlc -- --list, and look   *)
 (* for Lease*.  Each guard can be removed by naming it in Broken; each     *)
 (* such configuration must fail.  StopMidTurn and TwoJumps are not guards   *)
-(* but assumptions (A7).                                                   *)
+(* but assumptions (A8).                                                   *)
 (*                                                                         *)
 (* Not modelled: Confirm and Restore after a PutBack that moved the home   *)
 (* of another (they come too late for whoever was there); queues and       *)
@@ -240,7 +240,7 @@ Evict(j) ==
 -----------------------------------------------------------------------------
 (* The environment *)
 
-\* SIGSTOP, a debugger, the sleep of a machine that is not the judge's.  Not between Check and PutBack (A7).
+\* SIGSTOP, a debugger, the sleep of a machine that is not the judge's.  Not between Check and PutBack (A8).
 Stop(p) ==
   /\ pc[p] \in {"idle", "take", "holding", "drop"} \/ (pc[p] = "putBack" /\ "StopMidTurn" \in Broken)
   /\ p \in MayStop \ stopped
@@ -292,7 +292,7 @@ Tick ==
   /\ looked' = FALSE
   /\ UNCHANGED <<lock, mtime, mark, missed, stopped, pc, look, jpc, unsettled, budget>>
 
-\* The server's clock is another one.  Not again before everybody has beaten (A7).
+\* The server's clock is another one.  Not again before everybody has beaten (A8).
 Jump ==
   /\ budget.jump > 0
   /\ unsettled = {} \/ "TwoJumps" \in Broken

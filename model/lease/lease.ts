@@ -3,7 +3,7 @@
 import { type Action, type Invariant, type Machine, type MachineStep, stepsOf } from "../machine.ts";
 import { at, insert, put, remove } from "../state.ts";
 
-/** What can be removed: guards, and, the last two, assumptions (A7). */
+/** What can be removed: guards, and, the last two, assumptions (A8). */
 export const BROKEN = [
   "EvictOnFirst",
   "AnyMark",
