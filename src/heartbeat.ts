@@ -10,7 +10,7 @@ import { SessionWriteLockError } from "./errors.ts";
 import { oursIn } from "./loss.ts";
 import { loseLock } from "./protocol.ts";
 import type { Entry, Heartbeat, Home } from "./registry.ts";
-import type { ExtraAction, Part, Run, Step } from "./steps.ts";
+import type { ExtraAction, Run, Step } from "./steps.ts";
 
 /** A holder beats once in this time. Long enough to cost nothing, short against the half hour of a lease. */
 export const BEAT_MS = 60_000;
@@ -73,12 +73,12 @@ class Beating implements Heartbeat {
     return this.#sinceLast(this.#pulseOf(entry)) > this.#beatMs;
   }
 
-  *freshen(entry: Entry, home: Home): Part<boolean> {
+  freshen(entry: Entry, home: Home): boolean {
     const pulse = this.#pulseOf(entry);
     const sent = this.#now();
-    const reply = yield extra("Beat", "sync", `${home.path}/${home.name}`);
-    if (reply.ok) pulse.last = sent;
-    return reply.ok;
+    const { ok } = entry.services.disk.now({ call: "beat", path: `${home.path}/${home.name}` });
+    if (ok) pulse.last = sent;
+    return ok;
   }
 
   held(entry: Entry): void {
@@ -118,8 +118,8 @@ class Beating implements Heartbeat {
     const isDue = this.#sinceLast(pulse) >= this.#beatMs;
     const sent = this.#now();
     const reply: DiskReply = isDue
-      ? yield extra("Beat", "async", `${entry.lockPath}/${home.name}`)
-      : yield extra("Watch", "async", `${entry.lockPath}/.`);
+      ? yield extra("Beat", `${entry.lockPath}/${home.name}`)
+      : yield extra("Watch", `${entry.lockPath}/.`);
     pulse.busy = false;
     if (pulse.hold !== hold || entry.held.size === 0) return;
     if (isDue) {
@@ -164,6 +164,11 @@ function beaten(reply: DiskReply): { readonly ours: boolean | undefined; readonl
 }
 
 /** A `Watch` spells L otherwise than a `Look` does, so that a trace tells the two apart. */
-function extra(action: ExtraAction, mode: "sync" | "async", path: string): Step {
-  return { kind: "call", action, mode, call: { call: action === "Beat" ? "beat" : "readdir", path } };
+function extra(action: ExtraAction, path: string): Step {
+  return {
+    kind: "call",
+    action,
+    mode: "async",
+    call: { call: action === "Beat" ? "beat" : "readdir", path },
+  };
 }

@@ -138,7 +138,7 @@ function* contend(entry: Entry, asideMs?: number): Run {
     }
     if (entry.home === null && !(yield* prepare(entry))) continue;
     const { heartbeat } = entry.services;
-    if (heartbeat?.isOld(entry) === true && !(yield* freshen(entry, heartbeat))) continue;
+    if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
     const mine =
@@ -182,8 +182,8 @@ function* prepare(entry: Entry): Part<boolean> {
 }
 
 /** Extra (spec/lease.md): a home that lay idle beats before its `Take`, or is given up. */
-function* freshen(entry: Entry, heartbeat: Heartbeat): Part<boolean> {
-  if (yield* heartbeat.freshen(entry, homeOf(entry))) return true;
+function freshen(entry: Entry, heartbeat: Heartbeat): boolean {
+  if (heartbeat.freshen(entry, homeOf(entry))) return true;
   giveUpHome(entry);
   return false;
 }

@@ -12,7 +12,7 @@ import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
-import type { Driver, Part, Wakeable } from "./steps.ts";
+import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
 
 /** A private directory beside the lock path that holds one file, named like it. */
@@ -180,8 +180,8 @@ export interface Heartbeat {
   made(entry: Entry): void;
   /** Must the entry's home beat before it is taken with? */
   isOld(entry: Entry): boolean;
-  /** That beat; whether it could be done. */
-  freshen(entry: Entry, home: Home): Part<boolean>;
+  /** That beat, now; whether it could be done. */
+  freshen(entry: Entry, home: Home): boolean;
   /** The lock was granted: from now on it beats, until nobody holds it. */
   held(entry: Entry): void;
   /** Whether the holder missed a beat: then it must not put back. */
