@@ -193,6 +193,7 @@ export class World {
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
+  private missesBeat = false;
 
   constructor(config: Config, directory: string, protocol: Protocol, otherwise: Otherwise = {}) {
     this.config = config;
@@ -284,6 +285,16 @@ export class World {
           judge: (name) => this.judge(name),
         },
         drive: (run) => this.drive(proc, run),
+        // Nobody beats here; a fault says that a beat was missed.
+        heartbeat: {
+          made: () => {},
+          isOld: () => false,
+          freshen: () => {
+            throw new Error("no home is old");
+          },
+          held: () => {},
+          missed: () => this.missesBeat,
+        },
         warn: (message) => this.warnings.push(message),
         quiet: () => {},
       },
@@ -352,7 +363,11 @@ export class World {
     const busy = isBusy(process);
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind === "turn") return [this.step(pending, () => this.turn(pending))];
+      if (step.kind === "turn") {
+        const turn = this.step(pending, () => this.turn(pending));
+        const leaves = step.action === "Granted" && isLeftToNobody(process.entry);
+        return leaves && this.mayMissBeat() ? [turn, this.missing(turn.text, turn.perform)] : [turn];
+      }
       if (step.kind === "call" && step.mode === "sync") {
         return [this.step(pending, () => this.callNow(pending, performNow(step.call)))];
       }
@@ -441,6 +456,9 @@ export class World {
       const attempt = this.attempts.get(task);
       if (attempt !== undefined && process.entry.held.has(attempt)) {
         options.push(this.call(`Release(${task}) to disk`, () => this.release(task, false)));
+        if (this.mayMissBeat() && process.entry.held.size === 1) {
+          options.push(this.missing(`Release(${task}) to disk`, () => this.release(task, false)));
+        }
         if (process.entry.queue.length > 0 && process.entry.held.size === 1) {
           options.push(this.call(`Release(${task}) hands over`, () => this.release(task, true)));
         }
@@ -451,6 +469,25 @@ export class World {
 
   private call(text: string, perform: () => void): Option {
     return { text, kind: "call", perform };
+  }
+
+  private mayMissBeat(): boolean {
+    const { faults, maxFaults, local } = this.config;
+    return local && faults.includes("beat") && this.spent.fault < maxFaults;
+  }
+
+  /** The same, by a holder that missed a beat: its release is a Drop, on a local disk too. */
+  private missing(text: string, perform: () => void): Option {
+    const miss = (): void => {
+      this.spent.fault++;
+      this.missesBeat = true;
+      try {
+        perform();
+      } finally {
+        this.missesBeat = false;
+      }
+    };
+    return { text: `${text}, a beat was missed`, kind: "fault", perform: miss };
   }
 
   private mayRequest(): boolean {
@@ -645,10 +682,12 @@ export class World {
     if (this.spent.fault >= this.config.maxFaults) return [];
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind !== "call") return [];
+      // Nobody beats here.
+      if (step.kind !== "call" || step.action === "Beat" || step.action === "Watch") return [];
+      const { action } = step;
       if (pending.reply !== undefined) return this.verifyFaults(process, pending);
-      if (!this.mayFail(step.action)) return [];
-      const failing = this.failures(step.action, step.call).flatMap((failure) =>
+      if (!this.mayFail(action)) return [];
+      const failing = this.failures(action, step.call).flatMap((failure) =>
         step.call.call === "prepare"
           ? this.prepareFaults(pending, step.call, failure)
           : this.waysToFail(step.call, failure).map((way) => this.fault(pending, step.call, failure, way)),
@@ -859,6 +898,10 @@ export class World {
     return `after: ${this.trace.join("; ")}`;
   }
 }
+
+/** Whoever contended has given up, and nobody else waits: what is granted goes off the disk. */
+const isLeftToNobody = ({ contender, queue }: Entry): boolean =>
+  contender?.gaveUp === true && queue.length === 0;
 
 /** The model's word for the failures of an action: `putBack` of `PutBack`. */
 export const faultKind = (action: CallAction): FaultKind =>
