@@ -201,6 +201,10 @@ function failing(c: Config, s: State, op: LateOp | null, name: Name, happened: S
   return results;
 }
 
+/** A readdir that fails changes nothing, whenever it happens; what is made of it is the careful answer. */
+const unreadable = (c: Config, s: State, kind: FaultKind, careful: () => State): State[] =>
+  fails(c, s, kind) ? [spendFault(careful())] : [];
+
 /** The home of a process that certainly has one. */
 const homeOf = (s: State, p: Proc): Name => at(s.home, p) ?? "";
 
@@ -250,7 +254,12 @@ function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
   };
 }
 
-const wayOut = (c: Config): Pc => (c.local ? "check" : "drop");
+/** The way off the disk: PutBack on a local disk, unless a beat was missed; else a Drop. */
+function leavesDisk(c: Config, s: State, t: Task): readonly State[] {
+  const inTime = setPc(s, t, c.local ? "check" : "drop");
+  if (!c.local || !fails(c, s, "beat")) return [inTime];
+  return [inTime, setPc(spendFault(s), t, "drop")];
+}
 
 /** The home is of no more use: it is owed that its name leaves the disk. */
 function giveUpHome(c: Config, s: State, p: Proc): State {
@@ -418,7 +427,8 @@ const verify: Action = {
   enabled: inTurnAt("taken", "verify"),
   next: (c, s, t) => {
     const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoVerify");
-    return [setPc(s, t, good ? "verified" : "unverified")];
+    const answered = setPc(s, t, good ? "verified" : "unverified");
+    return [answered, ...unreadable(c, s, "verify", () => setPc(s, t, "unverified"))];
   },
 };
 
@@ -435,7 +445,7 @@ const granted: Action = {
       return [{ ...giveTo(s, p, t, grantedWith(c, s, p, heir)), gaveUp: remove(s.gaveUp, t) }];
     }
     const release = { name: homeOf(s, p), aside: false };
-    return [{ ...setPc(s, t, wayOut(c)), releasing: put(s.releasing, p, release) }];
+    return leavesDisk(c, { ...s, releasing: put(s.releasing, p, release) }, t);
   },
 };
 
@@ -455,9 +465,11 @@ const look: Action = {
   name: "Look",
   args: tasks,
   enabled: isAt("look", "lookDoubt"),
-  next: (_c, s, t) => [
-    setPc({ ...s, seen: put(s.seen, t, s.lock) }, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt"),
-  ],
+  next: (c, s, t) => {
+    const looked = setPc(s, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt");
+    const answered = { ...looked, seen: put(s.seen, t, s.lock) };
+    return [answered, ...unreadable(c, s, "look", () => forget(looked, t))];
+  },
 };
 
 /** Who is dead (A1). */
@@ -557,11 +569,11 @@ const release: Action = {
     const [head] = at(s.queue, p);
     const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
     const toDisk: State = {
-      ...setPc(s, t, wayOut(c)),
+      ...s,
       heldLocks: put(s.heldLocks, p, []),
       releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
     };
-    return [...handedOver, toDisk];
+    return [...handedOver, ...leavesDisk(c, toDisk, t)];
   },
 };
 
@@ -569,7 +581,10 @@ const check: Action = {
   name: "Check",
   args: tasks,
   enabled: isAt("check"),
-  next: (c, s, t) => [setPc(s, t, isExactly(s.lock, at(s.home, at(c.procOf, t))) ? "putBack" : "drop")],
+  next: (c, s, t) => {
+    const answered = setPc(s, t, isExactly(s.lock, at(s.home, at(c.procOf, t))) ? "putBack" : "drop");
+    return [answered, ...unreadable(c, s, "check", () => setPc(s, t, "drop"))];
+  },
 };
 
 const putBack: Action = {
@@ -593,7 +608,8 @@ const confirm: Action = {
   enabled: isAt("confirm"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    return [setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, name) ? "released" : "restore")];
+    const answered = setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, name) ? "released" : "restore");
+    return [answered, ...unreadable(c, s, "confirm", () => setPc(s, t, "restore"))];
   },
 };
 
@@ -601,7 +617,12 @@ const restore: Action = {
   name: "Restore",
   args: tasks,
   enabled: isAt("restore"),
-  next: (c, s, t) => [setPc(takeHappens(s, homeOf(s, at(c.procOf, t))) ?? s, t, "lost")],
+  next: (c, s, t) => {
+    const name = homeOf(s, at(c.procOf, t));
+    const happened = takeHappens(s, name);
+    const failed = fails(c, s, "restore") ? failing(c, s, null, name, happened) : [];
+    return [happened ?? s, ...failed].map((next) => setPc(next, t, "lost"));
+  },
 };
 
 const drop: Action = {

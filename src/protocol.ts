@@ -13,6 +13,7 @@ import {
   type Debt,
   type DebtStep,
   type Entry,
+  type Heartbeat,
   type Home,
   NO_EVICTIONS,
   type OwnerPlace,
@@ -52,6 +53,7 @@ const LONGEST_RETRY_MS = 5_000;
 
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
+  entry.tracer?.called("Request", attempt);
   const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
   if (entry.held.size > 0 && shared && !entry.lost) {
     entry.held.add(attempt);
@@ -70,6 +72,7 @@ export function request(entry: Entry, attempt: Attempt): void {
 
 /** `GiveUp`: a timeout or an AbortSignal. The caller has rejected the attempt's promise. */
 export function giveUp(entry: Entry, attempt: Attempt): void {
+  entry.tracer?.called("GiveUp", attempt);
   const queued = entry.queue.indexOf(attempt);
   if (queued >= 0) {
     entry.queue.splice(queued, 1);
@@ -96,6 +99,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
  * `settled` is called once, with the error if the lock could not be taken off the disk yet.
  */
 export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
+  entry.tracer?.called("Release", attempt);
   if (entry.held.size > 1) {
     entry.held.delete(attempt);
     settled(undefined);
@@ -112,7 +116,7 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
   const name = entry.home?.name ?? "";
   entry.held.delete(attempt);
   entry.releasing = { name, aside: heir !== undefined };
-  entry.services.drive(leaveDisk(entry, settled));
+  entry.services.drive(leaveDisk(entry, settled), entry.tracer);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -120,7 +124,7 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
 
 function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
   entry.contender = attempt;
-  entry.services.drive(contend(entry, asideMs));
+  entry.services.drive(contend(entry, asideMs), entry.tracer);
 }
 
 function* contend(entry: Entry, asideMs?: number): Run {
@@ -133,6 +137,8 @@ function* contend(entry: Entry, asideMs?: number): Run {
       continue;
     }
     if (entry.home === null && !(yield* prepare(entry))) continue;
+    const { heartbeat } = entry.services;
+    if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
     const mine =
@@ -165,12 +171,20 @@ function* prepare(entry: Entry): Part<boolean> {
   });
   if (reply.ok) {
     entry.home = home;
+    entry.services.heartbeat?.made(entry);
     entry.shown = metadata;
     return true;
   }
   owe(entry, home);
   fail(entry, cannot(entry, "make the owner directory", reply));
   passSlot(entry);
+  return false;
+}
+
+/** Extra (spec/lease.md): a home that lay idle beats before its `Take`, or is given up. */
+function freshen(entry: Entry, heartbeat: Heartbeat): boolean {
+  if (heartbeat.freshen(entry, homeOf(entry))) return true;
+  giveUpHome(entry);
   return false;
 }
 
@@ -215,6 +229,7 @@ function* granted(entry: Entry): Part<void> {
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
+  entry.services.heartbeat?.held(entry);
   const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
@@ -274,7 +289,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   } else if (present.length > 0) {
     noteOvertaken(entry);
     const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
-    const survivor = judged.find(({ verdict }) => verdict !== "dead");
+    const survivor = judged.find(({ verdict }) => verdict !== "dead" && verdict !== "lapsed");
     if (survivor === undefined) {
       yield* evict(entry, patience, judged);
       return;
@@ -307,12 +322,13 @@ function* freeYetRefused(
   if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
 }
 
+/** Or one whose lease has lapsed. */
 interface DeadOwner {
   readonly name: string;
   readonly reason: string;
 }
 
-/** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
+/** `Evict`: a compare-and-delete by name, which is used once. Only of the dead, and of those whose lease has lapsed. */
 function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): Part<void> {
   for (const { name, reason } of dead) {
     const owner = entry.services.owners.describe?.(name, entry.lockPath, reason);
@@ -374,7 +390,9 @@ function* wait(entry: Entry, ms: number, error?: SessionWriteLockError): Part<vo
 /** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
 function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): Run {
   const home = homeOf(entry);
-  const back = entry.local ? yield* putBack(entry, home) : "drop";
+  // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
+  const mayPutBack = entry.local && entry.services.heartbeat?.missed(entry) !== true;
+  const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {
     const reply = yield call("Drop", "async", unlink(`${entry.lockPath}/${home.name}`));
@@ -433,7 +451,7 @@ function endRelease(entry: Entry): void {
 function owe(entry: Entry, home: Home, lastError?: Error): void {
   const debt: Debt = { home, step: "unlinkHome", lastError };
   entry.owes.set(home.name, debt);
-  entry.services.drive(pay(entry, debt));
+  entry.services.drive(pay(entry, debt), entry.tracer);
 }
 
 const AFTER: Readonly<Record<DebtStep, DebtStep | "paid">> = {
@@ -534,7 +552,11 @@ function fail(entry: Entry, error: SessionWriteLockError): void {
   if (entry.contender?.gaveUp === false) entry.contender.failed(error);
 }
 
-const placeOf = ({ lockPath, local }: Entry): OwnerPlace => ({ path: lockPath, local });
+const placeOf = ({ lockPath, local, contender }: Entry): OwnerPlace => ({
+  path: lockPath,
+  local,
+  staleMs: contender?.staleMs,
+});
 
 function homeOf(entry: Entry): Home {
   if (entry.home === null) throw new Error(`session-write-lock: no home for ${entry.lockPath} (a bug)`);
