@@ -23,6 +23,7 @@ export function scope(tasks: readonly string[], rest: Partial<Config>): Config {
     tasks,
     procOf: PROC_OF,
     pidOf: Object.fromEntries(procs.map((proc) => [proc, proc])),
+    guestOf: {},
     reentrantTasks: [],
     patientTasks: [],
     local: true,
