@@ -360,7 +360,7 @@ const inTurnAt =
  * A guest is started before its process asks, and held back; the former one has ended, and (that keeps names finite)
  * nothing refers to the former one of this incarnation.
  */
-function mayStartGuest(c: Config, s: State, p: Proc): boolean {
+export function mayStartGuest(c: Config, s: State, p: Proc): boolean {
   const guest = c.guestOf[p];
   if (guest === undefined) return true;
   const ofFormer = nameOf(guest, at(s.inc, p), 0).slice(0, -1);

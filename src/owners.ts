@@ -28,12 +28,15 @@ export function createOwners(self: OwnerScope, lifeIn: (directory: string) => st
     });
   };
   return {
-    newHome: (lockPath): Home => {
+    newHome: (lockPath, guest): Home => {
       const directory = dirname(lockPath);
-      const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce: newNonce() });
-      return { name, path: join(directory, homeName(basename(lockPath), name)) };
+      const nonce = newNonce();
+      const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce });
+      // A guest has no life socket: it is whatever somebody wants to run.
+      const guests = guest === undefined ? [] : [formatOwnerName({ ...guest, life: "-", nonce })];
+      return { name, path: join(directory, homeName(basename(lockPath), name)), guests };
     },
-    content: () => formatContent(self),
+    content: (name) => formatContent(parseOwnerName(name) ?? self),
     isOwner: (name) => parseOwnerName(name) !== undefined,
     judge: (name, { path, local }) => {
       const socket = answers.of(parseOwnerName(name)?.life);

@@ -230,7 +230,7 @@ StartGuest(p) ==
   IF HasGuest(p)
   THEN LET g == GuestOf[p] IN
        /\ guest[g] = None
-       /\ \A n \in Referenced : Owner(n) = g => n[2] # inc[p]
+       /\ \A n \in Referenced \ {None} : Owner(n) = g => n[2] # inc[p]
        /\ guest' = [guest EXCEPT ![g] = [inc |-> inc[p], at |-> "heldBack"]]
   ELSE UNCHANGED guest
 

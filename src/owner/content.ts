@@ -4,9 +4,9 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { hostname } from "node:os";
 import type { OwnerScope } from "./identity.ts";
 
-export function formatContent({ processStart }: OwnerScope): string {
+export function formatContent({ pid, processStart }: Pick<OwnerScope, "pid" | "processStart">): string {
   const content = {
-    pid: process.pid,
+    pid: Number(pid),
     createdAt: new Date().toISOString(),
     starttime: processStart === "-" ? undefined : Number(processStart),
     hostname: hostname(),

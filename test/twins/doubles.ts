@@ -96,7 +96,10 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: TWO_DROP,
     caughtBy: /^Released\(.*\) is not a step of the model: /,
     patches: [
-      ["if (!reply.ok) owe(entry, home, reply.error);", "if (missed) owe(entry, home);\n    paid = true;"],
+      [
+        'if (!reply.ok) owe(entry, home, home.name, "unlinkHome", reply.error);',
+        "if (missed) oweHome(entry, home);\n    paid = true;",
+      ],
     ],
   },
   {
@@ -118,8 +121,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     caughtBy: /^(Judge|Refused)\(.*\) is not a step of the model: owes:/,
     patches: [
       [
-        "  entry.home = null;\n  if (home !== null) owe(entry, home);",
-        "  entry.home = null;\n  if (home === null) owe(entry, home as never);",
+        "  entry.home = null;\n  if (home !== null) oweHome(entry, home);",
+        "  entry.home = null;\n  if (home === null) oweHome(entry, home as never);",
       ],
     ],
   },
@@ -128,7 +131,7 @@ export const DOUBLES: readonly Double<Guard>[] = [
     gone: "a home does not lie idle where its Take may run once more",
     scope: TWO_DROP,
     caughtBy: /^(GiveUp|Judge|Refused)\(.*\) is not a step of the model: home:/,
-    patches: [["  if (!entry.local) giveUpHome(entry);\n", ""]],
+    patches: [["  if (!local || named) giveUpHome(entry);\n", "  if (named) giveUpHome(entry);\n"]],
   },
   {
     guard: "LifoQueue",
