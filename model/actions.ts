@@ -334,7 +334,9 @@ function retryHappens(c: Config, s: State, name: Name, step: DebtStep): State {
 function afterRetry(c: Config, s: State, name: Name, step: DebtStep): DebtStep | "paid" {
   return match(step)
     .with("unlinkHome", () =>
-      mapGet(s.homes, homeNameOf(c, name))?.includes(name) === true ? ("rmdirHome" as const) : ("unlinkLock" as const),
+      mapGet(s.homes, homeNameOf(c, name))?.includes(name) === true
+        ? ("rmdirHome" as const)
+        : ("unlinkLock" as const),
     )
     .with("unlinkLock", () => "rmdirHome" as const)
     .with("rmdirHome", () => "paid" as const)
@@ -614,8 +616,7 @@ const release: Action = {
   args: tasks,
   // Whose guest works waits for its end.
   enabled: (c, s, t) =>
-    inTurnAt("holding")(c, s, t) &&
-    (guestOfTask(c, s, t) === null || isBroken(c, "ReleaseUnderGuest")),
+    inTurnAt("holding")(c, s, t) && (guestOfTask(c, s, t) === null || isBroken(c, "ReleaseUnderGuest")),
   next: (c, s, t) => {
     const p = at(c.procOf, t);
     const held = at(s.heldLocks, p);

@@ -82,7 +82,8 @@ function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
   // costs no safety: another user's takeover would fail with a clear error instead.
   if ((made.mode & MODE_BITS) !== mode) ignoreErrors(() => fs.chmodSync(call.home, mode));
   if (made.gid !== parent.gid) ignoreErrors(() => fs.chownSync(call.home, -1, parent.gid));
-  for (const { name, content } of call.files) fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
+  for (const { name, content } of call.files)
+    fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
   return DONE;
 }
 

@@ -4,22 +4,24 @@ import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
-import { removeIdleHome, watchExit } from "./exit.ts";
+import { removeIdleHome, tidyBeforeEnd, watchExit } from "./exit.ts";
 import { type AcquireOptions, type AcquireSessionWriteLockParams, readOptions } from "./options.ts";
 import { readHostName } from "./owner/content.ts";
 import { openLifeSocket } from "./owner/life.ts";
 import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, isExactly, loseLock, release, request } from "./protocol.ts";
+import { giveUp, isExactly, letGo, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   createEntry,
   type Entry,
+  type Guest,
   isIdle,
   type Nesting,
   processRegistry,
@@ -75,9 +77,11 @@ export async function acquireSessionWriteLock(
 interface Handle {
   readonly lock: SessionWriteLock;
   isReleased(): boolean;
+  /** Lets the guest work, if there is one. */
+  letGo(): void;
 }
 
-async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
+async function acquire(params: AcquireSessionWriteLockParams, guest?: Guest): Promise<Handle> {
   const options = readOptions(params);
   options.signal?.throwIfAborted();
   refusePlatform(params.sessionFile);
@@ -85,7 +89,8 @@ async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
   const registry = processRegistry();
   refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
-  const handle = await contendFor(entry, options);
+  if (guest !== undefined) refuseCompany(entry);
+  const handle = await contendFor(entry, options, guest);
   sweepOnce(path.directory, entry.services.owners);
   return handle;
 }
@@ -149,6 +154,69 @@ function refuseNesting(
       { code: "EDEADLK", sessionFile, lockPath },
     );
   }
+}
+
+// ------------------------------------------------------------------------------------------------
+// For a command that works under the lock (src/run.ts)
+
+/** A lock that a guest owns too. */
+export interface GuestLock {
+  letGo(): void;
+  /** When the guest has ended. */
+  release(): Promise<void>;
+  /** Resolves when no name of ours is left on the disk, or after so long. */
+  settled(mostMs: number): Promise<void>;
+}
+
+/** As {@link acquireSessionWriteLock}, for a guest that is held back until then. */
+export async function acquireWithGuest(
+  params: AcquireSessionWriteLockParams,
+  guest: Guest,
+): Promise<GuestLock> {
+  const handle = await acquire(params, guest);
+  const { lock } = handle;
+  const owes = (): boolean => (processRegistry().entries.get(lock.lockPath)?.owes.size ?? 0) > 0;
+  return {
+    letGo: handle.letGo,
+    release: () => lock.release(),
+    settled: async (mostMs) => {
+      const end = systemClock.now() + mostMs;
+      while (owes() && systemClock.now() < end) await setTimeout(LOOK_AGAIN_MS);
+    },
+  };
+}
+
+const LOOK_AGAIN_MS = 5;
+
+/** The names in a home are those of one guest: nobody else of this process may contend with it, or wait for it. */
+function refuseCompany(entry: Entry): void {
+  if (isIdle(entry) && entry.home === null) return;
+  throw new SessionWriteLockError(
+    `Cannot run a command under ${entry.lockPath}: this process uses the lock for something else`,
+    { code: "EINVAL", sessionFile: entry.sessionFile, lockPath: entry.lockPath },
+  );
+}
+
+/** Who stands in the way of a session file, in words, as this process saw it last. */
+export function describeHolder(sessionFile: string): string {
+  const entry = processRegistry().entries.get(resolveLockPath(sessionFile).lockPath);
+  const obstacle = entry?.obstacle;
+  if (entry === undefined || obstacle === undefined) return "which is about to be taken";
+  if (obstacle.kind === "foreign") return `at whose lock path is ${obstacle.what}`;
+  if (obstacle.kind === "refusal") return `whose lock seems free, but is refused with ${obstacle.errno}`;
+  const { pid, ageMs } = currentOwner(entry, obstacle);
+  return `held by pid ${pid}${ageMs === undefined ? "" : ` for ${Math.round(ageMs / 1_000)} s`}`;
+}
+
+/** Does the contender of this process wait for somebody? */
+export function isWaiting(sessionFile: string): boolean {
+  const entry = processRegistry().entries.get(resolveLockPath(sessionFile).lockPath);
+  return entry !== undefined && entry.wait !== null;
+}
+
+/** Before this process ends itself by a signal, which no exit hook sees. */
+export function prepareToDie(): void {
+  tidyBeforeEnd(processRegistry(), false);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -233,7 +301,7 @@ function closeIdleLives({ entries, lives }: Registry): void {
 // ------------------------------------------------------------------------------------------------
 // One acquisition
 
-function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
+function contendFor(entry: Entry, options: AcquireOptions, guest: Guest | undefined): Promise<Handle> {
   const { clock } = entry.services;
   // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
   const context = new AsyncResource("SessionWriteLock");
@@ -250,6 +318,7 @@ function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
     };
     const onAbort = (): void => leave(options.signal?.reason);
     const attempt: Attempt = {
+      guest,
       reentrant: options.allowReentrant,
       gaveUp: false,
       granted: () =>
@@ -357,7 +426,7 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     release: release_,
     [Symbol.asyncDispose]: release_,
   };
-  return { lock, isReleased: () => releasing !== undefined };
+  return { lock, isReleased: () => releasing !== undefined, letGo: () => letGo(entry, attempt) };
 }
 
 interface LookForOurs {

@@ -764,9 +764,8 @@ IsAskedFor(g) ==
   \E t \in Tasks : /\ HasGuest(ProcOf[t]) /\ GuestOf[ProcOf[t]] = g
                   /\ pc[t] # "idle" /\ t \notin gaveUp /\ inc[ProcOf[t]] = guest[g].inc
 GuestIsDone(g) == GuestEnds(g) /\ (guest[g].at = "running" \/ ~IsAskedFor(g))
-GuestsGoOn ==
-  /\ \A t \in {u \in Tasks : HasGuest(ProcOf[u])} : WF_vars(LetGo(t))
-  /\ \A g \in Guests : WF_vars(GuestIsDone(g))
+GuestsAreLetGo == \A t \in {u \in Tasks : HasGuest(ProcOf[u])} : WF_vars(LetGo(t))
+GuestsEnd == \A g \in Guests : WF_vars(GuestIsDone(g))
 
 \* The bound on hand-overs in memory: the disk gets its turn.
 BoundedHandOvers(p) == SF_vars(\E t \in TasksOf(p) : Release(t) /\ GoesToDisk(t))
@@ -783,9 +782,9 @@ FairDisk(p) ==
   /\ SF_vars(Free(lock) /\ \E t \in TasksOf(p) : Wake(t))
 
 LiveSpec == Spec /\ Progress
-GuestSpec == LiveSpec /\ GuestsGoOn
+GuestSpec == LiveSpec /\ GuestsAreLetGo /\ GuestsEnd
 \* Broken: a guest may work for ever.
-EndlessGuestSpec == LiveSpec
+EndlessGuestSpec == LiveSpec /\ GuestsAreLetGo
 \* Broken: nobody has to try a debt again.
 NoRetrySpec == Spec /\ \A t \in Tasks : WF_vars(Step(t)) /\ WF_vars(Release(t))
 FairSpec == Spec /\ Progress /\ \A p \in Procs : BoundedHandOvers(p) /\ FairDisk(p)

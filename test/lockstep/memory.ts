@@ -47,5 +47,7 @@ function runText(world: World, pending: Pending): string {
   }
   // A release remembers why it came to a Drop; a contention remembers its patience, and the order of a listing.
   const listed = (seen?.length ?? 0) > 1 ? `:${seen?.map((name) => world.names.get(name)).join()}` : "";
-  return releaser === undefined ? `${where}${answer}${listed}` : `${releaser}:${pending.last}:${where}${answer}`;
+  return releaser === undefined
+    ? `${where}${answer}${listed}`
+    : `${releaser}:${pending.last}:${where}${answer}`;
 }

@@ -133,7 +133,12 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     maxCrashes: 1,
     maxRequests: 4,
   }),
-  "1 process with a guest, restarted, a vandal, 2 requests": exhaustive(["a1"], "gate", {
+  "1 process with a guest, a vandal, 1 request": exhaustive(["a1"], "gate", {
+    guestOf: { a: "ga" },
+    maxVandals: 1,
+    maxRequests: 1,
+  }),
+  "1 process with a guest, restarted, a vandal, 2 requests": exhaustive(["a1"], "deep", {
     guestOf: { a: "ga" },
     maxCrashes: 1,
     maxVandals: 1,
@@ -144,12 +149,12 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     maxCrashes: 1,
     maxRequests: 2,
   }),
-  "1 process with a guest, Drop, a failing call, 2 requests": exhaustive(["a1"], "deep", {
+  "1 process with a guest, Drop, a failing call, 1 request": exhaustive(["a1"], "gate", {
     guestOf: { a: "ga" },
     local: false,
     faults: EVERY_FAULT_DROP,
     maxFaults: 1,
-    maxRequests: 2,
+    maxRequests: 1,
   }),
   "2 processes, 1 task each, a crash": exhaustive(["a1", "b1"], "deep", { maxCrashes: 1 }),
   "2 processes, 1 task each, a vandal": exhaustive(["a1", "b1"], "deep", { maxVandals: 1 }),

@@ -16,8 +16,8 @@ import {
   type ActionName,
   freshName,
   type Label,
-  mayStartGuest,
   type Step as ModelStep,
+  mayStartGuest,
   successors,
 } from "../../model/actions.ts";
 import { labelText } from "../../model/machine.ts";
@@ -38,7 +38,14 @@ import {
 } from "../../model/state.ts";
 import { type DiskCall, type DiskReply, type OwnerFile, performNow } from "../../src/disk.ts";
 import type * as protocolModule from "../../src/protocol.ts";
-import { type Attempt, createEntry, type Debt, type DebtStep, type Entry, type Home } from "../../src/registry.ts";
+import {
+  type Attempt,
+  createEntry,
+  type Debt,
+  type DebtStep,
+  type Entry,
+  type Home,
+} from "../../src/registry.ts";
 import type { Run, Step } from "../../src/steps.ts";
 import { differences, project } from "./projection.ts";
 
@@ -338,7 +345,10 @@ export class World {
         return [this.step(pending, () => this.callNow(pending, performNow(step.call)))];
       }
       if (step.kind === "call" && pending.reply === undefined) {
-        return [this.step(pending, () => this.effect(pending, performNow(step.call))), ...this.listings(pending)];
+        return [
+          this.step(pending, () => this.effect(pending, performNow(step.call))),
+          ...this.listings(pending),
+        ];
       }
       if (busy) return [];
       const what = step.kind === "sleep" ? "wake" : "turn of";
