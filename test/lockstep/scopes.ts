@@ -133,8 +133,9 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     maxCrashes: 1,
     maxRequests: 4,
   }),
-  "1 process with a guest, a vandal, 1 request": exhaustive(["a1"], "gate", {
+  "1 process with a guest, a vandal, nobody gives up, 1 request": exhaustive(["a1"], "gate", {
     guestOf: { a: "ga" },
+    patientTasks: ["a1"],
     maxVandals: 1,
     maxRequests: 1,
   }),
@@ -144,12 +145,18 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     maxVandals: 1,
     maxRequests: 2,
   }),
-  "2 processes, one with a guest, a crash, 2 requests": exhaustive(["a1", "b1"], "gate", {
+  "2 processes, one with a guest, a crash, nobody gives up, 2 requests": exhaustive(["a1", "b1"], "gate", {
+    guestOf: { a: "ga" },
+    patientTasks: ["a1", "b1"],
+    maxCrashes: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, one with a guest, a crash, 2 requests": exhaustive(["a1", "b1"], "deep", {
     guestOf: { a: "ga" },
     maxCrashes: 1,
     maxRequests: 2,
   }),
-  "1 process with a guest, Drop, a failing call, 1 request": exhaustive(["a1"], "gate", {
+  "1 process with a guest, Drop, a failing call, 1 request": exhaustive(["a1"], "deep", {
     guestOf: { a: "ga" },
     local: false,
     faults: EVERY_FAULT_DROP,
