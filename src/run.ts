@@ -11,8 +11,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { parseArgs } from "node:util";
-import { errnoText, ignoreErrors, SessionWriteLockError } from "./errors.ts";
-import { acquireWithGuest, describeHolder, type GuestLock, isWaiting, prepareToDie } from "./lock.ts";
+import { ignoreErrors, SessionWriteLockError } from "./errors.ts";
+import { acquireWithGuest, type GuestLock, prepareToDie } from "./lock.ts";
+import type { WaitingInfo } from "./options.ts";
 import { readGuestScope } from "./owner/identity.ts";
 import { createObserver } from "./owner/observe.ts";
 import { type Guest, processRegistry } from "./registry.ts";
@@ -35,8 +36,6 @@ const MISTAKE = 2;
 
 /** How long to wait before saying so: whoever gets the lock at once is told nothing. */
 const PATIENCE_MS = 1_000;
-/** Whoever tries once looks this often whether it has come to waiting. */
-const LOOK_AGAIN_MS = 2;
 /** The dead guest's name is off the disk in two calls. If that takes longer, whoever waits evicts it. */
 const LAST_DEBT_MS = 1_000;
 
@@ -66,7 +65,7 @@ async function runUnderLock(options: RunOptions, child: HeldBack): Promise<numbe
   if (lock === undefined) return endAs(await child.ended);
   lock.letGo();
   const end = await child.ended;
-  await lock.release().catch((error: unknown) => say(errnoText(error)));
+  await lock.release().catch((error: unknown) => say(textOf(error)));
   await lock.settled(LAST_DEBT_MS);
   return endAs(end);
 }
@@ -75,35 +74,31 @@ async function runUnderLock(options: RunOptions, child: HeldBack): Promise<numbe
 async function acquire(options: RunOptions, child: HeldBack): Promise<GuestLock | number | undefined> {
   const { file, timeoutMs } = options;
   const over = new AbortController();
-  let ended = false;
-  void child.ended.then(() => {
-    ended = true;
-    over.abort();
-  });
-  const notice = setTimeout(() => sayWhoHas(options), PATIENCE_MS);
-  const once =
-    timeoutMs === 0 ? setInterval(() => isWaiting(file) && over.abort(), LOOK_AGAIN_MS) : undefined;
+  void child.ended.then(() => over.abort());
+  const once = timeoutMs === 0;
+  const params = {
+    sessionFile: file,
+    timeoutMs: once ? Number.POSITIVE_INFINITY : timeoutMs,
+    maxHoldMs: Number.POSITIVE_INFINITY,
+    signal: over.signal,
+    onWaiting: createNotice(options),
+  };
   try {
-    return await acquireWithGuest(
-      {
-        sessionFile: file,
-        timeoutMs: timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs,
-        maxHoldMs: Number.POSITIVE_INFINITY,
-        signal: over.signal,
-      },
-      child.guest,
-    );
+    const lock = await acquireWithGuest(params, once ? "leaves" : "waits", child.guest);
+    if (lock !== undefined) return lock;
+    say(`session file locked: ${file}`);
   } catch (error) {
-    if (ended) return undefined;
-    const triedOnce = over.signal.aborted;
-    say(triedOnce ? `session file locked: ${file}, ${describeHolder(file)}` : errnoText(error));
-    child.end();
-    await child.ended;
-    return triedOnce ? TEMPORARY : exitCodeOf(error);
-  } finally {
-    clearTimeout(notice);
-    clearInterval(once);
+    if (over.signal.aborted) return undefined;
+    say(error instanceof Error ? error.message : String(error));
+    return await endChild(child, exitCodeOf(error));
   }
+  return await endChild(child, TEMPORARY);
+}
+
+async function endChild(child: HeldBack, code: number): Promise<number> {
+  child.end();
+  await child.ended;
+  return code;
 }
 
 function exitCodeOf(error: unknown): number {
@@ -259,10 +254,17 @@ function endAs({ code, signal }: End): number {
 // ------------------------------------------------------------------------------------------------
 // Words
 
-function sayWhoHas({ file, quiet }: RunOptions): void {
-  if (quiet) return;
-  const text = `waiting for ${file}, ${describeHolder(file)}`;
-  console.error(process.stderr.isTTY ? `\x1b[2m${text}\x1b[22m` : text);
+/** Says once what it waits for, if that takes long. */
+function createNotice({ file, quiet }: RunOptions): (info: WaitingInfo) => void {
+  let said = quiet;
+  return ({ waitedMs, owner, what }) => {
+    if (said || waitedMs < PATIENCE_MS) return;
+    said = true;
+    const since = owner?.ageMs === undefined ? "" : ` for ${Math.round(owner.ageMs / 1_000)} s`;
+    const who = owner?.pid === undefined ? what : `held by pid ${owner.pid}${since}`;
+    const text = `waiting for ${file}, ${who}`;
+    console.error(process.stderr.isTTY ? `\x1b[2m${text}\x1b[22m` : text);
+  };
 }
 
 function say(text: string): void {

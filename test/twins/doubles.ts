@@ -147,7 +147,10 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: GUEST,
     caughtBy: /^Verify\(.*\) is not a step of the model: pc:/,
     patches: [
-      ["if (isExactly(reply, homeOf(entry))) return true;", "if (reply.ok && reply.names.length > 0) return true;"],
+      [
+        "if (isExactly(reply, homeOf(entry))) return true;",
+        "if (reply.ok && reply.names.length > 0) return true;",
+      ],
     ],
   },
   {
@@ -168,7 +171,10 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: GUEST,
     caughtBy: /^Prepare\(.*\) is not a step of the model: guest:/,
     patches: [
-      ["    entry.home = home;\n    return true;", "    entry.home = home;\n    entry.contender?.guest?.letGo();\n    return true;"],
+      [
+        "    entry.home = home;\n    return true;",
+        "    entry.home = home;\n    entry.contender?.guest?.letGo();\n    return true;",
+      ],
     ],
   },
   {
