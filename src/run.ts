@@ -65,7 +65,7 @@ async function runUnderLock(options: RunOptions, child: HeldBack): Promise<numbe
   if (lock === undefined) return endAs(await child.ended);
   lock.letGo();
   const end = await child.ended;
-  await lock.release().catch((error: unknown) => say(textOf(error)));
+  await lock.release().catch((error: unknown) => say((error as Error).message));
   await lock.settled(LAST_DEBT_MS);
   return endAs(end);
 }
@@ -89,7 +89,7 @@ async function acquire(options: RunOptions, child: HeldBack): Promise<GuestLock 
     say(`session file locked: ${file}`);
   } catch (error) {
     if (over.signal.aborted) return undefined;
-    say(error instanceof Error ? error.message : String(error));
+    say((error as Error).message);
     return await endChild(child, exitCodeOf(error));
   }
   return await endChild(child, TEMPORARY);
