@@ -210,8 +210,6 @@ export interface GuestLock {
   letGo(): void;
   /** When the guest has ended. */
   release(): Promise<void>;
-  /** Resolves when no name of ours is left on the disk, or after so long. */
-  settled(mostMs: number): Promise<void>;
 }
 
 /**
@@ -225,19 +223,8 @@ export async function acquireWithGuest(
 ): Promise<GuestLock | undefined> {
   const handle = await enter(params, readOptions(params, { waits: true }), patience, guest);
   if (handle === undefined) return undefined;
-  const { lock } = handle;
-  const owes = (): boolean => (processRegistry().entries.get(lock.lockPath)?.owes.size ?? 0) > 0;
-  return {
-    letGo: handle.letGo,
-    release: () => lock.release(),
-    settled: async (mostMs) => {
-      const end = systemClock.now() + mostMs;
-      while (owes() && systemClock.now() < end) await setTimeout(LOOK_AGAIN_MS);
-    },
-  };
+  return { letGo: handle.letGo, release: () => handle.lock.release() };
 }
-
-const LOOK_AGAIN_MS = 5;
 
 /** The names in a home are those of one guest: nobody else of this process may contend with it, or wait for it. */
 function refuseCompany(entry: Entry): void {
@@ -248,10 +235,16 @@ function refuseCompany(entry: Entry): void {
   );
 }
 
-/** Before this process ends itself by a signal, which no exit hook sees. */
-export function prepareToDie(): void {
-  tidyBeforeEnd(processRegistry(), false);
+/** Before this process ends itself by a signal, which no exit hook sees. What takes longer is left to the others. */
+export async function prepareToDie(mostMs: number): Promise<void> {
+  const registry = processRegistry();
+  const end = systemClock.now() + mostMs;
+  const isBusy = (): boolean => [...registry.entries.values()].some((entry) => !isIdle(entry));
+  while (isBusy() && systemClock.now() < end) await setTimeout(LOOK_AGAIN_MS);
+  tidyBeforeEnd(registry, false);
 }
+
+const LOOK_AGAIN_MS = 2;
 
 // ------------------------------------------------------------------------------------------------
 // Entries

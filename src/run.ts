@@ -36,8 +36,8 @@ const MISTAKE = 2;
 
 /** How long to wait before saying so: whoever gets the lock at once is told nothing. */
 const PATIENCE_MS = 1_000;
-/** The dead guest's name is off the disk in two calls. If that takes longer, whoever waits evicts it. */
-const LAST_DEBT_MS = 1_000;
+/** What is left to do on the disk is a few calls. If they take longer, others do without: we are dead then. */
+const LAST_CALLS_MS = 1_000;
 
 /** Runs the command. The exit code; a signal that ended the command ends this process too. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -62,12 +62,11 @@ export async function run(args: readonly string[]): Promise<number> {
 async function runUnderLock(options: RunOptions, child: HeldBack): Promise<number> {
   const lock = await acquire(options, child);
   if (typeof lock === "number") return lock;
-  if (lock === undefined) return endAs(await child.ended);
+  if (lock === undefined) return await endAs(await child.ended);
   lock.letGo();
   const end = await child.ended;
   await lock.release().catch((error: unknown) => say((error as Error).message));
-  await lock.settled(LAST_DEBT_MS);
-  return endAs(end);
+  return await endAs(end);
 }
 
 /** The lock; or the exit code, if there is none; or neither, if the child ended before. */
@@ -241,11 +240,11 @@ const WITH_CORE: readonly string[] = [
 ];
 
 /** As the command ended, so do we: a shell that sees SIGINT stops its script, 130 alone does not tell it to. */
-function endAs({ code, signal }: End): number {
+async function endAs({ code, signal }: End): Promise<number> {
   if (signal === null) return code ?? 1;
   if (!WITH_CORE.includes(signal)) {
+    await prepareToDie(LAST_CALLS_MS);
     for (const passed of PASSED) process.removeAllListeners(passed);
-    prepareToDie();
     ignoreErrors(() => process.kill(process.pid, signal));
   }
   return 128 + constants.signals[signal];
