@@ -162,7 +162,7 @@ describe("runs that contend", () => {
   const work = (seconds: number): string[] => [
     "sh",
     "-c",
-    'set -C; : >"$1" || exit 99; sleep "$2"; rm "$1"',
+    'set -C; true >"$1" || exit 99; sleep "$2"; rm "$1"',
     "sh",
     join(directory, "marker"),
     `${seconds}`,
