@@ -34,7 +34,9 @@ describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
       "StartGuest",
     ];
     const body = spec.slice(spec.indexOf("(* The actions *)"), spec.indexOf("Environment =="));
-    const defined = [...body.matchAll(/^([A-Z]\w*)\((?:t|p|g|n|c|p, n)\) ==/gm)].map(([, name]) => name ?? "");
+    const defined = [...body.matchAll(/^([A-Z]\w*)\((?:t|p|g|n|c|p, n)\) ==/gm)].map(
+      ([, name]) => name ?? "",
+    );
     expect(defined.filter((name) => !helpers.includes(name))).toEqual([...ACTIONS]);
   });
 

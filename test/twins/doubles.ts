@@ -172,8 +172,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     caughtBy: /^Prepare\(.*\) is not a step of the model: guest:/,
     patches: [
       [
-        "    entry.home = home;\n    return true;",
-        "    entry.home = home;\n    entry.contender?.guest?.letGo();\n    return true;",
+        "    entry.shown = metadata;\n    return true;",
+        "    entry.shown = metadata;\n    entry.contender?.guest?.letGo();\n    return true;",
       ],
     ],
   },
