@@ -43,6 +43,7 @@ export const LEDGER: readonly LedgerEntry[] = [
     scopes: [
       "1 process, 1 task, Drop, restarted twice, 3 requests",
       "2 processes, 1 task each, a crash, 4 requests",
+      "1 process with a guest, a vandal, nobody gives up, 1 request",
       "2 processes, one with a guest, a crash, nobody gives up, 2 requests",
       "2 processes, one with a guest, a crash, 2 requests",
       "2 processes, 1 task each, a crash",
