@@ -67,7 +67,6 @@ export const LEDGER: readonly LedgerEntry[] = [
       "1 process, 2 tasks, a vandal",
       "1 process, 1 task, Take fails three times",
       "1 process with a guest, a vandal, nobody gives up, 1 request",
-      "1 process with a guest, restarted, a vandal, 2 requests",
       "1 process with a guest, Drop, a failing call, 1 request",
       "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",
@@ -85,7 +84,6 @@ export const LEDGER: readonly LedgerEntry[] = [
     scopes: [
       "1 process, 2 tasks, a vandal",
       "1 process with a guest, a vandal, nobody gives up, 1 request",
-      "1 process with a guest, restarted, a vandal, 2 requests",
       "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",
     ],

@@ -139,12 +139,6 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     maxVandals: 1,
     maxRequests: 1,
   }),
-  "1 process with a guest, restarted, a vandal, 2 requests": exhaustive(["a1"], "deep", {
-    guestOf: { a: "ga" },
-    maxCrashes: 1,
-    maxVandals: 1,
-    maxRequests: 2,
-  }),
   "2 processes, one with a guest, a crash, nobody gives up, 2 requests": exhaustive(["a1", "b1"], "gate", {
     guestOf: { a: "ga" },
     patientTasks: ["a1", "b1"],
