@@ -58,6 +58,25 @@ describe("run passes on", () => {
     expect(await wrapper.ended).toEqual({ code: 0, signal: null, stdout: "line\n", stderr: "oops\n" });
   });
 
+  /** A command that reads before there is anything to read. */
+  const readLate = async (how?: Start): Promise<Ended> => {
+    const wrapper = start(["sh", "-c", "echo ready; cat && echo read"], how);
+    await wrapper.says("ready\n");
+    await sleep(500);
+    wrapper.child.stdin?.end("late\n");
+    return wrapper.ended;
+  };
+
+  it("streams that block, as it was given them", async () => {
+    expect(await readLate()).toMatchObject({ code: 0, stdout: "ready\nlate\nread\n", stderr: "" });
+  });
+
+  it("twin: a wrapper that opens its own standard input makes it non-blocking for the command", async () => {
+    const { code, stderr } = await readLate({ guard: "streamsBlock" });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("Resource temporarily unavailable");
+  });
+
   it.each([0, 1, 75, 255])("the exit code %i", async (code) => {
     expect(await run(["sh", "-c", `exit ${code}`])).toMatchObject({ code, signal: null });
     expectNothingLeft();
