@@ -61,6 +61,8 @@ export type Guard =
   | "wordToGo"
   /** The streams of a command block, as they were given. */
   | "streamsBlock"
+  /** What a terminal sends to everybody is not sent again. */
+  | "signalOnce"
   /** A release waits for the end of the guest. */
   | "waitsForGuest"
   /** The guest is let go after the lock was granted. */
@@ -151,6 +153,11 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
     patches: [
       ["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = process.stdin.isTTY;"],
     ],
+  },
+  signalOnce: {
+    name: "SignalTwice",
+    file: "run.ts",
+    patches: [["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = false;"]],
   },
   waitsForGuest: {
     name: "ReleaseUnderGuest",
