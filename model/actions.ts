@@ -209,6 +209,10 @@ function failing(c: Config, s: State, op: LateOp | null, name: Name, happened: S
   return results;
 }
 
+/** A readdir that fails changes nothing, whenever it happens; what is made of it is the careful answer. */
+const unreadable = (c: Config, s: State, kind: FaultKind, careful: () => State): State[] =>
+  fails(c, s, kind) ? [spendFault(careful())] : [];
+
 /** The home of a process that certainly has one. */
 const homeOf = (s: State, p: Proc): Name => at(s.home, p) ?? "";
 
@@ -260,8 +264,18 @@ function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
 
 const hasGuest = (c: Config, p: Proc): boolean => c.guestOf[p] !== undefined;
 
-/** Looked at and put back, in this turn; or a Drop is sent. A lock with a guest's name in it is always dropped. */
-const wayOut = (c: Config, p: Proc): Pc => (c.local && !hasGuest(c, p) ? "check" : "drop");
+/**
+ * The way off the disk: PutBack on a local disk, unless a beat was missed; else a Drop. A lock with a guest's name in
+ * it is always dropped, name by name.
+ */
+function leavesDisk(c: Config, before: State, t: Task): readonly State[] {
+  const p = at(c.procOf, t);
+  const s = oweGuest(c, before, p);
+  const putsBack = c.local && !hasGuest(c, p);
+  const inTime = setPc(s, t, putsBack ? "check" : "drop");
+  if (!putsBack || !fails(c, s, "beat")) return [inTime];
+  return [inTime, setPc(spendFault(s), t, "drop")];
+}
 
 function owe(s: State, p: Proc, names: readonly Name[], step: DebtStep): State {
   const owed = names.reduce<NameMap<DebtStep | "paid">>((map, n) => mapPut(map, n, step), at(s.owes, p));
@@ -463,7 +477,8 @@ const verify: Action = {
       isExactly(s.lock, namesIn(c, homeOf(s, at(c.procOf, t)))) ||
       isBroken(c, "NoVerify") ||
       (isBroken(c, "VerifyAnyNames") && !isFree(s.lock));
-    return [setPc(s, t, good ? "verified" : "unverified")];
+    const answered = setPc(s, t, good ? "verified" : "unverified");
+    return [answered, ...unreadable(c, s, "verify", () => setPc(s, t, "unverified"))];
   },
 };
 
@@ -480,8 +495,7 @@ const granted: Action = {
       return [{ ...giveTo(s, p, t, grantedWith(c, s, p, heir)), gaveUp: remove(s.gaveUp, t) }];
     }
     const release = { name: homeOf(s, p), aside: false };
-    const leaving: State = { ...setPc(s, t, wayOut(c, p)), releasing: put(s.releasing, p, release) };
-    return [oweGuest(c, leaving, p)];
+    return leavesDisk(c, { ...s, releasing: put(s.releasing, p, release) }, t);
   },
 };
 
@@ -501,9 +515,11 @@ const look: Action = {
   name: "Look",
   args: tasks,
   enabled: isAt("look", "lookDoubt"),
-  next: (_c, s, t) => [
-    setPc({ ...s, seen: put(s.seen, t, s.lock) }, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt"),
-  ],
+  next: (c, s, t) => {
+    const looked = setPc(s, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt");
+    const answered = { ...looked, seen: put(s.seen, t, s.lock) };
+    return [answered, ...unreadable(c, s, "look", () => forget(looked, t))];
+  },
 };
 
 /** Who is dead (A1). */
@@ -626,11 +642,11 @@ const release: Action = {
     const [head] = at(s.queue, p);
     const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
     const toDisk: State = {
-      ...setPc(s, t, wayOut(c, p)),
+      ...s,
       heldLocks: put(s.heldLocks, p, []),
       releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
     };
-    return [...handedOver, oweGuest(c, toDisk, p)];
+    return [...handedOver, ...leavesDisk(c, toDisk, t)];
   },
 };
 
@@ -638,7 +654,10 @@ const check: Action = {
   name: "Check",
   args: tasks,
   enabled: isAt("check"),
-  next: (c, s, t) => [setPc(s, t, isExactly(s.lock, [homeOf(s, at(c.procOf, t))]) ? "putBack" : "drop")],
+  next: (c, s, t) => {
+    const answered = setPc(s, t, isExactly(s.lock, [homeOf(s, at(c.procOf, t))]) ? "putBack" : "drop");
+    return [answered, ...unreadable(c, s, "check", () => setPc(s, t, "drop"))];
+  },
 };
 
 const putBack: Action = {
@@ -662,7 +681,8 @@ const confirm: Action = {
   enabled: isAt("confirm"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    return [setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, [name]) ? "released" : "restore")];
+    const answered = setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, [name]) ? "released" : "restore");
+    return [answered, ...unreadable(c, s, "confirm", () => setPc(s, t, "restore"))];
   },
 };
 
@@ -670,7 +690,12 @@ const restore: Action = {
   name: "Restore",
   args: tasks,
   enabled: isAt("restore"),
-  next: (c, s, t) => [setPc(takeHappens(s, homeOf(s, at(c.procOf, t))) ?? s, t, "lost")],
+  next: (c, s, t) => {
+    const name = homeOf(s, at(c.procOf, t));
+    const happened = takeHappens(s, name);
+    const failed = fails(c, s, "restore") ? failing(c, s, null, name, happened) : [];
+    return [happened ?? s, ...failed].map((next) => setPc(next, t, "lost"));
+  },
 };
 
 const drop: Action = {

@@ -115,8 +115,22 @@ export interface State {
   readonly budget: Budget;
 }
 
-/** The kinds of calls that may fail. */
-export type FaultKind = "prepare" | "take" | "evict" | "putBack" | "drop" | "retry";
+/** The kinds of calls that may fail, in the order of the actions. */
+export const FAULT_KINDS = [
+  "prepare",
+  "take",
+  "verify",
+  "look",
+  "evict",
+  "check",
+  "putBack",
+  "confirm",
+  "restore",
+  "drop",
+  "retry",
+] as const;
+/** And what may fail beside them: a holder may miss a beat (spec/lease.md). */
+export type FaultKind = (typeof FAULT_KINDS)[number] | "beat";
 
 /** The guards that can be removed. Each must be caught: see tla/models.json and test/twins. */
 export const GUARDS = [

@@ -13,6 +13,7 @@ import {
   type Debt,
   type DebtStep,
   type Entry,
+  type Heartbeat,
   type Home,
   NO_EVICTIONS,
   namesOf,
@@ -145,6 +146,8 @@ function* contend(entry: Entry, asideMs?: number): Run {
       continue;
     }
     if (entry.home === null && !(yield* prepare(entry))) continue;
+    const { heartbeat } = entry.services;
+    if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
     const mine =
@@ -172,12 +175,20 @@ function* prepare(entry: Entry): Part<boolean> {
   const reply = yield call("Prepare", "sync", { call: "prepare", home: home.path, files });
   if (reply.ok) {
     entry.home = home;
+    entry.services.heartbeat?.made(entry);
     entry.shown = metadata;
     return true;
   }
   oweHome(entry, home);
   fail(entry, cannot(entry, "make the owner directory", reply));
   passSlot(entry);
+  return false;
+}
+
+/** Extra (spec/lease.md): a home that lay idle beats before its `Take`, or is given up. */
+function freshen(entry: Entry, heartbeat: Heartbeat): boolean {
+  if (heartbeat.freshen(entry, homeOf(entry))) return true;
+  giveUpHome(entry);
   return false;
 }
 
@@ -222,6 +233,7 @@ function* granted(entry: Entry): Part<void> {
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
+  entry.services.heartbeat?.held(entry);
   const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
@@ -281,7 +293,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   } else if (present.length > 0) {
     noteOvertaken(entry);
     const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
-    const survivor = judged.find(({ verdict }) => verdict !== "dead");
+    const survivor = judged.find(({ verdict }) => verdict !== "dead" && verdict !== "lapsed");
     if (survivor === undefined) {
       yield* evict(entry, patience, judged);
       return;
@@ -314,12 +326,13 @@ function* freeYetRefused(
   if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
 }
 
+/** Or one whose lease has lapsed. */
 interface DeadOwner {
   readonly name: string;
   readonly reason: string;
 }
 
-/** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
+/** `Evict`: a compare-and-delete by name, which is used once. Only of the dead, and of those whose lease has lapsed. */
 function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): Part<void> {
   for (const { name, reason } of dead) {
     const owner = entry.services.owners.describe?.(name, entry.lockPath, reason);
@@ -383,7 +396,10 @@ function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): 
   const home = homeOf(entry);
   // Each name goes by itself: the guest has ended, or was never let go.
   for (const name of home.guests) owe(entry, home, name, "unlinkLock");
-  const back = entry.local && home.guests.length === 0 ? yield* putBack(entry, home) : "drop";
+  // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
+  const inTime = entry.services.heartbeat?.missed(entry) !== true;
+  const mayPutBack = entry.local && home.guests.length === 0 && inTime;
+  const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {
     const reply = yield call("Drop", "async", unlink(`${entry.lockPath}/${home.name}`));
@@ -551,7 +567,11 @@ function fail(entry: Entry, error: SessionWriteLockError): void {
   if (entry.contender?.gaveUp === false) entry.contender.failed(error);
 }
 
-const placeOf = ({ lockPath, local }: Entry): OwnerPlace => ({ path: lockPath, local });
+const placeOf = ({ lockPath, local, contender }: Entry): OwnerPlace => ({
+  path: lockPath,
+  local,
+  staleMs: contender?.staleMs,
+});
 
 function homeOf(entry: Entry): Home {
   if (entry.home === null) throw new Error(`session-write-lock: no home for ${entry.lockPath} (a bug)`);

@@ -37,7 +37,7 @@ CONSTANTS
   ReentrantTasks, \* the tasks that ask to share the lock with tasks of their own process
   PatientTasks,   \* the tasks that never give up
   Local,          \* TRUE: a disk known to be local, release by PutBack, no late effects; FALSE: Drop
-  Faults,         \* the kinds of calls that may fail: see Fails
+  Faults,         \* the kinds of calls that may fail: see Fails; "beat": a holder may miss one
   MaxDebts,       \* a process makes no new home while it owes this many names for this lock path
   NamesPerLife,   \* how many names an incarnation has in use at a time; FreshNamesSuffice shows: enough
   MaxCrashes,     \* crashes, failing calls and acts of vandalism are finite: an assumption of liveness,
@@ -197,15 +197,20 @@ GiveTo(p, t, T) ==
   /\ queue' = [queue EXCEPT ![p] = SelectSeq(@, LAMBDA u : u \notin T)]
   /\ pc' = [u \in Tasks |-> IF u \in T THEN "holding" ELSE IF u = t THEN "idle" ELSE pc[u]]
 
-\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.
-\* A lock with a guest's name in it is always dropped, name by name.
-WayOut(p) == IF Local /\ ~HasGuest(p) THEN "check" ELSE "drop"
+\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.  One that
+\* missed a beat, which is a failure of kind "beat", sends a Drop too (spec/lease.md).  A lock with a guest's name
+\* in it is always dropped, name by name: the guest's is owed.  Sets pc, budget, owes.
+PutsBack(p) == Local /\ ~HasGuest(p)
+LeavesDisk(t) ==
+  LET p == ProcOf[t] IN
+  /\ owes' = [owes EXCEPT ![p] = [n \in GuestNames(home[p]) |-> "unlinkLock"] @@ @]
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF PutsBack(p) THEN "check" ELSE "drop"]
+        /\ UNCHANGED budget
+     \/ /\ PutsBack(p) /\ Fails("beat") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
 
 \* The names of the home h must leave the disk: what p owes then.
 OwesHome(p, h) == [n \in NamesIn(h) |-> "unlinkHome"] @@ owes[p]
-
-\* On the way out the guest's name is owed: it goes by itself.  Sets owes.
-OweGuest(p) == owes' = [owes EXCEPT ![p] = [n \in GuestNames(home[p]) |-> "unlinkLock"] @@ @]
 
 \* t's home is of no more use: it is owed that its names leave the disk.  Sets home, owes.
 GiveUpHome(p) ==
@@ -324,8 +329,11 @@ Verify(t) ==
               \/ "VerifyAnyNames" \in Broken /\ ~Free(lock)
   IN
   /\ pc[t] \in {"taken", "verify"} /\ MyTurn(t)
-  /\ pc' = [pc EXCEPT ![t] = IF good THEN "verified" ELSE "unverified"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF good THEN "verified" ELSE "unverified"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("verify") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "unverified"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
 \* Into HELD_LOCKS.  A contender that gave up meanwhile passes the lock on, or takes it off the disk.
 Granted(t) ==
@@ -336,13 +344,12 @@ Granted(t) ==
   /\ contender' = [contender EXCEPT ![p] = None]
   /\ IF t \in gaveUp /\ queue[p] = << >>
      THEN /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> FALSE]]
-          /\ pc' = [pc EXCEPT ![t] = WayOut(p)]
-          /\ OweGuest(p)
+          /\ LeavesDisk(t)
           /\ UNCHANGED <<heldLocks, queue, gaveUp>>
      ELSE /\ GiveTo(p, t, GrantedWith(p, heir))
           /\ gaveUp' = gaveUp \ {t}
-          /\ UNCHANGED <<releasing, owes>>
-  /\ UNCHANGED <<lock, homes, late, procVars, home, seen, budget>>
+          /\ UNCHANGED <<releasing, owes, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, home, seen>>
 
 \* Not taken.  A clean refusal: look who has it.  An error: look whether we have it.  Taken, but not as
 \* it should be (the home had lost its file): the home is given up.
@@ -368,12 +375,13 @@ Refused(t) ==
                   /\ gaveUp' = gaveUp \ {t}
   /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, releasing, seen, budget>>
 
-\* readdir(L): effect.
+\* readdir(L): effect.  When it fails nothing was seen.
 Look(t) ==
   /\ pc[t] \in {"look", "lookDoubt"}
-  /\ seen' = [seen EXCEPT ![t] = lock]
+  /\ \/ seen' = [seen EXCEPT ![t] = lock] /\ UNCHANGED budget
+     \/ Fails("look") /\ SpendFault /\ seen' = [seen EXCEPT ![t] = Absent]
   /\ pc' = [pc EXCEPT ![t] = IF @ = "look" THEN "looked" ELSE "lookedDoubt"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp>>
 
 \* Who is dead (A1).  Merging the probes of several names is sound: death is for ever.
 Dead(p, n) ==
@@ -495,15 +503,14 @@ HandsOver(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t} /\ queue[p] # << >>
   /\ GiveTo(p, t, GrantedWith(p, Head(queue[p])))
-  /\ UNCHANGED <<releasing, owes>>
+  /\ UNCHANGED <<releasing, owes, budget>>
 
 GoesToDisk(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t}
   /\ heldLocks' = [heldLocks EXCEPT ![p] = {}]
   /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> queue[p] # << >>]]
-  /\ pc' = [pc EXCEPT ![t] = WayOut(p)]
-  /\ OweGuest(p)
+  /\ LeavesDisk(t)
   /\ UNCHANGED queue
 
 Release(t) ==
@@ -513,16 +520,19 @@ Release(t) ==
   /\ \/ /\ heldLocks[p] # {t}
         /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \ {t}]
         /\ pc' = [pc EXCEPT ![t] = "idle"]
-        /\ UNCHANGED <<releasing, queue, owes>>
+        /\ UNCHANGED <<releasing, queue, owes, budget>>
      \/ HandsOver(t)
      \/ GoesToDisk(t)
-  /\ UNCHANGED <<lock, homes, late, procVars, contender, home, gaveUp, seen, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, contender, home, gaveUp, seen>>
 
 \* readdir(L) must be exactly [own]; then PutBack in the same turn.
 Check(t) ==
   /\ pc[t] = "check"
-  /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} THEN "putBack" ELSE "drop"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} THEN "putBack" ELSE "drop"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("check") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
 \* rename(L, home), synchronous.  The only call that is not conditional by name, so it must never run
 \* late.  When it fails the release goes on as a Drop.
@@ -550,18 +560,25 @@ PutBack(t) ==
 Confirm(t) ==
   LET n == home[ProcOf[t]] IN
   /\ pc[t] = "confirm"
-  /\ pc' = [pc EXCEPT ![t] = IF n \in DOMAIN homes /\ homes[n] = {n} THEN "released" ELSE "restore"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] =
+                     IF n \in DOMAIN homes /\ homes[n] = {n} THEN "released" ELSE "restore"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("confirm") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "restore"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
-\* It was not: back with it at once, if nobody took the place.
+\* It was not, or that cannot be seen: back with it at once, if nobody took the place.
 Restore(t) ==
-  LET n == home[ProcOf[t]] IN
+  LET n == home[ProcOf[t]]
+      possible == n \in DOMAIN homes /\ Free(lock)
+      happens == possible /\ lock' = homes[n] /\ homes' = Without(homes, n)
+  IN
   /\ pc[t] = "restore"
-  /\ IF n \in DOMAIN homes /\ Free(lock)
-     THEN lock' = homes[n] /\ homes' = Without(homes, n)
-     ELSE UNCHANGED <<lock, homes>>
+  /\ \/ happens /\ UNCHANGED budget
+     \/ ~possible /\ UNCHANGED <<lock, homes, budget>>
+     \/ Fails("restore") /\ SpendFault /\ (happens \/ UNCHANGED <<lock, homes>>)
   /\ pc' = [pc EXCEPT ![t] = "lost"]
-  /\ UNCHANGED <<late, procVars, registry, gaveUp, seen, budget>>
+  /\ UNCHANGED <<late, procVars, registry, gaveUp, seen>>
 
 \* unlink(L/own): effect.  "dropMissed": it was not there (a PutBack that failed had happened, or
 \* somebody took it away).

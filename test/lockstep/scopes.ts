@@ -1,6 +1,6 @@
 /** The scopes of lockstep: configurations of the model that programs are run at. */
 
-import type { Config } from "../../model/state.ts";
+import { type Config, FAULT_KINDS } from "../../model/state.ts";
 import { MAX_DEBTS } from "../../src/protocol.ts";
 
 const PROC_OF: Readonly<Record<string, string>> = {
@@ -63,6 +63,10 @@ export const SCOPES: Readonly<Record<string, Config>> = {
     maxFaults: 3,
     maxVandals: 1,
   }),
+  "two processes, three tasks, missed beats": scope(["a1", "a2", "b1"], {
+    faults: ["beat", "drop", "retry"],
+    maxFaults: 4,
+  }),
   "three processes, three tasks, PutBack": scope(["a1", "b1", "c1"], {}),
   "two processes with a guest each, and a third, PutBack": scope(["a1", "b1", "c1"], {
     guestOf: { a: "ga", b: "gb" },
@@ -95,7 +99,8 @@ function exhaustive(tasks: readonly string[], gate: "gate" | "deep", rest: Parti
   return { config: scope(tasks, { maxCrashes: 0, ...rest }), gate: gate === "gate" };
 }
 
-const EVERY_FAULT_PUT_BACK = ["prepare", "take", "evict", "putBack", "drop", "retry"] as const;
+/** On a local disk every kind may fail. */
+const EVERY_FAULT_PUT_BACK = FAULT_KINDS;
 const EVERY_FAULT_DROP = ["prepare", "take", "evict", "drop", "retry"] as const;
 
 /**
@@ -124,6 +129,7 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     faults: EVERY_FAULT_PUT_BACK,
     maxFaults: 1,
   }),
+  "1 process, 2 tasks, a missed beat": exhaustive(["a1", "a2"], "gate", { faults: ["beat"], maxFaults: 1 }),
   "1 process, 2 tasks, a vandal": exhaustive(["a1", "a2"], "gate", { maxVandals: 1 }),
   "1 process, 1 task, Take fails three times": exhaustive(["a1"], "gate", {
     faults: ["take"],

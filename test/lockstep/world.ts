@@ -25,6 +25,7 @@ import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
 import {
   at,
   type Config,
+  type FaultKind,
   type Guest,
   guestNames,
   guestsOf,
@@ -46,7 +47,7 @@ import {
   type Entry,
   type Home,
 } from "../../src/registry.ts";
-import type { Run, Step } from "../../src/steps.ts";
+import type { CallAction, Run, Step } from "../../src/steps.ts";
 import { differences, project } from "./projection.ts";
 
 /** The model's side of the comparison: `successors`, or a broken double of it. */
@@ -132,8 +133,43 @@ const NO_SCOPE = {
   pidNamespace: "-",
   timeNamespace: "-",
 };
-/** What an injected failure says. The protocol must not care which one it is. */
-const INJECTED = Object.assign(new Error("EIO: injected"), { code: "EIO" });
+
+/** How a call fails: what it answers, and whether that is believed although it is not so. */
+export interface Failure {
+  /** What follows `fails` in the option's text; empty for the one that stands for all. */
+  readonly text: string;
+  /** As libuv reports it. */
+  readonly errno: string;
+  /**
+   * The protocol takes this answer for the truth, and here it is none: what the model does not have. From then on
+   * only the properties are looked at.
+   */
+  readonly isLie: boolean;
+  /** In this way alone. */
+  readonly way?: WayToFail;
+}
+
+/** Whether a call that reports a failure happened, and whether it happens later (again). */
+export interface WayToFail {
+  readonly happened: boolean;
+  readonly later: boolean;
+}
+
+/** The failures of a call that a task, or a debt, is about to make. */
+export type Failures = (action: CallAction, call: DiskCall) => readonly Failure[];
+
+/** One that the protocol does not understand, for those that do not care which. */
+const EIO: Failures = () => [{ text: "", errno: "EIO", isLie: false }];
+
+/** A world other than that of the specification, and of the code as it is. */
+export interface Otherwise {
+  /** Instead of the model's, for a twin. */
+  readonly successors?: Successors | undefined;
+  /** Instead of EIO alone. */
+  readonly failures?: Failures | undefined;
+  /** Properties that are not looked at once a lie was told. */
+  readonly tolerated?: readonly string[] | undefined;
+}
 
 export class World {
   readonly config: Config;
@@ -170,18 +206,27 @@ export class World {
 
   private readonly protocol: Protocol;
   private readonly successors: Successors;
+  private readonly failures: Failures;
+  private readonly tolerated: readonly string[];
+  /** An answer that was believed was not so: the model has no such step, and its successors need not be steps either. */
+  private lied = false;
+  /** Losses that were said although nobody changed what stands at L: after a lie only. */
+  falseAlarms = 0;
   private compared: Label | undefined;
   private known: Known | undefined;
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
+  private missesBeat = false;
 
-  constructor(config: Config, directory: string, protocol: Protocol, model: Successors = successors) {
+  constructor(config: Config, directory: string, protocol: Protocol, otherwise: Otherwise = {}) {
     this.config = config;
     this.directory = directory;
     this.lockPath = join(directory, LOCK);
     this.protocol = protocol;
-    this.successors = model;
+    this.successors = otherwise.successors ?? successors;
+    this.failures = otherwise.failures ?? EIO;
+    this.tolerated = otherwise.tolerated ?? [];
     for (const proc of config.procs) {
       const entry = this.createEntry(proc);
       this.processes.set(proc, { proc, incarnation: 1, alive: true, entry, pending: [] });
@@ -264,6 +309,16 @@ export class World {
           judge: (name) => this.judge(name),
         },
         drive: (run) => this.drive(proc, run),
+        // Nobody beats here; a fault says that a beat was missed.
+        heartbeat: {
+          made: () => {},
+          isOld: () => false,
+          freshen: () => {
+            throw new Error("no home is old");
+          },
+          held: () => {},
+          missed: () => this.missesBeat,
+        },
         warn: (message) => this.warnings.push(message),
         quiet: () => {},
       },
@@ -340,7 +395,13 @@ export class World {
     const busy = isBusy(process);
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind === "turn") return [this.step(pending, () => this.turn(pending))];
+      if (step.kind === "turn") {
+        const turn = this.step(pending, () => this.turn(pending));
+        const leaves = step.action === "Granted" && isLeftToNobody(process.entry);
+        return leaves && this.mayMissBeat(process.proc)
+          ? [turn, this.missing(turn.text, turn.perform)]
+          : [turn];
+      }
       if (step.kind === "call" && step.mode === "sync") {
         return [this.step(pending, () => this.callNow(pending, performNow(step.call)))];
       }
@@ -424,10 +485,11 @@ export class World {
   }
 
   /** A reply is delivered, or a sleep is over: the turn begins with the step that the code takes next. */
-  private startTurn(pending: Pending): void {
+  private startTurn(pending: Pending, failure?: Failure): void {
     this.advance(pending, pending.reply ?? { ok: true, names: [] });
     const { step } = pending;
-    if (step.kind === "turn") this.turn(pending);
+    if (failure !== undefined) this.failWith(pending, failure);
+    else if (step.kind === "turn") this.turn(pending);
     else if (step.kind === "call" && step.mode === "sync") this.callNow(pending, performNow(step.call));
     else this.compareUnchanged(pending);
   }
@@ -450,6 +512,9 @@ export class World {
         // As src/run.ts: a guest that lives is waited for.
         if (guest !== undefined) return options;
         options.push(this.call(`Release(${task}) to disk`, () => this.release(task, false)));
+        if (this.mayMissBeat(process.proc) && process.entry.held.size === 1) {
+          options.push(this.missing(`Release(${task}) to disk`, () => this.release(task, false)));
+        }
         if (process.entry.queue.length > 0 && process.entry.held.size === 1) {
           options.push(this.call(`Release(${task}) hands over`, () => this.release(task, true)));
         }
@@ -460,6 +525,26 @@ export class World {
 
   private call(text: string, perform: () => void): Option {
     return { text, kind: "call", perform };
+  }
+
+  /** A lock with a guest's name in it goes by Drop anyway. */
+  private mayMissBeat(proc: Proc): boolean {
+    const { faults, maxFaults, local, guestOf } = this.config;
+    return local && guestOf[proc] === undefined && faults.includes("beat") && this.spent.fault < maxFaults;
+  }
+
+  /** The same, by a holder that missed a beat: its release is a Drop, on a local disk too. */
+  private missing(text: string, perform: () => void): Option {
+    const miss = (): void => {
+      this.spent.fault++;
+      this.missesBeat = true;
+      try {
+        perform();
+      } finally {
+        this.missesBeat = false;
+      }
+    };
+    return { text: `${text}, a beat was missed`, kind: "fault", perform: miss };
   }
 
   private mayRequest(proc: Proc): boolean {
@@ -690,27 +775,54 @@ export class World {
     if (this.spent.fault >= this.config.maxFaults) return [];
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind !== "call" || pending.reply !== undefined) return [];
-      const kind = step.action[0]?.toLowerCase() + step.action.slice(1);
-      if (!this.config.faults.some((fault) => fault === kind)) return [];
-      if (step.call.call === "prepare") return this.prepareFaults(pending, step.call);
-      const mayBeLate = !this.config.local && kind !== "putBack";
-      const failing = [false, true].flatMap((happened) =>
-        (mayBeLate ? [false, true] : [false]).map((later) => this.fault(pending, step.call, happened, later)),
+      // Nobody beats here.
+      if (step.kind !== "call" || step.action === "Beat" || step.action === "Watch") return [];
+      const { action } = step;
+      if (pending.reply !== undefined) return this.verifyFaults(process, pending);
+      if (!this.mayFail(action)) return [];
+      const failing = this.failures(action, step.call).flatMap((failure) =>
+        step.call.call === "prepare"
+          ? this.prepareFaults(pending, step.call, failure)
+          : this.waysToFail(step.call, failure).map((way) => this.fault(pending, step.call, failure, way)),
       );
-      return step.action === "Take" && mayBeLate ? [...failing, this.runsTwice(pending, step.call)] : failing;
+      const twice = step.action === "Take" && !this.config.local;
+      return twice ? [...failing, this.runsTwice(pending, step.call)] : failing;
     });
   }
 
-  private fault(pending: Pending, call: DiskCall, happened: boolean, later: boolean): Option {
-    const how = `${happened ? ", happened" : ""}${later ? ", later" : ""}`;
+  private mayFail(action: CallAction): boolean {
+    return this.config.faults.some((fault) => fault === faultKind(action));
+  }
+
+  /** The one synchronous call that begins a turn: that of a Take which was answered. */
+  private verifyFaults(process: Process, pending: Pending): Option[] {
+    const { step, reply } = pending;
+    const isNext = step.kind === "call" && step.action === "Take" && reply?.ok === true && !isBusy(process);
+    if (!isNext || !this.mayFail("Verify")) return [];
+    return this.failures("Verify", { call: "readdir", path: this.lockPath }).map((failure) => ({
+      text: `Verify(${this.argOf(pending)}) fails${failure.text}`,
+      kind: "fault",
+      perform: () => this.startTurn(pending, failure),
+    }));
+  }
+
+  /** A readdir changes nothing, so it makes no difference whether, or when, it happens. */
+  private waysToFail({ call }: DiskCall, { way }: Failure): readonly WayToFail[] {
+    if (way !== undefined) return [way];
+    if (call === "readdir") return [{ happened: false, later: false }];
+    const moments = this.config.local ? [false] : [false, true];
+    return [false, true].flatMap((happened) => moments.map((later) => ({ happened, later })));
+  }
+
+  private fault(pending: Pending, call: DiskCall, failure: Failure, { happened, later }: WayToFail): Option {
+    const how = `${failure.text}${happened ? ", happened" : ""}${later ? ", later" : ""}`;
     return {
       text: `${this.nameOf(pending)} fails${how}`,
       kind: "fault",
       perform: () => {
         if (happened) performNow(call);
         if (later) this.addLate(this.lateOf(pending, call));
-        this.failWith(pending);
+        this.failWith(pending, failure);
       },
     };
   }
@@ -741,13 +853,13 @@ export class World {
     return { op, name: debt, call };
   }
 
-  private prepareFaults(pending: Pending, call: DiskCall & { call: "prepare" }): Option[] {
+  private prepareFaults(pending: Pending, call: DiskCall & { call: "prepare" }, failure: Failure): Option[] {
     const fault = (text: string, act: () => void): Option => ({
-      text: `${this.nameOf(pending)} fails${text}`,
+      text: `${this.nameOf(pending)} fails${failure.text}${text}`,
       kind: "fault",
       perform: () => {
         act();
-        this.failWith(pending);
+        this.failWith(pending, failure);
       },
     });
     const [own] = call.files;
@@ -760,12 +872,14 @@ export class World {
     ];
   }
 
-  private failWith(pending: Pending): void {
+  private failWith(pending: Pending, { errno, isLie }: Failure): void {
     const { step } = pending;
-    const failure: DiskReply = { ok: false, errno: "EIO", error: INJECTED };
+    const error = Object.assign(new Error(`${errno}: injected`), { code: errno });
+    const reply: DiskReply = { ok: false, errno, error };
     this.spent.fault++;
-    if (step.kind === "call" && step.mode === "async") this.effect(pending, failure);
-    else this.callNow(pending, failure);
+    this.lied ||= isLie;
+    if (step.kind === "call" && step.mode === "async") this.effect(pending, reply);
+    else this.callNow(pending, reply);
   }
 
   // ----------------------------------------------------------------------------------------------
@@ -793,7 +907,8 @@ export class World {
     const real = project(this);
     const key = stateKey(real);
     const candidates = this.successors(this.config, this.state, label);
-    const match = candidates.find((candidate) => stateKey(candidate) === key);
+    const isStep = candidates.find((candidate) => stateKey(candidate) === key);
+    const match = isStep ?? (this.lied ? real : undefined);
     if (match !== undefined) {
       const [from, to] = [this.state.pc[label.arg], match.pc[label.arg]];
       this.driven.add(from === undefined ? label.action : `${label.action} ${from} -> ${to}`);
@@ -815,8 +930,11 @@ export class World {
   /** The scopes here are larger than those that TLC and the explorer exhaust. */
   private checkProperties(before: State, step: ModelStep): void {
     const { config } = this;
+    const invariants = this.lied
+      ? INVARIANTS.filter(({ name }) => !this.tolerated.includes(name))
+      : INVARIANTS;
     const broken =
-      INVARIANTS.find((invariant) => !invariant.holds(config, step.next)) ??
+      invariants.find((invariant) => !invariant.holds(config, step.next)) ??
       STEP_PROPERTIES.find((property) => !property.holds(config, before, step));
     if (broken !== undefined) throw this.divergence(`${broken.name} is violated by ${labelText(step.label)}`);
   }
@@ -839,6 +957,10 @@ export class World {
   private checkWarnings(lost: boolean): void {
     const warnings = this.warnings.splice(0);
     if (warnings.length === (lost ? 1 : 0)) return;
+    if (this.lied) {
+      this.falseAlarms += warnings.length;
+      return;
+    }
     throw this.divergence(
       `it warns of ${JSON.stringify(warnings)}, and the lock was ${lost ? "" : "not "}lost`,
     );
@@ -876,6 +998,18 @@ export class World {
     return `after: ${this.trace.join("; ")}`;
   }
 }
+
+/** Whoever contended has given up, and nobody else waits: what is granted goes off the disk. */
+const isLeftToNobody = ({ contender, queue }: Entry): boolean =>
+  contender?.gaveUp === true && queue.length === 0;
+
+/** The model's word for the failures of an action: `putBack` of `PutBack`. */
+export const faultKind = (action: CallAction): FaultKind =>
+  `${action[0]?.toLowerCase()}${action.slice(1)}` as FaultKind;
+
+/** What happens without anybody asking, failing or dying: the steps of the code, and that holders let go. */
+export const goesOn = ({ kind, text }: Option): boolean =>
+  kind === "step" || kind === "guest" || text.startsWith("Release(");
 
 const isUnsettled = ({ told, release }: Client): boolean => told === "nothing" || release === "asked";
 

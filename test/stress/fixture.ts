@@ -19,7 +19,7 @@ export interface Recorded {
 const LIBRARY = new URL("../../dist/index.js", import.meta.url).href;
 
 /** Starting processes on a busy machine: the limit of a hook. */
-export const RUN_LIMIT_MS = 120_000;
+export const RUN_LIMIT_MS = 240_000;
 
 /** Random, and in the tests' names. Timing does not replay, so another seed each time shows more. */
 export const SEED: number = Math.floor(Math.random() * 1e6);

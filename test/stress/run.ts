@@ -40,9 +40,9 @@ const STOPPED_MS = 40;
 /** Of those that are stopped, so many are killed before they go on. */
 const KILLED_WHILE_STOPPED = 0.15;
 /** The end of everybody's last wait, on a slow machine. */
-const END_LIMIT_MS = 60_000;
+const END_LIMIT_MS = 180_000;
 /** A run in which nothing happens for so long hangs. */
-const SILENCE_LIMIT_MS = 30_000;
+const SILENCE_LIMIT_MS = 120_000;
 
 const WORKER = fileURLToPath(new URL("worker.mjs", import.meta.url));
 

@@ -212,6 +212,14 @@ export const CODE_DOUBLES: readonly Double[] = [
     patches: [["settled(paid ? undefined : cannotRelease(entry, reply));", "if (paid) settled(undefined);"]],
   },
   {
+    // Lease.tla says why, with time: BadLeasePutBack.
+    guard: "PutBackAfterMiss",
+    gone: "a holder that missed a beat releases by Drop",
+    scope: "two processes, three tasks, missed beats",
+    caughtBy: /^(Release|Granted)\(.*\) is not a step of the model: /,
+    patches: [[" && entry.services.heartbeat?.missed(entry) !== true;", ";"]],
+  },
+  {
     guard: "SilentLoss",
     gone: "a loss that a release notices is said",
     scope: TWO_PUT_BACK,

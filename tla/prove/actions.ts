@@ -285,7 +285,12 @@ const giveTo = (first: Expr): Piece[] =>
       choose(group(first)(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
   });
 
-const wayOut = gotoIf(t, apply("local"), "check", "drop");
+/** The way off the disk; a Drop also of a holder that missed a beat. */
+const leavesDisk = (): Piece[] =>
+  either(
+    effect(gotoIf(t, apply("local"), "check", "drop")),
+    both(when(apply("local")), fails("beat"), effect(goto(t, "drop"))),
+  );
 const endRelease = (proc: Expr): readonly Change[] => [clear("releasing", proc), drop("aside", proc)];
 
 type IsBroken = (guard: Guard) => boolean;
@@ -449,7 +454,14 @@ function verify(isBroken: IsBroken): Encoding {
   const good = isBroken("NoVerify") ? truth(true) : lockIsExactly(n);
   return ofTask(
     and(isAt(t, "taken", "verify"), myTurn),
-    both(withHome(mine), either(when(good, goto(t, "verified")), when(not(good), goto(t, "unverified")))),
+    both(
+      withHome(mine),
+      either(
+        when(good, goto(t, "verified")),
+        when(not(good), goto(t, "unverified")),
+        both(fails("verify"), effect(goto(t, "unverified"))),
+      ),
+    ),
   );
 }
 
@@ -465,7 +477,8 @@ function granted(): Encoding {
         both(
           when(and(gone, noTask("queue", mine))),
           withHome(mine),
-          effect(only("releasing", mine, n), drop("aside", mine), wayOut),
+          effect(only("releasing", mine, n), drop("aside", mine)),
+          leavesDisk(),
         ),
       ),
     ),
@@ -494,6 +507,8 @@ function look(): Encoding {
     either(
       when(isAt(t, "look"), ...sees, goto(t, "looked")),
       when(isAt(t, "lookDoubt"), ...sees, goto(t, "lookedDoubt")),
+      both(when(isAt(t, "look"), ...forget, goto(t, "looked")), fails("look")),
+      both(when(isAt(t, "lookDoubt"), ...forget, goto(t, "lookedDoubt")), fails("look")),
     ),
   );
 }
@@ -574,7 +589,7 @@ function release(): Encoding {
     apply("heldLocks", mine, t),
     forall([u], implies(apply("heldLocks", mine, u), equal(u, t))),
   );
-  const toDisk = [clear("heldLocks", mine), only("releasing", mine, n), wayOut] as const;
+  const toDisk = [clear("heldLocks", mine), only("releasing", mine, n)] as const;
   return ofTask(
     and(isAt(t, "holding"), threadFree(mine)),
     either(
@@ -587,6 +602,7 @@ function release(): Encoding {
           when(noTask("queue", mine), ...toDisk, drop("aside", mine)),
           when(not(noTask("queue", mine)), ...toDisk, add("aside", mine)),
         ),
+        leavesDisk(),
       ),
     ),
   );
@@ -597,7 +613,11 @@ function check(): Encoding {
     isAt(t, "check"),
     both(
       withHome(mine),
-      either(when(lockIsExactly(n), goto(t, "putBack")), when(not(lockIsExactly(n)), goto(t, "drop"))),
+      either(
+        when(lockIsExactly(n), goto(t, "putBack")),
+        when(not(lockIsExactly(n)), goto(t, "drop")),
+        both(fails("check"), effect(goto(t, "drop"))),
+      ),
     ),
   );
 }
@@ -621,14 +641,25 @@ function confirm(): Encoding {
   const ours = exactly(apply("homes", n), (other) => apply("homeHas", n, other), n);
   return ofTask(
     isAt(t, "confirm"),
-    both(withHome(mine), either(when(ours, goto(t, "released")), when(not(ours), goto(t, "restore")))),
+    both(
+      withHome(mine),
+      either(
+        when(ours, goto(t, "released")),
+        when(not(ours), goto(t, "restore")),
+        both(fails("confirm"), effect(goto(t, "restore"))),
+      ),
+    ),
   );
 }
 
 function restore(): Encoding {
   return ofTask(
     isAt(t, "restore"),
-    both(withHome(mine), either(rename(n), when(not(takePossible(n)))), effect(goto(t, "lost"))),
+    both(
+      withHome(mine),
+      either(rename(n), when(not(takePossible(n))), both(fails("restore"), either(rename(n), nothing))),
+      effect(goto(t, "lost")),
+    ),
   );
 }
 
