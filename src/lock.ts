@@ -221,6 +221,8 @@ function whereOf({ calledAt }: Nesting): string {
 
 /** A lock that a guest owns too. */
 export interface GuestLock {
+  /** Aborts when the lock is found to be lost. */
+  readonly signal: AbortSignal;
   letGo(): void;
   /** When the guest has ended. */
   release(): Promise<void>;
@@ -237,7 +239,8 @@ export async function acquireWithGuest(
 ): Promise<GuestLock | undefined> {
   const handle = await enter(params, readOptions(params, { waits: true }), patience, guest);
   if (handle === undefined) return undefined;
-  return { letGo: handle.letGo, release: () => handle.lock.release() };
+  const { lock, letGo: letGuestGo } = handle;
+  return { signal: lock.signal, letGo: letGuestGo, release: () => lock.release() };
 }
 
 /** The names in a home are those of one guest: nobody else of this process may contend with it, or wait for it. */

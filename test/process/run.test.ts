@@ -167,6 +167,18 @@ describe("run holds the lock for the command", () => {
   });
 });
 
+describe("run that loses the lock", () => {
+  it("says so, and waits for its command", async () => {
+    const { wrapper, pid } = await startWorking();
+    const lost = await run(["true"], { options: ["--timeout", "0"] });
+    expect(lost).toMatchObject({ code: 75 });
+    fs.rmSync(`${file}.lock`, { recursive: true });
+    await expect.poll(() => wrapper.stderr(), { timeout: 30_000 }).toContain("the lock is lost: ");
+    kill(pid, "SIGKILL");
+    expect(await wrapper.ended).toMatchObject({ signal: "SIGKILL" });
+  });
+});
+
 describe("run lets the command go when the lock is granted", () => {
   it("and never, if the wrapper was killed before", async () => {
     const { marker, heldBack } = await killWaiting({});
@@ -301,6 +313,7 @@ interface Ended {
 interface Wrapper {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
+  stderr(): string;
   /** Resolves when it has written exactly this, or something like it. */
   says(stdout: string | RegExp): Promise<void>;
 }
@@ -356,7 +369,7 @@ function watch(child: ChildProcessWithoutNullStreams): Wrapper {
     const polled = expect.poll(() => stdout, { timeout: 30_000 });
     await (typeof text === "string" ? polled.toBe(text) : polled.toMatch(text));
   };
-  return { child, ended, says };
+  return { child, ended, says, stderr: () => stderr };
 }
 
 /** A command that works until it is killed. */
