@@ -7,6 +7,7 @@ import fs from "node:fs";
 import { dirname } from "node:path";
 import { match } from "ts-pattern";
 import { ignoreErrors } from "./errors.ts";
+import { FIRST_BYTE, OWN_FILE_FLAGS } from "./owner/content.ts";
 
 export type DiskCall =
   /** mkdir(home), then create home/name for each file: a private place, so one step. */
@@ -91,16 +92,14 @@ function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
   return DONE;
 }
 
-/** Never creates, never follows a link, never waits for the other end of a pipe. */
-const BEAT_FLAGS = fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
-/** The first byte of every owner file (src/owner/content.ts): what is written is what was there. */
-const FIRST_BYTE = Buffer.from("{");
-
 function beatNow(path: string): void {
-  const fd = fs.openSync(path, BEAT_FLAGS);
+  const fd = fs.openSync(path, OWN_FILE_FLAGS);
   try {
-    refuseOthers(fs.fstatSync(fd), path);
-    fs.writeSync(fd, FIRST_BYTE, 0, 1, 0);
+    const first = Buffer.alloc(1);
+    const isFile = fs.fstatSync(fd).isFile();
+    if (isFile) fs.readSync(fd, first, 0, 1, 0);
+    refuseOthers(isFile, first, path);
+    fs.writeSync(fd, first, 0, 1, 0);
   } finally {
     fs.closeSync(fd);
   }
@@ -108,10 +107,13 @@ function beatNow(path: string): void {
 
 function beatLater(path: string, settled: (error: Error | null) => void): void {
   const beat = async (): Promise<void> => {
-    const file = await fs.promises.open(path, BEAT_FLAGS);
+    const file = await fs.promises.open(path, OWN_FILE_FLAGS);
     try {
-      refuseOthers(await file.stat(), path);
-      await file.write(FIRST_BYTE, 0, 1, 0);
+      const first = Buffer.alloc(1);
+      const isFile = (await file.stat()).isFile();
+      if (isFile) await file.read(first, 0, 1, 0);
+      refuseOthers(isFile, first, path);
+      await file.write(first, 0, 1, 0);
     } finally {
       await file.close();
     }
@@ -119,9 +121,12 @@ function beatLater(path: string, settled: (error: Error | null) => void): void {
   beat().then(() => settled(null), settled);
 }
 
-/** What somebody planted under our name may be a pipe, or a second name of a file of somebody else. */
-function refuseOthers(stat: fs.Stats, path: string): void {
-  if (stat.isFile() && stat.nlink === 1) return;
+/**
+ * What somebody planted under our name may be a pipe, or a second name of a file of somebody else. But a second name of
+ * our own file is no reason to fall silent: a snapshot by hard links (`cp -al`) makes one. What is written is what was there.
+ */
+function refuseOthers(isFile: boolean, first: Buffer, path: string): void {
+  if (isFile && first.equals(FIRST_BYTE)) return;
   throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
 }
 

@@ -13,6 +13,12 @@ export interface OwnerContent {
   readonly metadata: unknown;
 }
 
+/** Opens an owner file of ours for writing: never creates, never follows a link, never waits for the other end of a pipe. */
+export const OWN_FILE_FLAGS: number =
+  fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+/** Of what {@link formatContent} gives. */
+export const FIRST_BYTE: Buffer = Buffer.from("{");
+
 /** `metadata` is JSON text, or empty. */
 export function formatContent(
   { pid, processStart }: Pick<OwnerScope, "pid" | "processStart">,
@@ -44,14 +50,16 @@ export function readContent(file: string): OwnerContent {
 /**
  * Writes other content into an owner file of ours. One write, never shorter than what is there, so that a reader
  * sees the old content or the new; blanks behind JSON mean nothing. Opened without making it: a name that has left
- * the disk does not come back.
+ * the disk does not come back. What has a second name is left alone: it may be a file of somebody else, or a snapshot.
  */
 export function rewriteContent(file: string, content: string): void {
   // It is for people: a disk that refuses shows the old one.
   ignoreErrors(() => {
-    const fd = fs.openSync(file, fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0));
+    const fd = fs.openSync(file, OWN_FILE_FLAGS);
     try {
-      const blanks = Number(fs.fstatSync(fd).size) - Buffer.byteLength(content);
+      const stat = fs.fstatSync(fd);
+      if (!stat.isFile() || stat.nlink !== 1) return;
+      const blanks = stat.size - Buffer.byteLength(content);
       const padded = Buffer.from(content + " ".repeat(Math.max(0, blanks)));
       fs.writeSync(fd, padded, 0, padded.length, 0);
     } finally {
