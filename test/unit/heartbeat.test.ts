@@ -278,6 +278,22 @@ describe("a holder that missed a beat", () => {
     });
   }
 
+  it("while its Take was under way: releases by Drop, whatever beats came after", async () => {
+    const entry = entryOf();
+    heldBack = [];
+    const taken = take(entry);
+    await settle();
+    nowMs += 2.1 * BEAT_MS;
+    const [reply] = heldBack;
+    heldBack = undefined;
+    reply?.();
+    const attempt = await taken;
+    await run(3 * BEAT_MS);
+    calls = [];
+    expect(await letGo(entry, attempt)).toBeUndefined();
+    expect(calls).toEqual(["unlink"]);
+  });
+
   it("twin: one that was late by less puts back", async () => {
     const entry = entryOf();
     const attempt = await take(entry);
