@@ -109,6 +109,17 @@ describe("an owner that cannot be judged", () => {
     expect(judge.judge(lockPath, owner, STALE_MS, "why")).toEqual({ verdict: "unknown", reason: "why" });
   });
 
+  it("is marked so that judges of other users can read it, whatever our umask is", async () => {
+    silentFor(40 * MINUTE_MS);
+    const umask = process.umask(0o077);
+    try {
+      await look();
+    } finally {
+      process.umask(umask);
+    }
+    expect(fs.statSync(mark).mode & 0o777).toBe(0o644);
+  });
+
   it("that beat after the mark, and is stale again, is marked anew", async () => {
     silentFor(90 * MINUTE_MS);
     await look();
