@@ -160,7 +160,7 @@ export const DOUBLES: readonly Double<Guard>[] = [
     caughtBy: /^Judge\(.*\) is not a step of the model: (seen|pc):/,
     patches: [
       [
-        'const survivor = judged.find(({ verdict }) => verdict !== "dead");',
+        'const survivor = judged.find(({ verdict }) => verdict !== "dead" && verdict !== "lapsed");',
         'const survivor = judged.every(({ verdict }) => verdict !== "dead") ? judged[0] : undefined;',
       ],
     ],
