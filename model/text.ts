@@ -25,6 +25,8 @@ export function stateVariables(c: Config, s: State): readonly (readonly [name: s
     ["late", setText(s.late.map(lateCallText))],
     ["alive", setText(s.alive.map(quote))],
     ["inc", perProc((p) => String(at(s.inc, p)))],
+    ["suspects", setText(s.suspects.map(nameText))],
+    ["revoked", setText(s.revoked.map(quote))],
     ["heldLocks", perProc((p) => setText(at(s.heldLocks, p).map(quote)))],
     ["releasing", perProc((p) => releaseText(s, p))],
     ["contender", perProc((p) => orNone(at(s.contender, p), quote))],
@@ -34,10 +36,7 @@ export function stateVariables(c: Config, s: State): readonly (readonly [name: s
     ["gaveUp", setText(s.gaveUp.map(quote))],
     ["seen", perTask((t) => dirText(at(s.seen, t)))],
     ["pc", perTask((t) => quote(at(s.pc, t)))],
-    [
-      "budget",
-      `[crash |-> ${s.budget.crash}, fault |-> ${s.budget.fault}, request |-> ${s.budget.request}, vandal |-> ${s.budget.vandal}]`,
-    ],
+    ["budget", record(Object.keys(s.budget), (kind) => String(at({ ...s.budget }, kind)))],
   ];
 }
 
@@ -49,6 +48,9 @@ export function dumpLabel(label: Label): string {
   switch (label.action) {
     case "LateEffect":
     case "Vandal":
+    case "Suspect":
+    case "Break":
+    case "Remove":
       return `Any${label.action}`;
     case "Retry":
     case "Retried":

@@ -252,6 +252,7 @@ function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
     const attempt: Attempt = {
       reentrant: options.allowReentrant,
       gaveUp: false,
+      revoked: false,
       granted: () =>
         context.runInAsyncScope(() => settle(() => resolve(createHandle(entry, attempt, options)))),
       failed: (error) => context.runInAsyncScope(() => settle(() => reject(error))),

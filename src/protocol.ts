@@ -41,6 +41,9 @@ const LONGEST_RETRY_MS = 5_000;
 // ------------------------------------------------------------------------------------------------
 // Calls from outside
 
+/** Called once, when a release is over; with the error if the lock could not be taken off the disk yet. */
+type Settled = (error: Error | undefined) => void;
+
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
   const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
@@ -83,9 +86,16 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
 
 /**
  * `Release`: the last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.
- * `settled` is called once, with the error if the lock could not be taken off the disk yet.
+ * `settled` is called once, with the error if the lock could not be taken off the disk yet. Of a handle that was
+ * revoked nothing is left to give back.
  */
-export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
+export function release(entry: Entry, attempt: Attempt, settled: Settled): void {
+  if (attempt.revoked) {
+    // Nothing is left to give back: the watchdog did.
+    attempt.revoked = false;
+    settled(undefined);
+    return;
+  }
   if (entry.held.size > 1) {
     entry.held.delete(attempt);
     settled(undefined);
@@ -103,6 +113,15 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
   entry.held.delete(attempt);
   entry.releasing = { name, aside: heir !== undefined };
   entry.services.drive(leaveDisk(entry, settled));
+}
+
+/**
+ * `Expire`: the watchdog takes the lock away from a holder that has it for too long, by way of a release. What
+ * its holder writes from now on is not excluded from what others write.
+ */
+export function expire(entry: Entry, attempt: Attempt, settled: Settled): void {
+  release(entry, attempt, settled);
+  attempt.revoked = true;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -265,7 +284,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
     }
     entry.obstacle = { kind: "owner", name: survivor.name, verdict: survivor.reason };
   } else {
-    yield* freeYetRefused(entry, patience, seen.ok ? seen.names : [], refusal);
+    yield* freeYetRefused(entry, patience, seen, refusal);
     return;
   }
   patience.spins = 0;
@@ -273,12 +292,9 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
 }
 
 /** Absent or empty by now: `Take` again, at once; refused too often, after a while. */
-function* freeYetRefused(
-  entry: Entry,
-  patience: Patience,
-  junk: readonly string[],
-  refusal: Refusal,
-): Part<void> {
+function* freeYetRefused(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refusal): Part<void> {
+  const stands = seen.ok;
+  const junk = stands ? seen.names : [];
   // Extra (spec/protocol.md): known junk goes, by its exact names, when no owner is left. Some of it is directories.
   for (const name of junk) {
     const path = `${entry.lockPath}/${name}`;
@@ -288,7 +304,15 @@ function* freeYetRefused(
     junk.length > 0
       ? { kind: "foreign", what: `a directory without an owner that holds ${listed(junk)}` }
       : { kind: "refusal", errno: refusal.errno };
-  if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
+  const cleared = stands && !entry.services.disk.renameReplacesEmpty ? yield* clear(entry) : true;
+  if (++patience.spins > MOST_SPINS || !cleared) yield* backOff(entry, patience);
+}
+
+/** `Clear`: where rename does not replace an empty directory, it goes first. Only an empty one can. */
+function* clear(entry: Entry): Part<boolean> {
+  const reply = yield call("Clear", "sync", { call: "rmdir", path: entry.lockPath });
+  // Refused cleanly, or gone: others were faster, and the Take will tell.
+  return reply.ok || reply.errno === "ENOENT" || CLEAN_REFUSALS.includes(reply.errno);
 }
 
 /** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
@@ -335,7 +359,7 @@ function* wait(entry: Entry, ms: number): Part<void> {
 // Releasing
 
 /** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
-function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): Run {
+function* leaveDisk(entry: Entry, settled: Settled): Run {
   const home = homeOf(entry);
   const back = entry.local ? yield* putBack(entry, home) : "drop";
   let paid = true;
@@ -368,7 +392,8 @@ function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "
   if (!isExactly(check, home)) return "drop";
   // The one call that is not conditional by name: synchronous, in the turn of its check, never queued.
   const moved = yield call("PutBack", "sync", rename(entry.lockPath, home.path));
-  if (!moved.ok) return "failed";
+  // Nothing at L to be moved: it was taken away after the check, and the Drop will miss it.
+  if (!moved.ok) return moved.errno === "ENOENT" ? "drop" : "failed";
   const confirm = yield call("Confirm", "sync", readdir(home.path));
   if (isExactly(confirm, home)) return "back";
   yield call("Restore", "sync", rename(home.path, entry.lockPath));

@@ -25,6 +25,8 @@ export interface Attempt {
   readonly reentrant: boolean;
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
+  /** The watchdog took the lock away from this holder, and it has not released it yet. */
+  revoked: boolean;
   /** Called once, in the turn in which the lock is granted. */
   granted(): void;
   /** Called once instead, if the disk fails in a way that waiting does not mend. */

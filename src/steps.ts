@@ -37,6 +37,7 @@ export type CallAction =
   | "Verify"
   | "Look"
   | "Evict"
+  | "Clear"
   | "Check"
   | "PutBack"
   | "Confirm"

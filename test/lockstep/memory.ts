@@ -46,5 +46,7 @@ function runText(world: World, pending: Pending): string {
     return `${world.names.get(debt) ?? debt}:${owed?.step}:${where}${answer}`;
   }
   // A release remembers why it came to a Drop; a contention remembers by its patience alone.
-  return releaser === undefined ? `${where}${answer}` : `${releaser}:${pending.last}:${where}${answer}`;
+  return releaser === undefined
+    ? `${where}${answer}`
+    : `${releaser}:${pending.last}:${pending.moved}:${where}${answer}`;
 }

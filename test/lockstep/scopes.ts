@@ -1,6 +1,6 @@
 /** The scopes of lockstep: configurations of the model that programs are run at. */
 
-import type { Config } from "../../model/state.ts";
+import { type Config, NOTHING_OVERRIDDEN } from "../../model/state.ts";
 import { MAX_DEBTS } from "../../src/protocol.ts";
 
 const PROC_OF: Readonly<Record<string, string>> = {
@@ -35,6 +35,7 @@ export function scope(tasks: readonly string[], rest: Partial<Config>): Config {
     maxVandals: 0,
     maxRequests: 0,
     broken: [],
+    ...NOTHING_OVERRIDDEN,
     ...rest,
   };
 }

@@ -76,8 +76,9 @@ describe("the encoding of OwnerDirectory is the model", () => {
     expect(uncompared([{ cases }])).toEqual(["Take 0"]);
   });
 
-  it("has the model's actions, in the same order", () => {
-    expect(encodeActions().map(({ name }) => name)).toEqual([...ACTIONS]);
+  it("has the model's actions, in the same order, but for those that break an assumption or revoke", () => {
+    const proved = ACTIONS.filter((name) => !["Expire", "Suspect", "Break", "Remove"].includes(name));
+    expect(encodeActions().map(({ name }) => name)).toEqual(proved);
   });
 });
 

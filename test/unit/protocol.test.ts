@@ -28,6 +28,7 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 const disk: Disk = {
+  renameReplacesEmpty: true,
   now: (call) => failureOf(call) ?? nodeDisk.now(call),
   later: (call, done) => {
     const failure = failureOf(call);
@@ -75,6 +76,7 @@ function take(entry: Entry): Promise<Attempt> {
     const attempt: Attempt = {
       reentrant: false,
       gaveUp: false,
+      revoked: false,
       granted: () => resolve(attempt),
       failed: reject,
       lost: reject,

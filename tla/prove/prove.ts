@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
-import { ACTIONS } from "../../model/actions.ts";
 import { GUARDS, type Guard } from "../../model/state.ts";
 import { grouped, isProgram, Progress, runProgram, table } from "../tools/console.ts";
 import { reasonOf, ToolError } from "../tools/toolError.ts";
+import { PROVED } from "./actions.ts";
 import { check, type Row } from "./check.ts";
 import { counterexampleText } from "./counterexample.ts";
 import { type Comparison, compareWithModel, uncompared } from "./drift.ts";
@@ -79,7 +79,7 @@ function selectRows({
   without,
   deep,
 }: Pick<Options, "only" | "without" | "deep">): readonly Obligation[] {
-  const names = ["Init", ...ACTIONS, FOLLOWS];
+  const names = ["Init", ...PROVED, FOLLOWS];
   const unknown = only?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new ToolError(`check "${unknown}"`, "there is no such action", `There are: ${names.join(", ")}.`);

@@ -21,4 +21,7 @@ export const TWINS: Readonly<Record<Guard, Twin | null>> = {
   KeepIdleHome: { action: "Refused", claim: "IdleHomeIsHarmless" },
   // The order of the queue is in no conjunct: any order is safe. Fifo is checked by TLC (G8).
   LifoQueue: null,
+  // Safety alone lets a contender wait for ever beside an empty L. SomeoneGetsIt is checked by TLC (G11).
+  NoClear: null,
+  ClearByForce: { action: "Clear", claim: "HeldNameIsAtL" },
 };
