@@ -40,6 +40,9 @@ export function scope(tasks: readonly string[], rest: Partial<Config>): Config {
   };
 }
 
+/** An environment that breaks A1 and A2. */
+const EVERY_HARM = { maxSuspicions: 2, maxBreaks: 2, maxRemovals: 2 };
+
 /** For random lockstep, by name. */
 export const SCOPES: Readonly<Record<string, Config>> = {
   "one process, three tasks, PutBack": scope(["a1", "a2", "a3"], {
@@ -68,6 +71,39 @@ export const SCOPES: Readonly<Record<string, Config>> = {
     local: false,
     faults: ["drop", "take"],
     maxFaults: 2,
+  }),
+  "two processes, three tasks, Drop, rename does not replace an empty directory": scope(["a1", "a2", "b1"], {
+    local: false,
+    renameReplacesEmpty: false,
+    faults: ["clear", "take", "evict"],
+    maxFaults: 3,
+  }),
+  "two processes, three tasks, Drop, the watchdog revokes": scope(["a1", "a2", "b1"], {
+    local: false,
+    reentrantTasks: ["a1", "a2"],
+    revokes: true,
+    faults: ["drop"],
+    maxFaults: 1,
+    maxCrashes: 1,
+  }),
+  "three processes, four tasks, PutBack, suspected, broken, removed": scope(["a1", "a2", "b1", "c1"], {
+    faults: ["putBack", "restore"],
+    maxFaults: 2,
+    maxCrashes: 1,
+    ...EVERY_HARM,
+  }),
+  "three processes, three tasks, Drop, suspected, broken, removed": scope(["a1", "b1", "c1"], {
+    local: false,
+    faults: ["drop", "evict"],
+    maxFaults: 2,
+    maxCrashes: 1,
+    ...EVERY_HARM,
+  }),
+  "two processes, two tasks, Drop, rename merges": scope(["a1", "b1"], {
+    local: false,
+    merges: true,
+    faults: ["take", "drop"],
+    maxFaults: 1,
   }),
 };
 
@@ -120,6 +156,69 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
   "2 processes, 1 task each, a crash, 4 requests": exhaustive(["a1", "b1"], "gate", {
     maxCrashes: 1,
     maxRequests: 4,
+  }),
+  "1 process, 2 tasks, the watchdog revokes, 3 requests": exhaustive(["a1", "a2"], "gate", {
+    revokes: true,
+    maxRequests: 3,
+  }),
+  "2 processes, 1 task each, Drop, rename does not replace an empty directory, 2 requests": exhaustive(
+    ["a1", "b1"],
+    "gate",
+    {
+      local: false,
+      patientTasks: ["a1", "b1"],
+      renameReplacesEmpty: false,
+      faults: ["clear"],
+      maxFaults: 1,
+      maxRequests: 2,
+    },
+  ),
+  "1 process, 2 tasks, broken by an operator, Restore fails, 2 requests": exhaustive(["a1", "a2"], "gate", {
+    patientTasks: ["a1", "a2"],
+    maxBreaks: 1,
+    faults: ["restore"],
+    maxFaults: 1,
+    maxRequests: 2,
+  }),
+  "1 process, 2 tasks, Drop, removed, 2 requests": exhaustive(["a1", "a2"], "gate", {
+    local: false,
+    patientTasks: ["a1", "a2"],
+    maxRemovals: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 1 task each, Evict fails, a crash, 2 requests": exhaustive(["a1", "b1"], "gate", {
+    patientTasks: ["a1", "b1"],
+    faults: ["evict"],
+    maxFaults: 1,
+    maxCrashes: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 1 task each, Drop, rename does not replace an empty directory": exhaustive(
+    ["a1", "b1"],
+    "deep",
+    { local: false, patientTasks: ["a1", "b1"], renameReplacesEmpty: false },
+  ),
+  "2 processes, 1 task each, taken for dead, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    patientTasks: ["a1", "b1"],
+    maxSuspicions: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 1 task each, broken by an operator, Restore fails, 2 requests": exhaustive(
+    ["a1", "b1"],
+    "deep",
+    {
+      patientTasks: ["a1", "b1"],
+      maxBreaks: 1,
+      faults: ["restore"],
+      maxFaults: 1,
+      maxRequests: 2,
+    },
+  ),
+  "2 processes, 1 task each, Drop, removed, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    local: false,
+    patientTasks: ["a1", "b1"],
+    maxRemovals: 1,
+    maxRequests: 2,
   }),
   "2 processes, 1 task each, a crash": exhaustive(["a1", "b1"], "deep", { maxCrashes: 1 }),
   "2 processes, 1 task each, a vandal": exhaustive(["a1", "b1"], "deep", { maxVandals: 1 }),

@@ -20,7 +20,12 @@ import {
   successors,
 } from "../../model/actions.ts";
 import { labelText } from "../../model/machine.ts";
-import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
+import {
+  INVARIANTS,
+  STEP_PROPERTIES,
+  WEAKER_INVARIANTS,
+  WEAKER_STEP_PROPERTIES,
+} from "../../model/properties.ts";
 import {
   at,
   type Budget,
@@ -826,9 +831,10 @@ export class World {
   /** The scopes here are larger than those that TLC and the explorer exhaust. */
   private checkProperties(before: State, step: ModelStep): void {
     const { config } = this;
+    const [invariants, stepProperties] = promisedAt(config);
     const broken =
-      INVARIANTS.find((invariant) => !invariant.holds(config, step.next)) ??
-      STEP_PROPERTIES.find((property) => !property.holds(config, before, step));
+      invariants.find((invariant) => !invariant.holds(config, step.next)) ??
+      stepProperties.find((property) => !property.holds(config, before, step));
     if (broken !== undefined) throw this.divergence(`${broken.name} is violated by ${labelText(step.label)}`);
   }
 
@@ -893,8 +899,26 @@ function listingOf(path: string): string[] | undefined {
   return fs.existsSync(path) ? fs.readdirSync(path) : undefined;
 }
 
-const isUnsettled = ({ told, release }: Client): boolean =>
-  told === "nothing" || release === "asked" || release === "revoked";
+/** What fails where an assumption is broken, and what then takes its place; with PutBack nothing does (BadBreakPutBack). */
+const STRONG = ["MutualExclusion", "HeldIsOnDisk", "Refinement", "NeverTouchesAnothers"];
+/** With PutBack, a Restore can bring back a name that its owner has let go meanwhile (BadBreakForgets). */
+const STRONG_LOCALLY = [...STRONG, "NothingForgotten"];
+const WEAK = ["MutualExclusionAmongInnocent", "InnocentIsOnDisk", "NeverTouchesAnInnocent"];
+
+function promisedAt({ merges, local, maxSuspicions, maxBreaks, maxRemovals }: Config) {
+  const harmed = maxSuspicions + maxBreaks + maxRemovals > 0;
+  if (!harmed && !merges) return [INVARIANTS, STEP_PROPERTIES] as const;
+  const broken = local ? STRONG_LOCALLY : STRONG;
+  const lost = merges && !harmed ? broken.filter((name) => name !== "MutualExclusion") : broken;
+  const kept = local ? [] : WEAK;
+  const names = ({ name }: { readonly name: string }): boolean => kept.includes(name);
+  return [
+    [...INVARIANTS.filter(({ name }) => !lost.includes(name)), ...WEAKER_INVARIANTS.filter(names)],
+    [...STEP_PROPERTIES.filter(({ name }) => !lost.includes(name)), ...WEAKER_STEP_PROPERTIES.filter(names)],
+  ] as const;
+}
+
+const isUnsettled = ({ told, release }: Client): boolean => told === "nothing" || release === "asked";
 
 /** In the middle of a turn: only the step that comes next in it can run. */
 export function isBusy({ pending }: Process): boolean {
