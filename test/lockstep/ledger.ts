@@ -98,7 +98,7 @@ export const LEDGER: readonly LedgerEntry[] = [
     reason: "as after a doubt: MOST_FAILURES homes in a row must fail before the code gives the request up",
     scopes: [
       "1 process, 2 tasks, broken by an operator, Restore fails, 2 requests",
-      "1 process, 2 tasks, Drop, removed, 2 requests",
+      "1 process, 2 tasks, removed, 2 requests",
       "2 processes, 1 task each, taken for dead, 2 requests",
       "2 processes, 1 task each, broken by an operator, Restore fails, 2 requests",
       "2 processes, 1 task each, Drop, removed, 2 requests",

@@ -180,8 +180,7 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     maxFaults: 1,
     maxRequests: 2,
   }),
-  "1 process, 2 tasks, Drop, removed, 2 requests": exhaustive(["a1", "a2"], "gate", {
-    local: false,
+  "1 process, 2 tasks, removed, 2 requests": exhaustive(["a1", "a2"], "gate", {
     patientTasks: ["a1", "a2"],
     maxRemovals: 1,
     maxRequests: 2,
