@@ -36,18 +36,6 @@ const succeeds = ({ from, to }: Edge): boolean => from.budget.fault === to.budge
 
 export const LEDGER: readonly LedgerEntry[] = [
   {
-    action: "Clear",
-    from: "clear",
-    to: "waiting",
-    which: succeeds,
-    unable: ({ spins }) => spins < MOST_SPINS,
-    reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits after a Clear",
-    scopes: [
-      "2 processes, 1 task each, Drop, rename does not replace an empty directory, 2 requests",
-      "2 processes, 1 task each, Drop, rename does not replace an empty directory",
-    ],
-  },
-  {
     action: "Judge",
     from: "looked",
     to: "waiting",
@@ -55,7 +43,8 @@ export const LEDGER: readonly LedgerEntry[] = [
     unable: ({ spins }) => spins < MOST_SPINS,
     reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits, not takes at once",
     scopes: [
-      "2 processes, 1 task each, Drop, rename does not replace an empty directory, 2 requests",
+      "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests",
+      "2 processes, 1 task each, Drop, Clear fails, 2 requests",
       "2 processes, 1 task each, Drop, rename does not replace an empty directory",
       "2 processes, 1 task each, Evict fails, a crash, 2 requests",
       "2 processes, 1 task each, taken for dead, 2 requests",
@@ -105,6 +94,19 @@ export const LEDGER: readonly LedgerEntry[] = [
       "1 process, 2 tasks, a vandal",
       "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",
+    ],
+  },
+  {
+    action: "Clear",
+    from: "clear",
+    to: "waiting",
+    which: succeeds,
+    unable: ({ spins }) => spins < MOST_SPINS,
+    reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits after a Clear",
+    scopes: [
+      "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests",
+      "2 processes, 1 task each, Drop, Clear fails, 2 requests",
+      "2 processes, 1 task each, Drop, rename does not replace an empty directory",
     ],
   },
 ];

@@ -161,18 +161,19 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     revokes: true,
     maxRequests: 3,
   }),
-  "2 processes, 1 task each, Drop, rename does not replace an empty directory, 2 requests": exhaustive(
+  "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests": exhaustive(
     ["a1", "b1"],
     "gate",
-    {
-      local: false,
-      patientTasks: ["a1", "b1"],
-      renameReplacesEmpty: false,
-      faults: ["clear"],
-      maxFaults: 1,
-      maxRequests: 2,
-    },
+    { local: false, patientTasks: ["a1", "b1"], renameReplacesEmpty: false, maxRequests: 3 },
   ),
+  "2 processes, 1 task each, Drop, Clear fails, 2 requests": exhaustive(["a1", "b1"], "gate", {
+    local: false,
+    patientTasks: ["a1", "b1"],
+    renameReplacesEmpty: false,
+    faults: ["clear"],
+    maxFaults: 1,
+    maxRequests: 2,
+  }),
   "1 process, 2 tasks, broken by an operator, Restore fails, 2 requests": exhaustive(["a1", "a2"], "gate", {
     patientTasks: ["a1", "a2"],
     maxBreaks: 1,

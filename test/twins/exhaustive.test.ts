@@ -22,7 +22,7 @@ const DROP_FAILING = "1 process, 1 task, Drop, a failing call, a crash, 2 reques
 const VANDAL = "1 process, 2 tasks, a vandal";
 const FAILING_TAKE = "1 process, 1 task, Take fails three times";
 const CRASH = "2 processes, 1 task each, a crash, 4 requests";
-const NO_REPLACING = "2 processes, 1 task each, Drop, rename does not replace an empty directory, 2 requests";
+const NO_REPLACING = "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests";
 const REVOKING = "1 process, 2 tasks, the watchdog revokes, 3 requests";
 const REMOVED = "1 process, 2 tasks, removed, 2 requests";
 
