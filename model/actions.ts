@@ -885,7 +885,7 @@ const removeLock: Action = {
   enabled: (_c, s) => s.budget.removal > 0,
   next: (_c, before, n) => {
     const s: State = { ...before, budget: { ...before.budget, removal: before.budget.removal - 1 } };
-    return [without(s.lock, n), null].map((lock) => wronged(s, { ...s, lock }));
+    return [null, without(s.lock, n)].map((lock) => wronged(s, { ...s, lock }));
   },
 };
 
