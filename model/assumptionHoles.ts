@@ -31,7 +31,7 @@ export const ASSUMPTION_HOLES: readonly Hole[] = [
     whyOursIsNot: `${dropOnly}\n\n${noticed}`,
   },
   {
-    name: "MaxSuspicions, PutBack",
+    name: "MaxSuspicions, Local",
     title:
       "With PutBack, an owner that is taken for dead while it releases moves the lock of the next one away",
     configuration: "BadSuspectPutBack",
@@ -44,7 +44,7 @@ export const ASSUMPTION_HOLES: readonly Hole[] = [
     whyOursIsNot: `The gap is between two synchronous calls of one turn, and a wrong verdict has to fall into it. a sees in \`Confirm\` what it has moved, puts it back at once if nobody took the place, and warns. ${dropOnly}`,
   },
   {
-    name: "MaxBreaks, PutBack",
+    name: "MaxBreaks, Local",
     title:
       "With PutBack, an owner that an operator breaks while it releases moves the lock of the next one away",
     configuration: "BadBreakPutBack",
@@ -56,15 +56,15 @@ export const ASSUMPTION_HOLES: readonly Hole[] = [
     whyOursIsNot: `Whoever breaks a lock is told so, and is refused if the owner is provably alive. ${dropOnly}`,
   },
   {
-    name: "MaxBreaks, PutBack, Restore",
+    name: "MaxBreaks, Local",
     title:
       "With PutBack, a Restore brings back the name of one who has released meanwhile, and nobody gets the lock",
     configuration: "BadBreakForgets",
     property: "NothingForgotten",
     story:
-      "As before, the PutBack of a has moved the directory of b. b releases: its name is not at L, and not in its home, so its debt is paid. " +
-      "Then a, which sees that what it moved is not its own, restores it. L names b, which lives, holds nothing and owes nothing: " +
-      "everybody waits until b ends, or an operator breaks the lock.",
+      "As before, the PutBack of a has moved the directory of b, which has just taken the free L. b verifies, finds nothing at L, and gives its home up. " +
+      "Its name is not in its own home, and not at L: its debt is paid. Then a, which sees that what it moved is not its own, restores it. " +
+      "L names b, which lives, holds nothing and owes nothing: everybody waits until b ends, or an operator breaks the lock.",
     closedBy: noPutBack,
     whyOursIsNot: `A lock that is held by nobody costs time, and two holders cost data: so a restores what it cannot judge. ${dropOnly}`,
   },

@@ -901,7 +901,7 @@ function listingOf(path: string): string[] | undefined {
 
 /** What fails where an assumption is broken, and what then takes its place; with PutBack nothing does (BadBreakPutBack). */
 const STRONG = ["MutualExclusion", "HeldIsOnDisk", "Refinement", "NeverTouchesAnothers"];
-/** With PutBack, a Restore can bring back a name that its owner has let go meanwhile (BadBreakForgets). */
+/** With PutBack, a Restore can bring back a name that its owner has given up meanwhile (BadBreakForgets). */
 const STRONG_LOCALLY = [...STRONG, "NothingForgotten"];
 const WEAK = ["MutualExclusionAmongInnocent", "InnocentIsOnDisk", "NeverTouchesAnInnocent"];
 
