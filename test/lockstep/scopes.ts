@@ -99,6 +99,13 @@ export const SCOPES: Readonly<Record<string, Config>> = {
     maxCrashes: 1,
     ...EVERY_HARM,
   }),
+  "one process, one task, PutBack, broken, removed, Restore fails": scope(["a1"], {
+    faults: ["restore"],
+    maxFaults: 2,
+    maxCrashes: 0,
+    maxBreaks: 3,
+    maxRemovals: 3,
+  }),
   "two processes, two tasks, Drop, rename merges": scope(["a1", "b1"], {
     local: false,
     merges: true,

@@ -31,7 +31,7 @@ const TWO_DROP = "two processes, four tasks, Drop and late effects";
 const NO_REPLACING = "two processes, three tasks, Drop, rename does not replace an empty directory";
 const REVOKING = "two processes, three tasks, Drop, the watchdog revokes";
 const MERGING = "two processes, two tasks, Drop, rename merges";
-const HARMED = "three processes, four tasks, PutBack, suspected, broken, removed";
+const HARMED = "one process, one task, PutBack, broken, removed, Restore fails";
 
 /** One for each guard of the specification, but those of {@link WITHOUT_DOUBLE}. */
 export const DOUBLES: readonly Double<Guard>[] = [
