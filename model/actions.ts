@@ -209,6 +209,10 @@ function failing(c: Config, s: State, op: LateOp | null, name: Name, happened: S
   return results;
 }
 
+/** A readdir that fails changes nothing, whenever it happens; what is made of it is the careful answer. */
+const unreadable = (c: Config, s: State, kind: FaultKind, careful: () => State): State[] =>
+  fails(c, s, kind) ? [spendFault(careful())] : [];
+
 /** The home of a process that certainly has one. */
 const homeOf = (s: State, p: Proc): Name => at(s.home, p) ?? "";
 
@@ -435,7 +439,8 @@ const verify: Action = {
   enabled: inTurnAt("taken", "verify"),
   next: (c, s, t) => {
     const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoVerify");
-    return [setPc(s, t, good ? "verified" : "unverified")];
+    const answered = setPc(s, t, good ? "verified" : "unverified");
+    return [answered, ...unreadable(c, s, "verify", () => setPc(s, t, "unverified"))];
   },
 };
 
@@ -472,9 +477,11 @@ const look: Action = {
   name: "Look",
   args: tasks,
   enabled: isAt("look", "lookDoubt"),
-  next: (_c, s, t) => [
-    setPc({ ...s, seen: put(s.seen, t, s.lock) }, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt"),
-  ],
+  next: (c, s, t) => {
+    const looked = setPc(s, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt");
+    const answered = { ...looked, seen: put(s.seen, t, s.lock) };
+    return [answered, ...unreadable(c, s, "look", () => forget(looked, t))];
+  },
 };
 
 /** Who is dead (A1). */
@@ -621,7 +628,10 @@ const check: Action = {
   name: "Check",
   args: tasks,
   enabled: isAt("check"),
-  next: (c, s, t) => [setPc(s, t, isExactly(s.lock, at(s.home, at(c.procOf, t))) ? "putBack" : "drop")],
+  next: (c, s, t) => {
+    const answered = setPc(s, t, isExactly(s.lock, at(s.home, at(c.procOf, t))) ? "putBack" : "drop");
+    return [answered, ...unreadable(c, s, "check", () => setPc(s, t, "drop"))];
+  },
 };
 
 const putBack: Action = {
@@ -645,7 +655,8 @@ const confirm: Action = {
   enabled: isAt("confirm"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    return [setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, name) ? "released" : "restore")];
+    const answered = setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, name) ? "released" : "restore");
+    return [answered, ...unreadable(c, s, "confirm", () => setPc(s, t, "restore"))];
   },
 };
 
@@ -656,11 +667,8 @@ const restore: Action = {
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
     const happened = takeHappens(c, s, name);
-    const results = [setPc(happened ?? s, t, "lost")];
-    if (fails(c, s, "restore")) {
-      for (const failed of failing(c, s, null, name, happened)) results.push(setPc(failed, t, "lost"));
-    }
-    return results;
+    const failed = fails(c, s, "restore") ? failing(c, s, null, name, happened) : [];
+    return [happened ?? s, ...failed].map((next) => setPc(next, t, "lost"));
   },
 };
 

@@ -113,8 +113,22 @@ export interface State {
   readonly budget: Budget;
 }
 
-/** The kinds of calls that may fail. */
-export type FaultKind = "prepare" | "take" | "evict" | "clear" | "putBack" | "restore" | "drop" | "retry";
+/** The kinds of calls that may fail, in the order of the actions. */
+export const FAULT_KINDS = [
+  "prepare",
+  "take",
+  "verify",
+  "look",
+  "evict",
+  "clear",
+  "check",
+  "putBack",
+  "confirm",
+  "restore",
+  "drop",
+  "retry",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** The guards that can be removed. Each must be caught: see tla/models.json and test/twins. */
 export const GUARDS = [

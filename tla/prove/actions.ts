@@ -461,7 +461,14 @@ function verify(isBroken: IsBroken): Encoding {
   const good = isBroken("NoVerify") ? truth(true) : lockIsExactly(n);
   return ofTask(
     and(isAt(t, "taken", "verify"), myTurn),
-    both(withHome(mine), either(when(good, goto(t, "verified")), when(not(good), goto(t, "unverified")))),
+    both(
+      withHome(mine),
+      either(
+        when(good, goto(t, "verified")),
+        when(not(good), goto(t, "unverified")),
+        both(fails("verify"), effect(goto(t, "unverified"))),
+      ),
+    ),
   );
 }
 
@@ -506,6 +513,8 @@ function look(): Encoding {
     either(
       when(isAt(t, "look"), ...sees, goto(t, "looked")),
       when(isAt(t, "lookDoubt"), ...sees, goto(t, "lookedDoubt")),
+      both(when(isAt(t, "look"), ...forget, goto(t, "looked")), fails("look")),
+      both(when(isAt(t, "lookDoubt"), ...forget, goto(t, "lookedDoubt")), fails("look")),
     ),
   );
 }
@@ -636,7 +645,11 @@ function check(): Encoding {
     isAt(t, "check"),
     both(
       withHome(mine),
-      either(when(lockIsExactly(n), goto(t, "putBack")), when(not(lockIsExactly(n)), goto(t, "drop"))),
+      either(
+        when(lockIsExactly(n), goto(t, "putBack")),
+        when(not(lockIsExactly(n)), goto(t, "drop")),
+        both(fails("check"), effect(goto(t, "drop"))),
+      ),
     ),
   );
 }
@@ -660,7 +673,14 @@ function confirm(): Encoding {
   const ours = exactly(apply("homes", n), (other) => apply("homeHas", n, other), n);
   return ofTask(
     isAt(t, "confirm"),
-    both(withHome(mine), either(when(ours, goto(t, "released")), when(not(ours), goto(t, "restore")))),
+    both(
+      withHome(mine),
+      either(
+        when(ours, goto(t, "released")),
+        when(not(ours), goto(t, "restore")),
+        both(fails("confirm"), effect(goto(t, "restore"))),
+      ),
+    ),
   );
 }
 
