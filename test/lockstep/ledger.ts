@@ -47,8 +47,6 @@ export const LEDGER: readonly LedgerEntry[] = [
       "2 processes, 1 task each, Drop, Clear fails, 2 requests",
       "2 processes, 1 task each, Drop, rename does not replace an empty directory",
       "2 processes, 1 task each, Evict fails, a crash, 2 requests",
-      "2 processes, 1 task each, taken for dead, 2 requests",
-      "2 processes, 1 task each, broken by an operator, Restore fails, 2 requests",
       "2 processes, 1 task each, Drop, removed, 2 requests",
       "1 process, 2 tasks, a failing call",
       "1 process, 1 task, Drop, restarted twice, 3 requests",
@@ -89,8 +87,6 @@ export const LEDGER: readonly LedgerEntry[] = [
     scopes: [
       "1 process, 2 tasks, broken by an operator, Restore fails, 2 requests",
       "1 process, 2 tasks, removed, 2 requests",
-      "2 processes, 1 task each, taken for dead, 2 requests",
-      "2 processes, 1 task each, broken by an operator, Restore fails, 2 requests",
       "2 processes, 1 task each, Drop, removed, 2 requests",
       "1 process, 2 tasks, a failing call",
       "1 process, 2 tasks, a vandal",

@@ -206,22 +206,6 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     "deep",
     { local: false, patientTasks: ["a1", "b1"], renameReplacesEmpty: false },
   ),
-  "2 processes, 1 task each, taken for dead, 2 requests": exhaustive(["a1", "b1"], "deep", {
-    patientTasks: ["a1", "b1"],
-    maxSuspicions: 1,
-    maxRequests: 2,
-  }),
-  "2 processes, 1 task each, broken by an operator, Restore fails, 2 requests": exhaustive(
-    ["a1", "b1"],
-    "deep",
-    {
-      patientTasks: ["a1", "b1"],
-      maxBreaks: 1,
-      faults: ["restore"],
-      maxFaults: 1,
-      maxRequests: 2,
-    },
-  ),
   "2 processes, 1 task each, Drop, removed, 2 requests": exhaustive(["a1", "b1"], "deep", {
     local: false,
     patientTasks: ["a1", "b1"],
