@@ -262,7 +262,12 @@ function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
   };
 }
 
-const wayOut = (c: Config): Pc => (c.local ? "check" : "drop");
+/** The way off the disk: PutBack on a local disk, unless a beat was missed; else a Drop. */
+function leavesDisk(c: Config, s: State, t: Task): readonly State[] {
+  const inTime = setPc(s, t, c.local ? "check" : "drop");
+  if (!c.local || !fails(c, s, "beat")) return [inTime];
+  return [inTime, setPc(spendFault(s), t, "drop")];
+}
 
 /** The home is of no more use: it is owed that its name leaves the disk. */
 function giveUpHome(c: Config, s: State, p: Proc): State {
@@ -457,7 +462,7 @@ const granted: Action = {
       return [{ ...giveTo(s, p, t, grantedWith(c, s, p, heir)), gaveUp: remove(s.gaveUp, t) }];
     }
     const release = { name: homeOf(s, p), aside: false };
-    return [{ ...setPc(s, t, wayOut(c)), releasing: put(s.releasing, p, release) }];
+    return leavesDisk(c, { ...s, releasing: put(s.releasing, p, release) }, t);
   },
 };
 
@@ -599,11 +604,11 @@ function letsGo(c: Config, s: State, t: Task): State[] {
   const [head] = at(s.queue, p);
   const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
   const toDisk: State = {
-    ...setPc(s, t, wayOut(c)),
+    ...s,
     heldLocks: put(s.heldLocks, p, []),
     releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
   };
-  return [...handedOver, toDisk];
+  return [...handedOver, ...leavesDisk(c, toDisk, t)];
 }
 
 const release: Action = {

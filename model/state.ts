@@ -128,7 +128,8 @@ export const FAULT_KINDS = [
   "drop",
   "retry",
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** And what may fail beside them: a holder may miss a beat (spec/lease.md). */
+export type FaultKind = (typeof FAULT_KINDS)[number] | "beat";
 
 /** The guards that can be removed. Each must be caught: see tla/models.json and test/twins. */
 export const GUARDS = [

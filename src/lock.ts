@@ -7,8 +7,11 @@ import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, watchExit } from "./exit.ts";
+import { createHeartbeat } from "./heartbeat.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
+import { createLeases } from "./lease.ts";
 import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
+import { type LookForOurs, oursIn } from "./loss.ts";
 import {
   type AcquireOptions,
   type AcquireSessionWriteLockParams,
@@ -16,10 +19,9 @@ import {
   type TryAcquireSessionWriteLockParams,
 } from "./options.ts";
 import { openLifeSocket } from "./owner/life.ts";
-import { isKnownJunk } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, isExactly, loseLock, release, request } from "./protocol.ts";
+import { giveUp, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   type CallSite,
@@ -47,9 +49,9 @@ export interface SessionWriteLock {
   /** The directory entry that is the lock. */
   readonly lockPath: string;
   /**
-   * Aborts when the lock is found to be lost (`ECOMPROMISED`), or is held for longer than `maxHoldMs`
-   * (`EOVERDUE`, a warning: the lock is still held; with `revokeAfterMaxHold` it is not, `ECOMPROMISED`). Pass it to
-   * whatever writes.
+   * Aborts when the lock is found to be lost (`ECOMPROMISED`; it is looked at every five seconds), or is held for
+   * longer than `maxHoldMs` (`EOVERDUE`, a warning: the lock is still held; with `revokeAfterMaxHold` it is not,
+   * `ECOMPROMISED`). Pass it to whatever writes.
    */
   readonly signal: AbortSignal;
   /** Whether this handle holds the lock, from memory: after `release()`, a loss that was noticed, or a revocation, false. */
@@ -235,7 +237,11 @@ function realServices(registry: Registry): Services {
   services ??= {
     disk: nodeDisk,
     clock: systemClock,
-    owners: createOwners(registry.self, (directory) => lifeIn(registry, directory)),
+    owners: createOwners(registry.self, {
+      lifeIn: (directory) => lifeIn(registry, directory),
+      leases: createLeases({ clock: systemClock }),
+    }),
+    heartbeat: createHeartbeat({ clock: systemClock }),
     drive: createDriver(nodeDisk, systemClock),
     warn,
     migrateLegacy,
@@ -320,6 +326,7 @@ function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): 
     const onAbort = (): void => leave(() => reject(options.signal?.reason));
     const attempt: Attempt = {
       reentrant: options.allowReentrant,
+      staleMs: options.staleMs,
       gaveUp: false,
       revoked: false,
       metadata: options.metadata,
@@ -423,22 +430,7 @@ function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): 
   return { lock, isReleased: () => releasing !== undefined || attempt.revoked };
 }
 
-interface LookForOurs {
-  /** undefined: the disk would not say. */
-  readonly ours: boolean | undefined;
-  readonly why?: string;
-  readonly cause?: Error;
-}
-
-/** Is exactly our name at L? Only an answer of the disk is a loss, not its refusal to answer. */
+/** Looks now: is exactly our name at L? */
 function lookForOurs({ services, lockPath, home }: Entry): LookForOurs {
-  const reply = services.disk.now({ call: "readdir", path: lockPath });
-  if (!reply.ok) {
-    const gone = reply.errno === "ENOENT" || reply.errno === "ENOTDIR";
-    const why = gone ? "it is not there any more" : `the lock path cannot be read (${reply.errno})`;
-    return { ours: gone ? false : undefined, why, cause: reply.error };
-  }
-  if (home !== null && isExactly(reply, home)) return { ours: true };
-  const empty = reply.names.every(isKnownJunk);
-  return { ours: false, why: empty ? "somebody emptied it" : "somebody else's name is in it" };
+  return oursIn(services.disk.now({ call: "readdir", path: lockPath }), home);
 }

@@ -13,6 +13,7 @@ import {
   type Debt,
   type DebtStep,
   type Entry,
+  type Heartbeat,
   type Home,
   NO_EVICTIONS,
   type OwnerPlace,
@@ -160,6 +161,8 @@ function* contend(entry: Entry, asideMs?: number): Run {
       continue;
     }
     if (entry.home === null && !(yield* prepare(entry))) continue;
+    const { heartbeat } = entry.services;
+    if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
     const mine =
@@ -192,12 +195,20 @@ function* prepare(entry: Entry): Part<boolean> {
   });
   if (reply.ok) {
     entry.home = home;
+    entry.services.heartbeat?.made(entry);
     entry.shown = metadata;
     return true;
   }
   owe(entry, home);
   fail(entry, cannot(entry, "make the owner directory", reply));
   passSlot(entry);
+  return false;
+}
+
+/** Extra (spec/lease.md): a home that lay idle beats before its `Take`, or is given up. */
+function freshen(entry: Entry, heartbeat: Heartbeat): boolean {
+  if (heartbeat.freshen(entry, homeOf(entry))) return true;
+  giveUpHome(entry);
   return false;
 }
 
@@ -242,6 +253,7 @@ function* granted(entry: Entry): Part<void> {
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
+  entry.services.heartbeat?.held(entry);
   const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
@@ -301,7 +313,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   } else if (present.length > 0) {
     noteOvertaken(entry);
     const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
-    const survivor = judged.find(({ verdict }) => verdict !== "dead");
+    const survivor = judged.find(({ verdict }) => verdict !== "dead" && verdict !== "lapsed");
     if (survivor === undefined) {
       yield* evict(entry, patience, judged);
       return;
@@ -339,12 +351,13 @@ function* clear(entry: Entry): Part<boolean> {
   return reply.ok || reply.errno === "ENOENT" || CLEAN_REFUSALS.includes(reply.errno);
 }
 
+/** Or one whose lease has lapsed. */
 interface DeadOwner {
   readonly name: string;
   readonly reason: string;
 }
 
-/** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
+/** `Evict`: a compare-and-delete by name, which is used once. Only of the dead, and of those whose lease has lapsed. */
 function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): Part<void> {
   for (const { name, reason } of dead) {
     const owner = entry.services.owners.describe?.(name, entry.lockPath, reason);
@@ -406,7 +419,9 @@ function* wait(entry: Entry, ms: number, error?: SessionWriteLockError): Part<vo
 /** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
 function* leaveDisk(entry: Entry, settled: Settled): Run {
   const home = homeOf(entry);
-  const back = entry.local ? yield* putBack(entry, home) : "drop";
+  // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
+  const mayPutBack = entry.local && entry.services.heartbeat?.missed(entry) !== true;
+  const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {
     const reply = yield call("Drop", "async", unlink(`${entry.lockPath}/${home.name}`));
@@ -567,7 +582,11 @@ function fail(entry: Entry, error: SessionWriteLockError): void {
   if (entry.contender?.gaveUp === false) entry.contender.failed(error);
 }
 
-const placeOf = ({ lockPath, local }: Entry): OwnerPlace => ({ path: lockPath, local });
+const placeOf = ({ lockPath, local, contender }: Entry): OwnerPlace => ({
+  path: lockPath,
+  local,
+  staleMs: contender?.staleMs,
+});
 
 function homeOf(entry: Entry): Home {
   if (entry.home === null) throw new Error(`session-write-lock: no home for ${entry.lockPath} (a bug)`);

@@ -25,6 +25,8 @@ export interface Home {
 /** One call of acquire: first a waiter, then (it may be) a holder. */
 export interface Attempt {
   readonly reentrant: boolean;
+  /** How long it lets an owner be silent that cannot be judged (spec/lease.md). Nothing said: for ever. */
+  readonly staleMs?: number;
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
   /** The watchdog took the lock away from this holder, and it has not released it yet. */
@@ -123,7 +125,11 @@ export type Obstacle =
   | { readonly kind: "foreign"; readonly what: string }
   | { readonly kind: "refusal"; readonly errno: string };
 
-export type Judgement = { readonly verdict: "dead" | "alive" | "unknown"; readonly reason: string };
+export type Judgement = {
+  /** `lapsed`: unknown, and its lease has ended (spec/lease.md). True for the turn that asked, and no longer. */
+  readonly verdict: "dead" | "alive" | "unknown" | "lapsed";
+  readonly reason: string;
+};
 
 /** Who is who; src/owner is behind it, or the harness. */
 export interface Owners {
@@ -166,6 +172,22 @@ export interface OwnerPlace {
   readonly path: string;
   /** Whether the disk is known to be local. */
   readonly local: boolean;
+  /** Of whoever asks: how long an owner may be silent that cannot be judged. Nothing said: there is no lease. */
+  readonly staleMs?: number | undefined;
+}
+
+/** Shows that a holder lives, and notices that it has lost the lock: src/heartbeat.ts. */
+export interface Heartbeat {
+  /** The entry's home was made. */
+  made(entry: Entry): void;
+  /** Must the entry's home beat before it is taken with? */
+  isOld(entry: Entry): boolean;
+  /** That beat, now; whether it could be done. */
+  freshen(entry: Entry, home: Home): boolean;
+  /** The lock was granted: from now on it beats, until nobody holds it. */
+  held(entry: Entry): void;
+  /** Whether the holder missed a beat: then it must not put back. */
+  missed(entry: Entry): boolean;
 }
 
 /** The world, as the protocol sees it. */
@@ -174,6 +196,8 @@ export interface Services {
   readonly clock: Clock;
   readonly owners: Owners;
   readonly drive: Driver;
+  /** Where nobody has to see that we live: none. */
+  readonly heartbeat?: Heartbeat;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
   /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */

@@ -37,7 +37,7 @@ CONSTANTS
   ReentrantTasks, \* the tasks that ask to share the lock with tasks of their own process
   PatientTasks,   \* the tasks that never give up
   Local,          \* TRUE: a disk known to be local, release by PutBack, no late effects; FALSE: Drop
-  Faults,         \* the kinds of calls that may fail: see Fails
+  Faults,         \* the kinds of calls that may fail: see Fails; "beat": a holder may miss one
   MaxDebts,       \* a process makes no new home while it owes this many names for this lock path
   NamesPerLife,   \* how many names an incarnation has in use at a time; FreshNamesSuffice shows: enough
   MaxCrashes,     \* crashes, failing calls and acts of vandalism are finite: an assumption of liveness,
@@ -202,8 +202,13 @@ RenamedIn(n) == lock' = NamesAt(lock) \cup homes[n] /\ homes' = Without(homes, n
 RenamesBack(n) == lock # Absent /\ (n \in DOMAIN homes => RenameReplacesEmpty /\ homes[n] = {})
 RenamedBack(n) == homes' = (n :> lock) @@ homes /\ lock' = Absent
 
-\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.
-WayOut == IF Local THEN "check" ELSE "drop"
+\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.  One that
+\* missed a beat, which is a failure of kind "beat", sends a Drop too (spec/lease.md).  Sets pc, budget.
+LeavesDisk(t) ==
+  \/ /\ pc' = [pc EXCEPT ![t] = IF Local THEN "check" ELSE "drop"]
+     /\ UNCHANGED budget
+  \/ /\ Local /\ Fails("beat") /\ SpendFault
+     /\ pc' = [pc EXCEPT ![t] = "drop"]
 
 \* t's home is of no more use: it is owed that its name leaves the disk.  Sets home, owes.
 GiveUpHome(p) ==
@@ -320,12 +325,12 @@ Granted(t) ==
   /\ contender' = [contender EXCEPT ![p] = None]
   /\ IF t \in gaveUp /\ queue[p] = << >>
      THEN /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> FALSE]]
-          /\ pc' = [pc EXCEPT ![t] = WayOut]
+          /\ LeavesDisk(t)
           /\ UNCHANGED <<heldLocks, queue, gaveUp>>
      ELSE /\ GiveTo(p, t, GrantedWith(p, heir))
           /\ gaveUp' = gaveUp \ {t}
-          /\ UNCHANGED releasing
-  /\ UNCHANGED <<lock, homes, late, procVars, home, owes, seen, budget>>
+          /\ UNCHANGED <<releasing, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, home, owes, seen>>
 
 \* Not taken.  A clean refusal: look who has it.  An error: look whether we have it.  Taken, but not as
 \* it should be (the home had lost its file): the home is given up.
@@ -485,14 +490,14 @@ HandsOver(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t} /\ queue[p] # << >>
   /\ GiveTo(p, t, GrantedWith(p, Head(queue[p])))
-  /\ UNCHANGED releasing
+  /\ UNCHANGED <<releasing, budget>>
 
 GoesToDisk(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t}
   /\ heldLocks' = [heldLocks EXCEPT ![p] = {}]
   /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> queue[p] # << >>]]
-  /\ pc' = [pc EXCEPT ![t] = WayOut]
+  /\ LeavesDisk(t)
   /\ UNCHANGED queue
 
 LetsGo(t) ==
@@ -501,7 +506,7 @@ LetsGo(t) ==
   /\ \/ /\ heldLocks[p] # {t}
         /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \ {t}]
         /\ pc' = [pc EXCEPT ![t] = "idle"]
-        /\ UNCHANGED <<releasing, queue>>
+        /\ UNCHANGED <<releasing, queue, budget>>
      \/ HandsOver(t)
      \/ GoesToDisk(t)
 
@@ -510,15 +515,15 @@ Release(t) ==
   /\ \/ LetsGo(t) /\ UNCHANGED revoked
      \/ /\ t \in revoked /\ ThreadFree(ProcOf[t])
         /\ revoked' = revoked \ {t}
-        /\ UNCHANGED <<heldLocks, releasing, queue, pc>>
-  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, contender, home, owes, gaveUp, seen, budget>>
+        /\ UNCHANGED <<heldLocks, releasing, queue, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, contender, home, owes, gaveUp, seen>>
 
 \* The watchdog, where it may: a handle that is held for too long is invalid from now on, and the lock goes the
 \* way of a release.  Telling its holder so is no step: nothing here changes by it.
 Expire(t) ==
   /\ Revokes /\ LetsGo(t)
   /\ revoked' = revoked \cup {t}
-  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, contender, home, owes, gaveUp, seen, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, contender, home, owes, gaveUp, seen>>
 
 \* readdir(L) must be exactly [own]; then PutBack in the same turn.
 Check(t) ==

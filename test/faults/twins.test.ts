@@ -7,6 +7,8 @@ import { FAULT_SCOPES } from "./scopes.ts";
 
 /** Code that mishandles an error, the smallest scope at which it must be caught, and the check that must say so. */
 interface Mishandling extends Patched {
+  /** What is gone. */
+  readonly gone: string;
   readonly at: string;
   readonly caughtBy: RegExp;
 }

@@ -158,6 +158,8 @@ function pcAt(pending: Pending): Pc {
     case "Wake":
     case "Retry":
     case "Retried":
+    case "Beat":
+    case "Watch":
       throw new Error(`a task does not wait at ${step.action}`);
   }
 }

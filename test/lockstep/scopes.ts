@@ -66,6 +66,10 @@ export const SCOPES: Readonly<Record<string, Config>> = {
     maxFaults: 3,
     maxVandals: 1,
   }),
+  "two processes, three tasks, missed beats": scope(["a1", "a2", "b1"], {
+    faults: ["beat", "drop", "retry"],
+    maxFaults: 4,
+  }),
   "three processes, three tasks, PutBack": scope(["a1", "b1", "c1"], {}),
   "three processes, five tasks, Drop and late effects": scope(["a1", "a2", "b1", "c1", "c2"], {
     local: false,
@@ -156,6 +160,7 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     faults: EVERY_FAULT_PUT_BACK,
     maxFaults: 1,
   }),
+  "1 process, 2 tasks, a missed beat": exhaustive(["a1", "a2"], "gate", { faults: ["beat"], maxFaults: 1 }),
   "1 process, 2 tasks, a vandal": exhaustive(["a1", "a2"], "gate", { maxVandals: 1 }),
   "1 process, 1 task, Take fails three times": exhaustive(["a1"], "gate", {
     faults: ["take"],

@@ -213,6 +213,7 @@ export class World {
   private missed = false;
   /** Whoever judges now takes the suspects for dead. */
   private mistaken = false;
+  private missesBeat = false;
 
   constructor(config: Config, directory: string, protocol: Protocol, otherwise: Otherwise = {}) {
     this.config = config;
@@ -305,6 +306,16 @@ export class World {
           judge: (name) => this.judge(name),
         },
         drive: (run) => this.drive(proc, run),
+        // Nobody beats here; a fault says that a beat was missed.
+        heartbeat: {
+          made: () => {},
+          isOld: () => false,
+          freshen: () => {
+            throw new Error("no home is old");
+          },
+          held: () => {},
+          missed: () => this.missesBeat,
+        },
         warn: (message) => this.warnings.push(message),
         quiet: () => {},
       },
@@ -394,7 +405,11 @@ export class World {
     const busy = isBusy(process);
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind === "turn") return [this.step(pending, () => this.turn(pending))];
+      if (step.kind === "turn") {
+        const turn = this.step(pending, () => this.turn(pending));
+        const leaves = step.action === "Granted" && isLeftToNobody(process.entry);
+        return leaves && this.mayMissBeat() ? [turn, this.missing(turn.text, turn.perform)] : [turn];
+      }
       if (step.kind === "call" && step.mode === "sync") {
         return [this.step(pending, () => this.callNow(pending, this.disk(step.call)))];
       }
@@ -506,13 +521,17 @@ export class World {
         options.push(this.call(`Request(${task})`, () => this.request(task)));
       if (this.canGiveUp(task, process)) options.push(this.call(`GiveUp(${task})`, () => this.giveUp(task)));
       if (attempt !== undefined && process.entry.held.has(attempt)) {
-        const ways =
-          process.entry.queue.length > 0 && process.entry.held.size === 1 ? [false, true] : [false];
+        const alone = process.entry.held.size === 1;
+        const ways = process.entry.queue.length > 0 && alone ? [false, true] : [false];
         const ends = this.config.revokes ? (["Release", "Expire"] as const) : (["Release"] as const);
         for (const handsOver of ways) {
           const where = handsOver ? "hands over" : "to disk";
-          for (const end of ends)
-            options.push(this.call(`${end}(${task}) ${where}`, () => this.release(task, handsOver, end)));
+          for (const end of ends) {
+            const text = `${end}(${task}) ${where}`;
+            const perform = (): void => this.release(task, handsOver, end);
+            options.push(this.call(text, perform));
+            if (!handsOver && alone && this.mayMissBeat()) options.push(this.missing(text, perform));
+          }
         }
       }
       return options;
@@ -521,6 +540,25 @@ export class World {
 
   private call(text: string, perform: () => void): Option {
     return { text, kind: "call", perform };
+  }
+
+  private mayMissBeat(): boolean {
+    const { faults, maxFaults, local } = this.config;
+    return local && faults.includes("beat") && this.spent.fault < maxFaults;
+  }
+
+  /** The same, by a holder that missed a beat: its release is a Drop, on a local disk too. */
+  private missing(text: string, perform: () => void): Option {
+    const miss = (): void => {
+      this.spent.fault++;
+      this.missesBeat = true;
+      try {
+        perform();
+      } finally {
+        this.missesBeat = false;
+      }
+    };
+    return { text: `${text}, a beat was missed`, kind: "fault", perform: miss };
   }
 
   private mayRequest(): boolean {
@@ -756,10 +794,12 @@ export class World {
     if (this.spent.fault >= this.config.maxFaults) return [];
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind !== "call") return [];
+      // Nobody beats here.
+      if (step.kind !== "call" || step.action === "Beat" || step.action === "Watch") return [];
+      const { action } = step;
       if (pending.reply !== undefined) return this.verifyFaults(process, pending);
-      if (!this.mayFail(step.action)) return [];
-      const failing = this.failures(step.action, step.call).flatMap((failure) =>
+      if (!this.mayFail(action)) return [];
+      const failing = this.failures(action, step.call).flatMap((failure) =>
         step.call.call === "prepare"
           ? this.prepareFaults(pending, step.call, failure)
           : this.waysToFail(step.call, failure).map((way) => this.fault(pending, step.call, failure, way)),
@@ -995,6 +1035,10 @@ function promisedAt({ merges, local, maxSuspicions, maxBreaks, maxRemovals }: Co
     [...STEP_PROPERTIES.filter(({ name }) => !lost.includes(name)), ...WEAKER_STEP_PROPERTIES.filter(names)],
   ] as const;
 }
+
+/** Whoever contended has given up, and nobody else waits: what is granted goes off the disk. */
+const isLeftToNobody = ({ contender, queue }: Entry): boolean =>
+  contender?.gaveUp === true && queue.length === 0;
 
 /** The model's word for the failures of an action: `putBack` of `PutBack`. */
 export const faultKind = (action: CallAction): FaultKind =>

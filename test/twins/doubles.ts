@@ -110,8 +110,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     caughtBy: /^Request\(.*\) is not a step of the model: heldLocks:/,
     patches: [
       [
-        "  entry.queue.push(attempt);\n}",
-        "  const debt = [...entry.owes.values()].find(({ home }) => home.name === entry.releasing?.name);\n  if (entry.releasing !== null && debt !== undefined) {\n    entry.releasing = null;\n    entry.home = debt.home;\n    entry.owes.delete(debt.home.name);\n    entry.held.add(attempt);\n    return;\n  }\n  entry.queue.push(attempt);\n}",
+        "  entry.queue.push(attempt);\n  attempt.waits?.();",
+        "  const debt = [...entry.owes.values()].find(({ home }) => home.name === entry.releasing?.name);\n  if (entry.releasing !== null && debt !== undefined) {\n    entry.releasing = null;\n    entry.home = debt.home;\n    entry.owes.delete(debt.home.name);\n    entry.held.add(attempt);\n    return;\n  }\n  entry.queue.push(attempt);",
       ],
     ],
   },
@@ -175,9 +175,7 @@ export const CODE_DOUBLES: readonly Double[] = [
     gone: "everybody who is granted the lock is told",
     scope: "one process, three tasks, two of them reentrant",
     caughtBy: /^a\d was told "nothing", release not asked, and holds: true/,
-    patches: [
-      ["for (const holder of entry.held) if (group.includes(holder)) holder.granted();", "heir.granted();"],
-    ],
+    patches: [["if (group.includes(holder)) holder.granted(", "if (holder === heir) holder.granted("]],
   },
   {
     guard: "ErrorNotTold",
@@ -192,6 +190,14 @@ export const CODE_DOUBLES: readonly Double[] = [
     scope: TWO_DROP,
     caughtBy: /^it does not come to rest: .*"unsettled":\["release of /,
     patches: [["settled(paid ? undefined : cannotRelease(entry, reply));", "if (paid) settled(undefined);"]],
+  },
+  {
+    // Lease.tla says why, with time: BadLeasePutBack.
+    guard: "PutBackAfterMiss",
+    gone: "a holder that missed a beat releases by Drop",
+    scope: "two processes, three tasks, missed beats",
+    caughtBy: /^(Release|Granted)\(.*\) is not a step of the model: /,
+    patches: [[" && entry.services.heartbeat?.missed(entry) !== true;", ";"]],
   },
   {
     guard: "SilentLoss",

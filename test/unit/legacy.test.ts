@@ -14,6 +14,7 @@ import { type LegacyClaim, migrateLegacyLock } from "../../src/legacy.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
+import type { Judgement } from "../../src/registry.ts";
 import { deadPid } from "../support/processes.ts";
 import { type Double, loadPatched } from "../twins/doubles.ts";
 
@@ -52,7 +53,7 @@ const left = (): readonly string[] =>
 
 const owners = createOwners(readOwnerScope(createObserver()));
 const place = (): { path: string; local: boolean } => ({ path: lockPath, local: true });
-const judge = (claim: LegacyClaim): { verdict: "dead" | "alive" | "unknown"; reason: string } =>
+const judge = (claim: LegacyClaim): Judgement =>
   owners.judgeLegacy?.(claim, place()) ?? { verdict: "unknown", reason: "" };
 const neverWarn = (text: string): never => {
   throw new Error(`nobody expects: ${text}`);

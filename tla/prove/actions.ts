@@ -297,7 +297,12 @@ const giveTo = (first: Expr): Piece[] =>
       choose(group(first)(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
   });
 
-const wayOut = gotoIf(t, apply("local"), "check", "drop");
+/** The way off the disk; a Drop also of a holder that missed a beat. */
+const leavesDisk = (): Piece[] =>
+  either(
+    effect(gotoIf(t, apply("local"), "check", "drop")),
+    both(when(apply("local")), fails("beat"), effect(goto(t, "drop"))),
+  );
 const endRelease = (proc: Expr): readonly Change[] => [clear("releasing", proc), drop("aside", proc)];
 
 type IsBroken = (guard: Guard) => boolean;
@@ -484,7 +489,8 @@ function granted(): Encoding {
         both(
           when(and(gone, noTask("queue", mine))),
           withHome(mine),
-          effect(only("releasing", mine, n), drop("aside", mine), wayOut),
+          effect(only("releasing", mine, n), drop("aside", mine)),
+          leavesDisk(),
         ),
       ),
     ),
@@ -622,7 +628,7 @@ function release(): Encoding {
     apply("heldLocks", mine, t),
     forall([u], implies(apply("heldLocks", mine, u), equal(u, t))),
   );
-  const toDisk = [clear("heldLocks", mine), only("releasing", mine, n), wayOut] as const;
+  const toDisk = [clear("heldLocks", mine), only("releasing", mine, n)] as const;
   return ofTask(
     and(isAt(t, "holding"), threadFree(mine)),
     either(
@@ -635,6 +641,7 @@ function release(): Encoding {
           when(noTask("queue", mine), ...toDisk, drop("aside", mine)),
           when(not(noTask("queue", mine)), ...toDisk, add("aside", mine)),
         ),
+        leavesDisk(),
       ),
     ),
   );

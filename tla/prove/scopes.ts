@@ -61,7 +61,7 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
     ...THREE,
     reentrantTasks: ["a1", "a2"],
     patientTasks: ["a1"],
-    faults: ["prepare", "take", "putBack", "drop", "retry"],
+    faults: ["prepare", "take", "putBack", "drop", "retry", "beat"],
     maxFaults: 1,
     maxRequests: 3,
   }),

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as issue from "../../model/issue/state.ts";
+import * as lease from "../../model/lease/lease.ts";
 import * as mkdirMtime from "../../model/peers/mkdirMtime.ts";
 import * as renameAside from "../../model/peers/renameAside.ts";
 import {
@@ -104,6 +105,26 @@ export function readRenameAsideConfig(dir: string, cfgFile: string): renameAside
   };
 }
 
+/** The same of a Lease .cfg file. */
+export function readLeaseConfig(dir: string, cfgFile: string): lease.Config {
+  const constants = new Constants(dir, cfgFile);
+  return {
+    procs: constants.strings("Procs"),
+    judges: constants.strings("Judges"),
+    stale: constants.number("Stale"),
+    wait: constants.number("Wait"),
+    maxTime: constants.number("MaxTime"),
+    maxCrashes: constants.number("MaxCrashes"),
+    maxDeaths: constants.number("MaxDeaths"),
+    maxJumps: constants.number("MaxJumps"),
+    forward: constants.numbers("Forward"),
+    back: constants.numbers("Back"),
+    mayStop: constants.strings("MayStop"),
+    prompt: constants.flag("Prompt"),
+    broken: constants.known("Broken", lease.BROKEN, "guard", "model/lease/lease.ts"),
+  };
+}
+
 /** What the types of the model say already, and what is about its one initial state. */
 const notInModel: readonly string[] = ["TypeOK", "RefinementInit"];
 
@@ -157,6 +178,10 @@ class Constants {
   /** `otherwise`: what the specification defines, where a configuration need not say it. */
   number(name: string, otherwise?: number): number {
     return otherwise !== undefined && !this.#values.has(name) ? otherwise : Number(this.text(name));
+  }
+
+  numbers(name: string): number[] {
+    return this.strings(name).map(Number);
   }
 
   flag(name: string, otherwise?: boolean): boolean {
