@@ -44,7 +44,8 @@ export interface TryAcquireSessionWriteLockParams {
    */
   readonly migrateLegacyLocks?: boolean;
   /**
-   * Called when this acquisition is granted the lock after this process has evicted dead owners, before the promise
+   * Called when this acquisition is granted the lock after this process has evicted dead owners, or such whose
+   * lease had lapsed, before the promise
    * resolves: the lock is held, and the promise waits for what the hook returns. For what their death may have
    * left half done. At most one acquisition is told of a death; which one, and what is not promised:
    * spec/protocol.md, "Who is told of a takeover". An acquire of the same file inside rejects with `EDEADLK`. What

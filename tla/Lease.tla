@@ -24,7 +24,7 @@
 (*                                                                         *)
 (* Properties: see the end.  How to run: npm run tlc -- --list, and look   *)
 (* for Lease*.  Each guard can be removed by naming it in Broken; each     *)
-(* such configuration must fail.  StopMidTurn and TwoJumps are not guards   *)
+(* such configuration must fail.  StopMidTurn and TwoJumps are not guards  *)
 (* but assumptions (A8).                                                   *)
 (*                                                                         *)
 (* Not modelled: Confirm and Restore after a PutBack that moved the home   *)

@@ -26,6 +26,7 @@ import {
   value,
   variable,
 } from "./formula.ts";
+import type { ProvedAction } from "./twins.ts";
 
 /** One way in which an action happens. */
 export interface Case {
@@ -58,20 +59,9 @@ interface Change {
   readonly define: (args: readonly Var[], old: Expr) => Expr;
 }
 
-/**
- * What the proof says nothing about: an environment that breaks an assumption, and a watchdog that revokes. No scope
- * of the comparison has them; drift.ts looks.
- */
-type NotProved = "Expire" | "Suspect" | "Break" | "Remove";
-export const NOT_PROVED: readonly NotProved[] = ["Expire", "Suspect", "Break", "Remove"];
-type Proved = Exclude<ActionName, NotProved>;
-export const PROVED: readonly Proved[] = ACTIONS.filter(
-  (name): name is Proved => !NOT_PROVED.some((other) => other === name),
-);
-
 export function encodeActions(broken: readonly Guard[] = []): readonly EncodedAction[] {
   const isBroken = (guard: Guard): boolean => broken.includes(guard);
-  return PROVED.map((name) => {
+  return PROVED_ACTIONS.map((name) => {
     const { params, pieces } = ENCODINGS[name](isBroken);
     return {
       name,
@@ -903,7 +893,7 @@ function vandal(): Encoding {
   };
 }
 
-const ENCODINGS: Readonly<Record<Proved, (isBroken: IsBroken) => Encoding>> = {
+const ENCODINGS: Readonly<Record<ProvedAction, (isBroken: IsBroken) => Encoding>> = {
   Request: request,
   Prepare: prepare,
   Take: take,
@@ -930,3 +920,7 @@ const ENCODINGS: Readonly<Record<Proved, (isBroken: IsBroken) => Encoding>> = {
   LateEffect: lateEffect,
   Vandal: vandal,
 };
+
+export const PROVED_ACTIONS: readonly ProvedAction[] = ACTIONS.filter(
+  (name): name is ProvedAction => name in ENCODINGS,
+);
