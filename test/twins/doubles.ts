@@ -29,6 +29,10 @@ const ONE_PROCESS = "one process, three tasks, PutBack";
 const TWO_PUT_BACK = "two processes, three tasks, PutBack";
 const GUEST = "two processes with a guest each, and a third, PutBack";
 const TWO_DROP = "two processes, four tasks, Drop and late effects";
+const NO_REPLACING = "two processes, three tasks, Drop, rename does not replace an empty directory";
+const REVOKING = "two processes, three tasks, Drop, the watchdog revokes";
+const MERGING = "two processes, two tasks, Drop, rename merges";
+const HARMED = "one process, one task, PutBack, broken, removed, Restore fails";
 
 /** One for each guard of the specification, but those of {@link WITHOUT_DOUBLE}. */
 export const DOUBLES: readonly Double<Guard>[] = [
@@ -184,6 +188,31 @@ export const DOUBLES: readonly Double<Guard>[] = [
     caughtBy: /^Request\(.*\) is not a step of the model: queue:/,
     patches: [["entry.queue.push(attempt);", "entry.queue.unshift(attempt);"]],
   },
+  {
+    guard: "NoClear",
+    gone: "an empty L is cleared where rename does not replace it",
+    scope: NO_REPLACING,
+    caughtBy: /^Judge\(.*\) is not a step of the model: pc:/,
+    patches: [
+      [
+        "const cleared = stands && !entry.services.disk.renameReplacesEmpty",
+        "const cleared = stands && !stands",
+      ],
+    ],
+  },
+  {
+    guard: "ClearByForce",
+    gone: "Clear removes an empty directory only",
+    scope: NO_REPLACING,
+    caughtBy: /^Clear\(.*\) is not a step of the model: lock:/,
+    patches: [
+      [
+        "  // Refused cleanly, or gone: others were faster",
+        "  nodeFs.rmSync(entry.lockPath, { recursive: true, force: true });\n  // Refused cleanly, or gone: others were faster",
+      ],
+      ["const rename = (", 'import nodeFs from "node:fs";\nconst rename = ('],
+    ],
+  },
 ];
 
 /** What the code owes its callers beyond the specification, each without it. */
@@ -224,7 +253,49 @@ export const CODE_DOUBLES: readonly Double[] = [
     caughtBy: /^it warns of \[\], and the lock was lost/,
     patches: [["entry.services.warn(`session lock ", "void (`session lock "]],
   },
+  {
+    guard: "SilentMiss",
+    gone: "a release that finds nothing to put back says that the lock was lost",
+    scope: HARMED,
+    caughtBy: /^it warns of \[\], and the lock was lost/,
+    patches: [['return moved.errno === "ENOENT" ? "drop" : "failed";', 'return "failed";']],
+  },
+  {
+    guard: "RevokedReleases",
+    gone: "the release of a handle that was revoked gives nothing back",
+    scope: REVOKING,
+    caughtBy: /^Release\(.*\) is not a step of the model: /,
+    patches: [
+      ["    attempt.revoked = false;\n    settled(undefined);\n    return;", "    attempt.revoked = false;"],
+    ],
+  },
+  {
+    guard: "RevokedHolds",
+    gone: "a handle that was revoked is in HELD_LOCKS no more",
+    scope: REVOKING,
+    caughtBy: /^Expire\(.*\) is not a step of the model: /,
+    patches: [
+      [
+        "  attempt.revoked = true;\n  endHold(entry, attempt, settled);",
+        "  attempt.revoked = true;\n  void settled;",
+      ],
+    ],
+  },
 ];
+
+/** NoVerify once more: at every scope that merges, and small enough for every schedule, there are too many homes. */
+export const NO_VERIFY_MERGING: Double = {
+  guard: "NoVerifyMerging",
+  gone: "Verify, where rename merges directories",
+  scope: MERGING,
+  caughtBy: /^Verify\(.*\) is not a step of the model: pc:/,
+  patches: [
+    [
+      "if (isExactly(reply, homeOf(entry))) return true;",
+      "if (reply.ok && reply.names.includes(homeOf(entry).name)) return true;",
+    ],
+  ],
+};
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
