@@ -244,7 +244,7 @@ export const CODE_DOUBLES: readonly Double[] = [
     gone: "a holder that missed a beat releases by Drop",
     scope: "two processes, three tasks, missed beats",
     caughtBy: /^(Release|Granted)\(.*\) is not a step of the model: /,
-    patches: [[" && entry.services.heartbeat?.missed(entry) !== true;", ";"]],
+    patches: [["entry.services.heartbeat?.missed(entry) !== true;", "true as boolean;"]],
   },
   {
     guard: "SilentLoss",
