@@ -54,6 +54,7 @@ export const LEDGER: readonly LedgerEntry[] = [
       "1 process with a guest, a vandal, nobody gives up, 1 request",
       "2 processes, one with a guest, a crash, nobody gives up, 2 requests",
       "2 processes, one with a guest, a crash, 2 requests",
+      "1 process with a guest, Drop, a failing call, 1 request",
       "2 processes, 1 task each, a crash",
       "2 processes, 1 task each, Drop, nobody gives up, a crash",
       "2 processes, 1 task each, Drop, a crash, 3 requests",

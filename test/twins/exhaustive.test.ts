@@ -19,6 +19,7 @@ const RESTARTED = "1 process, 2 tasks, restarted twice";
 const DROP_RESTARTED = "1 process, 1 task, Drop, restarted twice, 3 requests";
 const FAILING = "1 process, 2 tasks, a failing call";
 const DROP_FAILING = "1 process, 1 task, Drop, a failing call, a crash, 2 requests";
+const MISSED_BEAT = "1 process, 2 tasks, a missed beat";
 const VANDAL = "1 process, 2 tasks, a vandal";
 const FAILING_TAKE = "1 process, 1 task, Take fails three times";
 const GUEST = "2 processes, one with a guest, a crash, nobody gives up, 2 requests";
@@ -48,6 +49,7 @@ const CAUGHT_AT: Readonly<Record<string, string>> = {
   NotTold: REENTRANT,
   ErrorNotTold: FAILING,
   ReleaseNeverSettles: DROP_FAILING,
+  PutBackAfterMiss: MISSED_BEAT,
   SilentLoss: VANDAL,
   NoClear: NO_REPLACING,
   ClearByForce: NO_REPLACING,
