@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { type Disk, type DiskCall, type DiskFailure, nodeDisk } from "../../src/disk.ts";
-import type { LockOwner, SessionWriteLockError } from "../../src/errors.ts";
+import type { SessionWriteLockError } from "../../src/errors.ts";
 import { newNonce, readOwnerScope } from "../../src/owner/identity.ts";
 import { formatOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
 import { release, request } from "../../src/protocol.ts";
-import { type Attempt, createEntry, type Entry } from "../../src/registry.ts";
+import { type Attempt, createEntry, type Entry, type Evictions, NO_EVICTIONS } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
 import { deadPid } from "../support/processes.ts";
 
@@ -84,6 +84,26 @@ function take(entry: Entry): Promise<Attempt> {
     request(entry, attempt);
   });
 }
+
+/** The name of an owner of that pid, at L. */
+function plant({ lockPath }: Entry, pid: number): string {
+  const ids = { pid: String(pid), tid: String(pid) };
+  const self = readOwnerScope(createObserver());
+  const name = formatOwnerName({ ...self, ...ids, life: "-", nonce: newNonce() });
+  fs.mkdirSync(lockPath, { recursive: true });
+  fs.writeFileSync(join(lockPath, name), "");
+  return name;
+}
+
+const takenOver = (entry: Entry): Promise<Evictions | undefined> =>
+  new Promise((granted, failed) =>
+    request(entry, { reentrant: false, gaveUp: false, granted, failed, lost: failed }),
+  );
+
+const namesIn = ({ owners, overtaken } = NO_EVICTIONS): object => ({
+  names: owners.map(({ name }) => name),
+  overtaken,
+});
 
 const letGo = (entry: Entry, attempt: Attempt): Promise<Error | undefined> =>
   new Promise((resolve) => release(entry, attempt, resolve));
@@ -159,26 +179,36 @@ describe.each([
     expect(fs.readdirSync(directory)).toEqual([]);
   });
 
-  it.each([
-    ["evicts it is told of it", undefined, 1],
-    ["comes too late to evict it is told of nobody", "ENOENT", 0],
-  ])("whose owner is dead: who %s", async (_what, errno, count) => {
+  it("whose owner is dead: who evicts it is told of it", async () => {
     const entry = entryOf(local);
-    const pid = String(deadPid());
-    const self = readOwnerScope(createObserver());
-    const dead = formatOwnerName({ ...self, pid, tid: pid, life: "-", nonce: newNonce() });
-    fs.mkdirSync(entry.lockPath);
-    fs.writeFileSync(join(entry.lockPath, dead), "");
+    const dead = plant(entry, deadPid());
+    expect(namesIn(await takenOver(entry))).toEqual({ names: [dead], overtaken: false });
+    expect(entry.evictions.owners).toEqual([]);
+  });
+
+  it("whose owner is dead: who comes too late to evict it is told of nobody", async () => {
+    const entry = entryOf(local);
+    const dead = plant(entry, deadPid());
     failing = (call) => {
-      if (call.call !== "unlink" || !call.path.endsWith(dead) || errno === undefined) return undefined;
+      if (call.call !== "unlink" || !call.path.endsWith(dead)) return undefined;
       fs.unlinkSync(call.path);
-      return errno;
+      return "ENOENT";
     };
-    const evicted = await new Promise<readonly LockOwner[]>((granted, failed) =>
-      request(entry, { reentrant: false, gaveUp: false, granted, failed, lost: failed }),
-    );
-    expect(evicted.map(({ name }) => name)).toEqual(count === 0 ? [] : [dead]);
-    expect(entry.evicted).toEqual([]);
+    expect(namesIn(await takenOver(entry))).toEqual({ names: [], overtaken: false });
+  });
+
+  it("whose owner is dead, and that somebody else takes first: who evicted it is told of both", async () => {
+    const entry = entryOf(local);
+    const dead = plant(entry, deadPid());
+    let other: string | undefined;
+    failing = (call) => {
+      // In the window between the Evict and the Take.
+      if (call.call === "unlink" && call.path.endsWith(dead)) other ??= plant(entry, process.pid);
+      if (call.call === "readdir" && entry.evictions.overtaken)
+        fs.rmSync(join(entry.lockPath, other ?? ""), { force: true });
+      return undefined;
+    };
+    expect(namesIn(await takenOver(entry))).toEqual({ names: [dead], overtaken: true });
   });
 
   it("is taken although the reply of its Take was lost", async () => {
