@@ -9,12 +9,17 @@ import { match } from "ts-pattern";
 import { ignoreErrors } from "./errors.ts";
 
 export type DiskCall =
-  /** mkdir(home), then create home/name: a private place, so one step. */
-  | { readonly call: "prepare"; readonly home: string; readonly name: string; readonly content: string }
+  /** mkdir(home), then create home/name for each file: a private place, so one step. */
+  | { readonly call: "prepare"; readonly home: string; readonly files: readonly OwnerFile[] }
   | { readonly call: "rename"; readonly from: string; readonly to: string }
   | { readonly call: "readdir"; readonly path: string }
   | { readonly call: "unlink"; readonly path: string }
   | { readonly call: "rmdir"; readonly path: string };
+
+export interface OwnerFile {
+  readonly name: string;
+  readonly content: string;
+}
 
 export type DiskReply =
   /** `names` is what a readdir found; empty for the other calls. */
@@ -77,7 +82,8 @@ function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
   // costs no safety: another user's takeover would fail with a clear error instead.
   if ((made.mode & MODE_BITS) !== mode) ignoreErrors(() => fs.chmodSync(call.home, mode));
   if (made.gid !== parent.gid) ignoreErrors(() => fs.chownSync(call.home, -1, parent.gid));
-  fs.writeFileSync(`${call.home}/${call.name}`, call.content, { flag: "wx" });
+  for (const { name, content } of call.files)
+    fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
   return DONE;
 }
 

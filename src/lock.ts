@@ -2,11 +2,12 @@
 
 import { AsyncResource } from "node:async_hooks";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
-import { removeIdleHome, watchExit } from "./exit.ts";
+import { removeIdleHome, tidyBeforeEnd, watchExit } from "./exit.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
 import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
 import {
@@ -19,12 +20,13 @@ import { openLifeSocket } from "./owner/life.ts";
 import { isKnownJunk } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, isExactly, loseLock, release, request } from "./protocol.ts";
+import { giveUp, isExactly, letGo, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   type CallSite,
   createEntry,
   type Entry,
+  type Guest,
   isIdle,
   type Judgement,
   type Nesting,
@@ -100,6 +102,8 @@ export async function tryAcquireSessionWriteLock(
 interface Handle {
   readonly lock: SessionWriteLock;
   isReleased(): boolean;
+  /** Lets the guest work, if there is one. */
+  letGo(): void;
 }
 
 async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
@@ -116,6 +120,7 @@ async function enter(
   { sessionFile }: TryAcquireSessionWriteLockParams,
   options: AcquireOptions,
   patience: Patience,
+  guest?: Guest,
 ): Promise<Handle | undefined> {
   options.signal?.throwIfAborted();
   refusePlatform(sessionFile);
@@ -123,7 +128,8 @@ async function enter(
   const registry = processRegistry();
   if (patience === "waits") refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
-  const handle = await contendFor(entry, options, patience);
+  if (guest !== undefined) refuseCompany(entry);
+  const handle = await contendFor(entry, options, patience, guest);
   sweepOnce(path.directory, entry.services.owners);
   return handle;
 }
@@ -207,6 +213,50 @@ function whereOf({ calledAt }: Nesting): string {
   const frame = /^ *(at .*)$/m.exec(calledAt?.stack ?? "")?.[1];
   return frame === undefined ? "" : `; the outer one was called ${frame}`;
 }
+
+// ------------------------------------------------------------------------------------------------
+// For a command that works under the lock (src/run.ts)
+
+/** A lock that a guest owns too. */
+export interface GuestLock {
+  letGo(): void;
+  /** When the guest has ended. */
+  release(): Promise<void>;
+}
+
+/**
+ * As {@link acquireSessionWriteLock}, for a guest that is held back until then; as {@link tryAcquireSessionWriteLock}
+ * if it leaves when its first wait begins.
+ */
+export async function acquireWithGuest(
+  params: AcquireSessionWriteLockParams,
+  patience: Patience,
+  guest: Guest,
+): Promise<GuestLock | undefined> {
+  const handle = await enter(params, readOptions(params, { waits: true }), patience, guest);
+  if (handle === undefined) return undefined;
+  return { letGo: handle.letGo, release: () => handle.lock.release() };
+}
+
+/** The names in a home are those of one guest: nobody else of this process may contend with it, or wait for it. */
+function refuseCompany(entry: Entry): void {
+  if (isIdle(entry) && entry.home === null) return;
+  throw new SessionWriteLockError(
+    `Cannot run a command under ${entry.lockPath}: this process uses the lock for something else`,
+    { code: "EINVAL", sessionFile: entry.sessionFile, lockPath: entry.lockPath },
+  );
+}
+
+/** Before this process ends itself by a signal, which no exit hook sees. What takes longer is left to the others. */
+export async function prepareToDie(mostMs: number): Promise<void> {
+  const registry = processRegistry();
+  const end = systemClock.now() + mostMs;
+  const isBusy = (): boolean => [...registry.entries.values()].some((entry) => !isIdle(entry));
+  while (isBusy() && systemClock.now() < end) await setTimeout(LOOK_AGAIN_MS);
+  tidyBeforeEnd(registry, false);
+}
+
+const LOOK_AGAIN_MS = 2;
 
 // ------------------------------------------------------------------------------------------------
 // Entries
@@ -298,7 +348,12 @@ function closeIdleLives({ entries, lives }: Registry): void {
 // ------------------------------------------------------------------------------------------------
 // One acquisition
 
-function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): Promise<Handle | undefined> {
+function contendFor(
+  entry: Entry,
+  options: AcquireOptions,
+  patience: Patience,
+  guest: Guest | undefined,
+): Promise<Handle | undefined> {
   const { clock } = entry.services;
   // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
   const context = new AsyncResource("SessionWriteLock");
@@ -317,6 +372,7 @@ function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): 
     };
     const onAbort = (): void => leave(() => reject(options.signal?.reason));
     const attempt: Attempt = {
+      guest,
       reentrant: options.allowReentrant,
       gaveUp: false,
       metadata: options.metadata,
@@ -419,7 +475,7 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     release: release_,
     [Symbol.asyncDispose]: release_,
   };
-  return { lock, isReleased: () => releasing !== undefined };
+  return { lock, isReleased: () => releasing !== undefined, letGo: () => letGo(entry, attempt) };
 }
 
 interface LookForOurs {

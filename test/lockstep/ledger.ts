@@ -43,6 +43,9 @@ export const LEDGER: readonly LedgerEntry[] = [
     scopes: [
       "1 process, 1 task, Drop, restarted twice, 3 requests",
       "2 processes, 1 task each, a crash, 4 requests",
+      "1 process with a guest, a vandal, nobody gives up, 1 request",
+      "2 processes, one with a guest, a crash, nobody gives up, 2 requests",
+      "2 processes, one with a guest, a crash, 2 requests",
       "2 processes, 1 task each, a crash",
       "2 processes, 1 task each, Drop, nobody gives up, a crash",
       "2 processes, 1 task each, Drop, a crash, 3 requests",
@@ -63,6 +66,8 @@ export const LEDGER: readonly LedgerEntry[] = [
       "1 process, 2 tasks, a failing call",
       "1 process, 2 tasks, a vandal",
       "1 process, 1 task, Take fails three times",
+      "1 process with a guest, a vandal, nobody gives up, 1 request",
+      "1 process with a guest, Drop, a failing call, 1 request",
       "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",
       "2 processes, 1 task each, Drop, a failing call, 2 requests",
@@ -78,6 +83,7 @@ export const LEDGER: readonly LedgerEntry[] = [
     reason: "as after a doubt: MOST_FAILURES homes in a row must fail before the code gives the request up",
     scopes: [
       "1 process, 2 tasks, a vandal",
+      "1 process with a guest, a vandal, nobody gives up, 1 request",
       "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",
     ],

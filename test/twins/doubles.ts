@@ -27,6 +27,7 @@ export type Patched = Pick<Double, "guard" | "patches"> & Partial<Double>;
 
 const ONE_PROCESS = "one process, three tasks, PutBack";
 const TWO_PUT_BACK = "two processes, three tasks, PutBack";
+const GUEST = "two processes with a guest each, and a third, PutBack";
 const TWO_DROP = "two processes, four tasks, Drop and late effects";
 
 /** One for each guard of the specification, but those of {@link WITHOUT_DOUBLE}. */
@@ -96,7 +97,10 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: TWO_DROP,
     caughtBy: /^Released\(.*\) is not a step of the model: /,
     patches: [
-      ["if (!reply.ok) owe(entry, home, reply.error);", "if (missed) owe(entry, home);\n    paid = true;"],
+      [
+        'if (!reply.ok) owe(entry, home, home.name, "unlinkHome", reply.error);',
+        "if (missed) oweHome(entry, home);\n    paid = true;",
+      ],
     ],
   },
   {
@@ -118,8 +122,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     caughtBy: /^(Judge|Refused)\(.*\) is not a step of the model: owes:/,
     patches: [
       [
-        "  entry.home = null;\n  if (home !== null) owe(entry, home);",
-        "  entry.home = null;\n  if (home === null) owe(entry, home as never);",
+        "  entry.home = null;\n  if (home !== null) oweHome(entry, home);",
+        "  entry.home = null;\n  if (home === null) oweHome(entry, home as never);",
       ],
     ],
   },
@@ -128,7 +132,50 @@ export const DOUBLES: readonly Double<Guard>[] = [
     gone: "a home does not lie idle where its Take may run once more",
     scope: TWO_DROP,
     caughtBy: /^(GiveUp|Judge|Refused)\(.*\) is not a step of the model: home:/,
-    patches: [["  if (!entry.local) giveUpHome(entry);\n", ""]],
+    patches: [["  if (!local || named) giveUpHome(entry);\n", "  if (named) giveUpHome(entry);\n"]],
+  },
+  {
+    guard: "GuestNotInHome",
+    gone: "the guest's name is in the home",
+    scope: GUEST,
+    caughtBy: /^Prepare\(.*\) is not a step of the model: homes:/,
+    patches: [["const files = namesOf(home).map(", "const files = [home.name].map("]],
+  },
+  {
+    guard: "VerifyAnyNames",
+    gone: "Verify wants exactly the names that were prepared",
+    scope: GUEST,
+    caughtBy: /^Verify\(.*\) is not a step of the model: pc:/,
+    patches: [
+      [
+        "if (isExactly(reply, homeOf(entry))) return true;",
+        "if (reply.ok && reply.names.length > 0) return true;",
+      ],
+    ],
+  },
+  {
+    guard: "EvictTheLiving",
+    gone: "nobody is evicted unless all who are named are dead",
+    scope: GUEST,
+    caughtBy: /^Judge\(.*\) is not a step of the model: (seen|pc):/,
+    patches: [
+      [
+        'const survivor = judged.find(({ verdict }) => verdict !== "dead");',
+        'const survivor = judged.every(({ verdict }) => verdict !== "dead") ? judged[0] : undefined;',
+      ],
+    ],
+  },
+  {
+    guard: "LetGoEarly",
+    gone: "the guest is let go after Granted",
+    scope: GUEST,
+    caughtBy: /^Prepare\(.*\) is not a step of the model: guest:/,
+    patches: [
+      [
+        "    entry.shown = metadata;\n    return true;",
+        "    entry.shown = metadata;\n    entry.contender?.guest?.letGo();\n    return true;",
+      ],
+    ],
   },
   {
     guard: "LifoQueue",
@@ -177,6 +224,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 /** Guards of the specification without a double here, each with the reason. */
 export const WITHOUT_DOUBLE: Readonly<Partial<Record<Guard, string>>> = {
+  EndOfPipeIsGo: "it is the trampoline of src/run.ts: a real process, in test/process/run.test.ts",
+  ReleaseUnderGuest: "whoever has a guest waits for it: src/run.ts, in test/process/run.test.ts",
   JudgeByHeldLocks: "the verdict is behind a port: test/unit/owner judges by every combination of fields",
 };
 

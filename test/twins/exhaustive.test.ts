@@ -21,6 +21,8 @@ const FAILING = "1 process, 2 tasks, a failing call";
 const DROP_FAILING = "1 process, 1 task, Drop, a failing call, a crash, 2 requests";
 const VANDAL = "1 process, 2 tasks, a vandal";
 const FAILING_TAKE = "1 process, 1 task, Take fails three times";
+const GUEST = "2 processes, one with a guest, a crash, nobody gives up, 2 requests";
+const GUEST_VANDAL = "1 process with a guest, a vandal, nobody gives up, 1 request";
 const CRASH = "2 processes, 1 task each, a crash, 4 requests";
 
 /** The smallest scope at which each double must be caught. */
@@ -36,6 +38,10 @@ const CAUGHT_AT: Readonly<Record<string, string>> = {
   ForgetGivenUpHome: FAILING,
   KeepIdleHome: DROP_RESTARTED,
   LifoQueue: EXCLUSIVE,
+  GuestNotInHome: GUEST,
+  VerifyAnyNames: GUEST_VANDAL,
+  EvictTheLiving: GUEST,
+  LetGoEarly: GUEST,
   NotTold: REENTRANT,
   ErrorNotTold: FAILING,
   ReleaseNeverSettles: DROP_FAILING,

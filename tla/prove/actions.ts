@@ -26,6 +26,7 @@ import {
   value,
   variable,
 } from "./formula.ts";
+import type { ProvedAction } from "./twins.ts";
 
 /** One way in which an action happens. */
 export interface Case {
@@ -60,7 +61,7 @@ interface Change {
 
 export function encodeActions(broken: readonly Guard[] = []): readonly EncodedAction[] {
   const isBroken = (guard: Guard): boolean => broken.includes(guard);
-  return ACTIONS.map((name) => {
+  return PROVED_ACTIONS.map((name) => {
     const { params, pieces } = ENCODINGS[name](isBroken);
     return {
       name,
@@ -830,7 +831,7 @@ function vandal(): Encoding {
   };
 }
 
-const ENCODINGS: Readonly<Record<ActionName, (isBroken: IsBroken) => Encoding>> = {
+const ENCODINGS: Readonly<Record<ProvedAction, (isBroken: IsBroken) => Encoding>> = {
   Request: request,
   Prepare: prepare,
   Take: take,
@@ -856,3 +857,7 @@ const ENCODINGS: Readonly<Record<ActionName, (isBroken: IsBroken) => Encoding>> 
   LateEffect: lateEffect,
   Vandal: vandal,
 };
+
+export const PROVED_ACTIONS: readonly ProvedAction[] = ACTIONS.filter(
+  (name): name is ProvedAction => name in ENCODINGS,
+);

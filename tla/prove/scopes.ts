@@ -13,6 +13,7 @@ const TWO_AND_ONE: Config = {
   tasks: ["a1", "a2", "b1"],
   procOf: { a1: "a", a2: "a", b1: "b" },
   pidOf: { a: "a", b: "b" },
+  guestOf: {},
   reentrantTasks: [],
   patientTasks: [],
   local: true,

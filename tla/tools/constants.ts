@@ -21,6 +21,7 @@ export function readModelConfig(dir: string, cfgFile: string): Config {
     tasks: constants.strings("Tasks"),
     procOf: constants.pairs("ProcOf"),
     pidOf: constants.pairs("PidOf"),
+    guestOf: constants.has("GuestOf") ? constants.pairs("GuestOf") : {},
     reentrantTasks: constants.strings("ReentrantTasks"),
     patientTasks: constants.strings("PatientTasks"),
     local: constants.flag("Local"),
@@ -117,6 +118,11 @@ class Constants {
       }
       this.#values.set(name, found);
     }
+  }
+
+  /** What the specification defines, and a configuration may define anew. */
+  has(name: string): boolean {
+    return this.#values.has(name);
   }
 
   strings(name: string): string[] {

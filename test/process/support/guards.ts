@@ -57,6 +57,14 @@ export type Guard =
   | "sharedRegistry"
   /** In memory the lock goes from task to task for a bounded time. */
   | "boundedHandOvers"
+  /** A guest is named in the lock. */
+  | "guestName"
+  /** The end of the pipe is not the word to go. */
+  | "wordToGo"
+  /** A release waits for the end of the guest. */
+  | "waitsForGuest"
+  /** The guest is let go after the lock was granted. */
+  | "letGoAfterGranted"
   /** Of a takeover one acquisition is told. */
   | "tellOnce";
 
@@ -129,6 +137,38 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
     name: "TellAgain",
     file: "protocol.ts",
     patches: [["  entry.evictions = NO_EVICTIONS;\n", ""]],
+  },
+  guestName: {
+    name: "NamelessGuest",
+    file: "owners.ts",
+    patches: [["const guests = guest === undefined ? [] :", "const guests = guest !== guest || true ? [] :"]],
+  },
+  wordToGo: {
+    name: "EndOfPipeIsGo",
+    file: "run.ts",
+    patches: [
+      ['read -r SWL_RUN_WORD <&3 && [ "$SWL_RUN_WORD" = go ] || exit 75;', "read -r SWL_RUN_WORD <&3;"],
+    ],
+  },
+  waitsForGuest: {
+    name: "ReleaseUnderGuest",
+    file: "run.ts",
+    patches: [
+      [
+        "const end = await child.ended;\n  await lock.release()",
+        "await lock.release();\n  const end = await child.ended;\n  await lock.release()",
+      ],
+    ],
+  },
+  letGoAfterGranted: {
+    name: "LetGoEarly",
+    file: "run.ts",
+    patches: [
+      [
+        "const lock = await acquire(options, child);",
+        "child.guest.letGo();\n  const lock = await acquire(options, child);",
+      ],
+    ],
   },
   sharedRegistry: {
     name: "OwnRegistry",
