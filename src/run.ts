@@ -8,8 +8,10 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import fs from "node:fs";
 import { constants } from "node:os";
 import type { Duplex } from "node:stream";
+import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
 import { ignoreErrors, SessionWriteLockError } from "./errors.ts";
 import { acquireWithGuest, type GuestLock, prepareToDie } from "./lock.ts";
@@ -33,6 +35,8 @@ From the command's start: 126 it cannot be executed, 127 it was not found.`;
 const TEMPORARY = 75;
 const DISK = 74;
 const MISTAKE = 2;
+/** As shells have it. */
+const NOT_EXECUTABLE = 126;
 
 /** How long to wait before saying so: whoever gets the lock at once is told nothing. */
 const PATIENCE_MS = 1_000;
@@ -51,6 +55,7 @@ export async function run(args: readonly string[]): Promise<number> {
     return MISTAKE;
   }
   const child = startHeldBack(options.command);
+  if (child === undefined) return NOT_EXECUTABLE;
   const stopPassing = passSignals(child.process);
   try {
     return await runUnderLock(options, child);
@@ -182,31 +187,36 @@ interface End {
 const HOLD_BACK =
   'read -r SWL_RUN_WORD <&3 && [ "$SWL_RUN_WORD" = go ] || exit 75; unset SWL_RUN_WORD; exec "$@" 3<&-';
 
-function startHeldBack(command: readonly string[]): HeldBack {
-  const child = spawn("/bin/sh", ["-c", HOLD_BACK, "session-write-lock", ...keepEnvironment(), ...command], {
-    stdio: ["inherit", "inherit", "inherit", "pipe"],
-  });
+function startHeldBack(command: readonly string[]): HeldBack | undefined {
+  const child = startShell(["-c", HOLD_BACK, "session-write-lock", ...keepEnvironment(), ...command]);
+  if (child?.pid === undefined) return undefined;
   const ended = new Promise<End>((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal }));
-    child.once("error", (error) => {
-      say(`Cannot start /bin/sh: ${error.message}`);
-      resolve({ code: 126, signal: null });
-    });
   });
   const pipe = child.stdio[3] as Duplex;
   // It may have ended.
   pipe.on("error", () => {});
-  const { self } = processRegistry();
   return {
     process: child,
     guest: {
-      scope: child.pid === undefined ? self : readGuestScope(self, createObserver(), child.pid),
+      scope: readGuestScope(processRegistry().self, createObserver(), child.pid),
       letGo: () => pipe.end("go\n"),
     },
     ended,
     // It has done nothing yet. Even a stopped one goes.
     end: () => child.kill("SIGKILL"),
   };
+}
+
+/** Out of processes, memory or descriptors it cannot be started: Node.js throws, or has no pid. */
+function startShell(args: readonly string[]): ChildProcess | undefined {
+  const refused = (error: unknown): undefined => say(`Cannot start /bin/sh: ${(error as Error).message}`);
+  try {
+    const child = spawn("/bin/sh", args, { stdio: ["inherit", "inherit", "inherit", "pipe"] });
+    return child.once("error", refused);
+  } catch (error) {
+    return refused(error);
+  }
 }
 
 /** Variables whose names no shell can hold: dash forgets them (measured), so env brings them back. */
@@ -224,7 +234,8 @@ const PASSED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] 
 const OF_TERMINAL: readonly string[] = ["SIGINT", "SIGQUIT"];
 
 function passSignals(child: ChildProcess): () => void {
-  const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+  // Not by process.stdin: that makes a pipe non-blocking, for the child too.
+  const atTerminal = [0, 1, 2].some((fd) => isatty(fd));
   const pass = (signal: NodeJS.Signals): void => {
     if (!(atTerminal && OF_TERMINAL.includes(signal))) child.kill(signal);
   };
@@ -262,10 +273,15 @@ function createNotice({ file, quiet }: RunOptions): (info: WaitingInfo) => void 
     const since = owner?.ageMs === undefined ? "" : ` for ${Math.round(owner.ageMs / 1_000)} s`;
     const who = owner?.pid === undefined ? what : `held by pid ${owner.pid}${since}`;
     const text = `waiting for ${file}, ${who}`;
-    console.error(process.stderr.isTTY ? `\x1b[2m${text}\x1b[22m` : text);
+    write(isatty(2) ? `\x1b[2m${text}\x1b[22m` : text);
   };
 }
 
-function say(text: string): void {
-  console.error(`session-write-lock: ${text}`);
+function say(text: string): undefined {
+  write(`session-write-lock: ${text}`);
+}
+
+/** Not by process.stderr: that makes a pipe non-blocking, and the child writes to it as well. */
+function write(text: string): void {
+  ignoreErrors(() => fs.writeSync(2, `${text}\n`));
 }

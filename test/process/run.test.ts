@@ -1,6 +1,6 @@
 /** `session-write-lock run`, with real commands: what it passes on, and that the lock is the command's too. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +11,8 @@ import { now } from "./support/child.ts";
 import { AT_ONCE_MS } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { root } from "./support/library.ts";
+import { linux, tool } from "./support/places.ts";
+import { skipWithout } from "./support/scenario.ts";
 
 // tests G17
 
@@ -24,7 +26,8 @@ let file = "";
 let started: ChildProcess[] = [];
 /** Of commands that outlive their wrapper. */
 let left: number[] = [];
-beforeEach(() => {
+beforeEach((context) => {
+  skipWithout([linux], context);
   directory = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "swl-run-")));
   file = join(directory, "a.jsonl");
   started = [];
@@ -58,6 +61,25 @@ describe("run passes on", () => {
     expect(await wrapper.ended).toEqual({ code: 0, signal: null, stdout: "line\n", stderr: "oops\n" });
   });
 
+  /** A command that reads before there is anything to read. */
+  const readLate = async (how?: Start): Promise<Ended> => {
+    const wrapper = start(["sh", "-c", "echo ready; cat && echo read"], how);
+    await wrapper.says("ready\n");
+    await sleep(500);
+    wrapper.child.stdin?.end("late\n");
+    return wrapper.ended;
+  };
+
+  it("streams that block, as it was given them", async () => {
+    expect(await readLate()).toMatchObject({ code: 0, stdout: "ready\nlate\nread\n", stderr: "" });
+  });
+
+  it("twin: a wrapper that opens its own standard input makes it non-blocking for the command", async () => {
+    const { code, stderr } = await readLate({ guard: "streamsBlock" });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("Resource temporarily unavailable");
+  });
+
   it.each([0, 1, 75, 255])("the exit code %i", async (code) => {
     expect(await run(["sh", "-c", `exit ${code}`])).toMatchObject({ code, signal: null });
     expectNothingLeft();
@@ -85,6 +107,20 @@ describe("run passes on", () => {
       expect(await wrapper.ended).toMatchObject({ code: 9, stdout: "ready\ngot\n" });
     },
   );
+
+  it("a Ctrl-C at a terminal once: the command has it from there", async (context) => {
+    skipWithout([tool("script")], context);
+    expect(await interruptAtTerminal()).toMatchObject({ code: 5, times: 1 });
+  });
+
+  it("twin: a wrapper that passes it on as well interrupts twice", async (context) => {
+    skipWithout([tool("script")], context);
+    // Two signals that come before the first is handled are one; hardly ever.
+    const times: number[] = [];
+    while (times.length < 5 && !times.includes(2))
+      times.push((await interruptAtTerminal("signalOnce")).times);
+    expect(times).toContain(2);
+  });
 
   it("127 for a command that is not there, 126 for one that cannot be executed", async () => {
     expect(await run(["no-such-command"])).toMatchObject({ code: 127 });
@@ -265,8 +301,25 @@ interface Ended {
 interface Wrapper {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** Resolves when it has written so much, and no more. */
-  says(stdout: string): Promise<void>;
+  /** Resolves when it has written exactly this, or something like it. */
+  says(stdout: string | RegExp): Promise<void>;
+}
+
+/** How a command ends that counts its SIGINTs, at a terminal of its own at which somebody types Ctrl-C. */
+async function interruptAtTerminal(
+  guard?: Start["guard"],
+): Promise<{ readonly code: number | null; readonly times: number }> {
+  const counts =
+    'process.on("SIGINT", () => console.log("got")); console.log("ready"); setTimeout(() => process.exit(5), 2000);';
+  const words = [process.execPath, cliOf(guard), "run", file, "--", process.execPath, "-e", counts];
+  fs.writeFileSync(join(directory, "go.sh"), `exec ${words.map((word) => `'${word}'`).join(" ")}\n`);
+  const { child, ended, says } = watch(
+    spawn("script", ["-qec", `sh ${join(directory, "go.sh")}`, "/dev/null"]),
+  );
+  await says(/ready/);
+  child.stdin?.write("\x03");
+  const { code, stdout } = await ended;
+  return { code, times: stdout.split("got").length - 1 };
 }
 
 interface Start {
@@ -277,14 +330,19 @@ interface Start {
 }
 
 function start(command: readonly string[], { options = [], env = {}, guard }: Start = {}): Wrapper {
-  const cli = guard === undefined ? CLI : join(dirname(without(guard)), "cli.js");
-  return startRaw([...options, file, "--", ...command], cli, env);
+  return startRaw([...options, file, "--", ...command], cliOf(guard), env);
 }
+
+const cliOf = (guard: Start["guard"]): string =>
+  guard === undefined ? CLI : join(dirname(without(guard)), "cli.js");
 
 const run = (command: readonly string[], how?: Start): Promise<Ended> => start(command, how).ended;
 
 function startRaw(args: readonly string[], cli = CLI, env: Readonly<Record<string, string>> = {}): Wrapper {
-  const child = spawn(process.execPath, [cli, "run", ...args], { env: { ...process.env, ...env } });
+  return watch(spawn(process.execPath, [cli, "run", ...args], { env: { ...process.env, ...env } }));
+}
+
+function watch(child: ChildProcessWithoutNullStreams): Wrapper {
   started.push(child);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -294,7 +352,10 @@ function startRaw(args: readonly string[], cli = CLI, env: Readonly<Record<strin
     stderr += text;
   });
   const ended = once(child, "close").then(([code, signal]) => ({ code, signal, stdout, stderr }) as Ended);
-  const says = (text: string): Promise<void> => expect.poll(() => stdout, { timeout: 30_000 }).toBe(text);
+  const says = async (text: string | RegExp): Promise<void> => {
+    const polled = expect.poll(() => stdout, { timeout: 30_000 });
+    await (typeof text === "string" ? polled.toBe(text) : polled.toMatch(text));
+  };
   return { child, ended, says };
 }
 

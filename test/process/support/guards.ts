@@ -61,6 +61,10 @@ export type Guard =
   | "guestName"
   /** The end of the pipe is not the word to go. */
   | "wordToGo"
+  /** The streams of a command block, as they were given. */
+  | "streamsBlock"
+  /** What a terminal sends to everybody is not sent again. */
+  | "signalOnce"
   /** A release waits for the end of the guest. */
   | "waitsForGuest"
   /** The guest is let go after the lock was granted. */
@@ -149,6 +153,18 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
     patches: [
       ['read -r SWL_RUN_WORD <&3 && [ "$SWL_RUN_WORD" = go ] || exit 75;', "read -r SWL_RUN_WORD <&3;"],
     ],
+  },
+  streamsBlock: {
+    name: "NonBlockingStreams",
+    file: "run.ts",
+    patches: [
+      ["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = process.stdin.isTTY;"],
+    ],
+  },
+  signalOnce: {
+    name: "SignalTwice",
+    file: "run.ts",
+    patches: [["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = false;"]],
   },
   waitsForGuest: {
     name: "ReleaseUnderGuest",
