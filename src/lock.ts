@@ -215,7 +215,7 @@ function whereOf({ calledAt }: Nesting): string {
 }
 
 // ------------------------------------------------------------------------------------------------
-// For a command that works under the lock (src/run.ts)
+// For a command that works under the lock (src/cli/run.ts)
 
 /** A lock that a guest owns too. */
 export interface GuestLock {

@@ -447,7 +447,7 @@ export class World {
       if (attempt !== undefined && process.entry.held.has(attempt)) {
         const guest = this.guests.get(this.config.guestOf[process.proc] ?? "");
         if (guest?.at === "heldBack") options.push(this.call(`LetGo(${task})`, () => this.letGo(task)));
-        // As src/run.ts: a guest that lives is waited for.
+        // As src/cli/run.ts: a guest that lives is waited for.
         if (guest !== undefined) return options;
         options.push(this.call(`Release(${task}) to disk`, () => this.release(task, false)));
         if (process.entry.queue.length > 0 && process.entry.held.size === 1) {

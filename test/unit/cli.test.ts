@@ -15,7 +15,7 @@ afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 /** The built command, as a user has it. */
 function run(...args: string[]): { readonly status: number | null; stdout: string; stderr: string } {
-  const command = join(root, "dist", "cli.js");
+  const command = join(root, "dist", "cli", "main.js");
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], { encoding: "utf8" });
   return { status, stdout, stderr };
 }

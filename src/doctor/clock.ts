@@ -1,0 +1,122 @@
+/** The clocks: that of the file server, which leases go by, against ours; and what the reboot rule (A6) needs. */
+
+import fs from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { errnoText, ignoreErrors } from "../errors.ts";
+import { type Finding, row, type World } from "./finding.ts";
+
+/** One look at the three clocks. */
+export interface ClockLook {
+  /** How far the file server's clock is ahead of ours, in ms, or why that cannot be seen. */
+  readonly aheadMs: number | string;
+  /** How far our clock is ahead of one that is never set. */
+  readonly sinceMs: number;
+}
+
+export function lookAtClock({ wall, monotonic }: World, scratch: string): ClockLook {
+  const before = wall();
+  const stamp = stampOf(join(scratch, "clock"));
+  const after = wall();
+  const aheadMs = typeof stamp === "string" ? stamp : Number(stamp) / 1e6 - (before + after) / 2;
+  return { aheadMs, sinceMs: wall() - monotonic() };
+}
+
+/** Writes into a file, and gives its mtime in ns. */
+function stampOf(file: string): bigint | string {
+  try {
+    const fd = fs.openSync(file, "a");
+    try {
+      fs.writeSync(fd, ".");
+      // A network file system stamps what reaches its server; some know no fsync.
+      ignoreErrors(() => fs.fsyncSync(fd));
+      return fs.fstatSync(fd, { bigint: true }).mtimeNs;
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch (error) {
+    return errnoText(error);
+  }
+}
+
+/** `first` is a look from before the other checks: a clock that jumps meanwhile is seen. */
+export async function checkClock(
+  world: World,
+  scratch: string,
+  first: ClockLook,
+): Promise<readonly Finding[]> {
+  const moved = await checkGranularity(scratch);
+  const last = lookAtClock(world, scratch);
+  return [checkServer(last), moved, checkJumps(first, last), checkUptime(world)];
+}
+
+/** A difference that a person would notice in an age; leases do not mind it. */
+const FAR_MS = 5_000;
+
+function checkServer({ aheadMs }: ClockLook): Finding {
+  const { ok, warn, unknown } = row("lease", "the file server's clock against ours");
+  if (typeof aheadMs === "string") return unknown(aheadMs, "it could not be tried");
+  const seen = `${Math.abs(aheadMs) < 1 ? "less than 1" : Math.round(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "behind" : "ahead"}`;
+  if (Math.abs(aheadMs) <= FAR_MS) return ok(seen);
+  return warn(seen, "the ages of locks are wrong by so much. Leases go by the server's clock alone");
+}
+
+/** Twice what the coarsest file system here has: FAT, 2 s. */
+const LONGEST_STEP_MS = 4_000;
+/** A beat is a minute; coarser stamps than this eat into it. */
+const COARSE_MS = 5;
+
+/** A beat must move the mtime; without, no lease is possible. */
+async function checkGranularity(scratch: string): Promise<Finding> {
+  const { ok, warn, fail, unknown } = row("lease", "a write moves the mtime");
+  const file = join(scratch, "beat");
+  const first = stampOf(file);
+  const start = performance.now();
+  for (;;) {
+    const next = stampOf(file);
+    if (typeof first === "string" || typeof next === "string")
+      return unknown(String(next), "it could not be tried");
+    const waited = performance.now() - start;
+    if (next > first) {
+      const step = `after ${Math.max(1, Math.round(waited))} ms`;
+      return waited < 1_000 + COARSE_MS
+        ? ok(step)
+        : warn(step, "stamps are coarse: two beats within it look like one");
+    }
+    if (next < first) return fail("it went back", "no lease: switch it off with staleMs: Infinity");
+    if (waited > LONGEST_STEP_MS) return fail("never", "no lease: switch it off with staleMs: Infinity");
+    await sleep(COARSE_MS);
+  }
+}
+
+/** More than a clock is slewed by while a doctor looks. */
+const JUMP_MS = 250;
+
+function checkJumps(first: ClockLook, last: ClockLook): Finding {
+  const { ok, warn, unknown } = row("lease", "jumps of the clocks while we looked");
+  const ours = Math.abs(last.sinceMs - first.sinceMs);
+  if (ours > JUMP_MS)
+    return warn(`ours by ${Math.round(ours)} ms`, "ages of locks jump with it; deadlines do not");
+  if (typeof first.aheadMs === "string" || typeof last.aheadMs === "string") {
+    return unknown("the server's cannot be read", "it could not be tried");
+  }
+  const theirs = Math.abs(last.aheadMs - first.aheadMs);
+  // A stamp may be a second old where stamps are coarse.
+  if (theirs > 2_000 + JUMP_MS)
+    return warn(`the server's by ${Math.round(theirs)} ms`, "a lease survives one jump, not two");
+  return ok("none");
+}
+
+/** Before Node.js had promises no machine of today was set up. */
+const PLAUSIBLE = Date.UTC(2016, 0);
+
+function checkUptime({ observer, wall }: World): Finding {
+  const { ok, warn } = row("A6", "when this machine booted");
+  const means = "after a restart, owners of before are waited for";
+  const bootedAt = observer.bootTime();
+  if (bootedAt === undefined) return warn("uptime is not the kernel's", means);
+  if (bootedAt < PLAUSIBLE || bootedAt > wall()) {
+    return warn(`${new Date(bootedAt).toISOString()}, by this clock`, `the clock is not set; ${means}`);
+  }
+  return ok(`${new Date(bootedAt).toISOString()}, by this clock`);
+}

@@ -1,0 +1,217 @@
+/** A3: what `rename`, `unlink` and `rmdir` do here, one after the other and at the same time. */
+
+import fs from "node:fs";
+import { join } from "node:path";
+import type { Disk, DiskReply } from "../disk.ts";
+import { errnoText } from "../errors.ts";
+import { LONGEST_HOME_NAME, LONGEST_OWNER_NAME } from "../paths.ts";
+import { type Finding, row } from "./finding.ts";
+
+export async function checkDisk(disk: Disk, scratch: string, rounds: number): Promise<readonly Finding[]> {
+  const place = places(scratch);
+  const findings = RENAMES.map((rename) => guarded(rename.tried, () => checkRename(disk, place(), rename)));
+  return [
+    ...findings,
+    guarded(UNLINK, () => checkUnlink(disk, place())),
+    guarded(RMDIR, () => checkRmdir(disk, place())),
+    await checkRace(disk, place(), rounds),
+    guarded(LENGTH, () => checkLength(place())),
+    guarded(SPELLING, () => checkSpelling(place())),
+  ];
+}
+
+/** A new directory for each check. */
+function places(scratch: string): () => string {
+  let count = 0;
+  return () => {
+    const path = join(scratch, `disk-${count++}`);
+    fs.mkdirSync(path);
+    return path;
+  };
+}
+
+/** A check that cannot be made is not passed. */
+function guarded(tried: string, check: () => Finding): Finding {
+  try {
+    return check();
+  } catch (error) {
+    return row("A3", tried).unknown(errnoText(error), "it could not be tried");
+  }
+}
+
+// ------------------------------------------------------------------------------------------------
+// rename
+
+interface RenameCase {
+  readonly tried: string;
+  /** Puts something at the lock path. */
+  readonly put: (lock: string) => void;
+  readonly taken: boolean;
+  readonly otherwise: string;
+}
+
+const TWO_HOLD = "two can hold the lock: do not use it here";
+const NOBODY = "nobody can take such a lock here";
+
+const RENAMES: readonly RenameCase[] = [
+  { tried: "rename to what is absent", put: () => {}, taken: true, otherwise: NOBODY },
+  {
+    tried: "rename to an empty directory",
+    put: (lock) => fs.mkdirSync(lock),
+    taken: true,
+    otherwise: NOBODY,
+  },
+  {
+    tried: "rename to a directory that is not empty",
+    put: (lock) => makeDirectory(lock, "another"),
+    taken: false,
+    otherwise: TWO_HOLD,
+  },
+  {
+    tried: "rename to a file",
+    put: (lock) => fs.writeFileSync(lock, "another's"),
+    taken: false,
+    otherwise: "what others keep at the lock path is replaced",
+  },
+  {
+    tried: "rename to a symbolic link",
+    put: (lock) => {
+      fs.mkdirSync(`${lock}-target`);
+      fs.symlinkSync(`${lock}-target`, lock);
+    },
+    taken: false,
+    otherwise: "what others keep at the lock path is replaced",
+  },
+];
+
+const OWN = "own";
+
+function checkRename(disk: Disk, place: string, { tried, put, taken, otherwise }: RenameCase): Finding {
+  const [home, lock] = [join(place, "home"), join(place, "lock")];
+  makeDirectory(home, OWN);
+  put(lock);
+  const before = look(lock);
+  const reply = disk.now({ call: "rename", from: home, to: lock });
+  const after = look(lock);
+  const moved = after === `[${OWN}]` && look(home) === "absent";
+  const kept = after === before && look(home) === `[${OWN}]`;
+  const { ok, fail } = row("A3", tried);
+  if (taken ? reply.ok && moved : !reply.ok && kept) return ok(taken ? "done" : `refused: ${wordOf(reply)}`);
+  const merged = after.includes("another") && after.includes(OWN);
+  const what = merged ? "it merges the two" : moved ? "it replaces what is there" : `then there is ${after}`;
+  return fail(`${wordOf(reply)}: ${what}`, otherwise);
+}
+
+const wordOf = (reply: DiskReply): string => (reply.ok ? "done" : reply.errno);
+
+const RACE = "rename, four at the same time";
+const RACERS = [0, 1, 2, 3] as const;
+
+/** Four threads of the pool, to a lock that is absent or empty: one gets it, and the others keep their homes. */
+async function checkRace(disk: Disk, place: string, rounds: number): Promise<Finding> {
+  const { ok, fail, unknown } = row("A3", RACE);
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const lock = join(place, `lock-${round}`);
+      const homes = RACERS.map((racer) => join(place, `home-${round}-${racer}`));
+      for (const [racer, home] of homes.entries()) makeDirectory(home, `own-${racer}`);
+      if (round % 2 === 1) fs.mkdirSync(lock);
+      const replies = await Promise.all(
+        homes.map(
+          (from) => new Promise<DiskReply>((done) => disk.later({ call: "rename", from, to: lock }, done)),
+        ),
+      );
+      const right = RACERS.map((racer) => (replies[racer]?.ok ? "absent" : `[own-${racer}]`)).join();
+      const winners = RACERS.filter((racer) => replies[racer]?.ok);
+      const found = homes.map(look).join();
+      if (winners.length !== 1 || look(lock) !== `[own-${winners[0]}]` || found !== right) {
+        return fail(
+          `round ${round}: ${winners.length} were told that they have it; ${look(lock)} is there`,
+          TWO_HOLD,
+        );
+      }
+    }
+    return ok(`${rounds} times, one each time`);
+  } catch (error) {
+    return unknown(errnoText(error), "it could not be tried");
+  }
+}
+
+// ------------------------------------------------------------------------------------------------
+// unlink, rmdir
+
+const UNLINK = "unlink by name";
+
+function checkUnlink(disk: Disk, place: string): Finding {
+  const lock = join(place, "lock");
+  makeDirectory(lock, OWN);
+  const { ok, fail } = row("A3", UNLINK);
+  const other = disk.now({ call: "unlink", path: join(lock, "other") });
+  if (other.ok || look(lock) !== `[${OWN}]`) {
+    return fail(
+      `of a name that is not there: ${wordOf(other)}, then ${look(lock)}`,
+      "an owner can lose its lock to others",
+    );
+  }
+  const own = disk.now({ call: "unlink", path: join(lock, OWN) });
+  const listed = disk.now({ call: "readdir", path: lock });
+  const gone = listed.ok && listed.names.length === 0;
+  if (!own.ok || !gone) return fail(`${wordOf(own)}, then ${look(lock)}`, "a lock cannot be released");
+  return ok("only the name that was meant");
+}
+
+const RMDIR = "rmdir of a directory that is not empty";
+
+function checkRmdir(disk: Disk, place: string): Finding {
+  const lock = join(place, "lock");
+  makeDirectory(lock, OWN);
+  const reply = disk.now({ call: "rmdir", path: lock });
+  const { ok, fail } = row("A3", RMDIR);
+  if (reply.ok || look(lock) !== `[${OWN}]`) return fail(`${wordOf(reply)}, then ${look(lock)}`, TWO_HOLD);
+  return ok(`refused: ${reply.errno}`);
+}
+
+// ------------------------------------------------------------------------------------------------
+// Names
+
+const LENGTH = "names as long as ours";
+
+function checkLength(place: string): Finding {
+  const { ok, fail } = row("A3", LENGTH);
+  try {
+    makeDirectory(join(place, "x".repeat(LONGEST_HOME_NAME)), "x".repeat(LONGEST_OWNER_NAME));
+    return ok(`${LONGEST_HOME_NAME} characters`);
+  } catch (error) {
+    return fail(errnoText(error), "nobody can take a lock here");
+  }
+}
+
+const SPELLING = "names that differ in case, or Unicode form";
+
+function checkSpelling(place: string): Finding {
+  fs.writeFileSync(join(place, "a"), "");
+  fs.writeFileSync(join(place, "\u00e9"), "");
+  const same = [
+    ...(fs.existsSync(join(place, "A")) ? ["case"] : []),
+    ...(fs.existsSync(join(place, "e\u0301")) ? ["Unicode form"] : []),
+  ];
+  const { ok, warn } = row("A3", SPELLING);
+  if (same.length === 0) return ok("other names");
+  return warn(`the same name: ${same.join(" and ")}`, "always spell a session file in the same way");
+}
+
+// ------------------------------------------------------------------------------------------------
+
+function makeDirectory(path: string, name: string): void {
+  fs.mkdirSync(path);
+  fs.writeFileSync(join(path, name), "", { flag: "wx" });
+}
+
+/** What stands at a path: one of `absent`, `[names]`, `file content`, `link to target`. */
+function look(path: string): string {
+  const stat = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return "absent";
+  if (stat.isSymbolicLink()) return `link to ${fs.readlinkSync(path)} ${look(fs.readlinkSync(path))}`;
+  if (stat.isDirectory()) return `[${fs.readdirSync(path).sort().join(", ")}]`;
+  return `file ${fs.readFileSync(path, "utf8")}`;
+}
