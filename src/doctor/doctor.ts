@@ -53,7 +53,7 @@ export async function examine(given: string, options: DoctorOptions = {}): Promi
     ...checkWriters(directory),
     checkKind(directory),
     checkHost(world.observer),
-    ...checkSpace(directory),
+    checkSpace(directory),
   ];
   const scratch = openScratch(directory);
   if (typeof scratch === "string") {

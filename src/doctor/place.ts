@@ -214,16 +214,17 @@ function checkContent(scratch: string): Finding {
 const FEW_BYTES = 1_048_576;
 const FEW_FILES = 200;
 
-export function checkSpace(directory: string): readonly Finding[] {
+export function checkSpace(directory: string): Finding {
   const { ok, warn, unknown } = row("needs", "free space and files");
   try {
-    const { bavail, bsize, files, ffree } = fs.statfsSync(directory);
+    const { blocks, bavail, bsize, files, ffree } = fs.statfsSync(directory);
+    if (blocks === 0) return unknown("this file system does not say", "");
     const free = bavail * bsize;
     // Some file systems (btrfs) have no number of files.
     const few = files > 0 && ffree < FEW_FILES;
     const seen = `${Math.floor(free / FEW_BYTES)} MiB${files > 0 ? `, ${ffree} files` : ""}`;
-    return [free < FEW_BYTES || few ? warn(seen, "soon nobody can take a lock here") : ok(seen)];
+    return free < FEW_BYTES || few ? warn(seen, "soon nobody can take a lock here") : ok(seen);
   } catch (error) {
-    return [unknown(errnoText(error), "it could not be tried")];
+    return unknown(errnoText(error), "it could not be tried");
   }
 }
