@@ -107,34 +107,39 @@ const wordOf = (reply: DiskReply): string => (reply.ok ? "done" : reply.errno);
 const RACE = "rename, four at the same time";
 const RACERS = [0, 1, 2, 3] as const;
 
-/** Four threads of the pool, to a lock that is absent or empty: one gets it, and the others keep their homes. */
+/** Four threads of the pool, to a lock that is absent or empty: one gets it, the others keep their homes, and it puts it back. */
 async function checkRace(disk: Disk, place: string, rounds: number): Promise<Finding> {
   const { ok, fail, unknown } = row("A3", RACE);
+  const lock = join(place, "lock");
+  const homes = RACERS.map((racer) => join(place, `home-${racer}`));
   try {
+    for (const [racer, home] of homes.entries()) makeDirectory(home, `${OWN}-${racer}`);
     for (let round = 0; round < rounds; round++) {
-      const lock = join(place, `lock-${round}`);
-      const homes = RACERS.map((racer) => join(place, `home-${round}-${racer}`));
-      for (const [racer, home] of homes.entries()) makeDirectory(home, `own-${racer}`);
       if (round % 2 === 1) fs.mkdirSync(lock);
-      const replies = await Promise.all(
-        homes.map(
-          (from) => new Promise<DiskReply>((done) => disk.later({ call: "rename", from, to: lock }, done)),
-        ),
-      );
-      const right = RACERS.map((racer) => (replies[racer]?.ok ? "absent" : `[own-${racer}]`)).join();
+      const replies = await Promise.all(homes.map((home) => renameLater(disk, home, lock)));
       const winners = RACERS.filter((racer) => replies[racer]?.ok);
-      const found = homes.map(look).join();
-      if (winners.length !== 1 || look(lock) !== `[own-${winners[0]}]` || found !== right) {
+      const [winner] = winners;
+      const right = RACERS.map((racer) => (racer === winner ? "absent" : `[${OWN}-${racer}]`));
+      const found = homes.map(look);
+      if (winners.length !== 1 || look(lock) !== `[${OWN}-${winner}]` || found.join() !== right.join()) {
+        const there = look(lock);
         return fail(
-          `round ${round}: ${winners.length} were told that they have it; ${look(lock)} is there`,
+          `round ${round}: ${winners.length} were told that they have it; ${there} is there`,
           TWO_HOLD,
         );
       }
+      const back = disk.now({ call: "rename", from: lock, to: homes[winner ?? 0] ?? "" });
+      if (!back.ok)
+        return fail(`round ${round}: it cannot be put back: ${back.errno}`, "a lock cannot be released");
     }
     return ok(`${rounds} times, one each time`);
   } catch (error) {
     return unknown(errnoText(error), "it could not be tried");
   }
+}
+
+function renameLater(disk: Disk, from: string, to: string): Promise<DiskReply> {
+  return new Promise((done) => disk.later({ call: "rename", from, to }, done));
 }
 
 // ------------------------------------------------------------------------------------------------

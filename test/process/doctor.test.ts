@@ -42,6 +42,13 @@ function examine(directory: string, prefix: readonly string[] = []): Examined {
   return { code: status, ...(JSON.parse(stdout) as Diagnosis) };
 }
 
+/** What is not `ok` of this machine: looked at once, in a directory that nobody else uses. */
+let ofMachine: Record<string, Result> | undefined;
+function notOkHere(): Record<string, Result> {
+  ofMachine ??= notOk(examine(scratch));
+  return ofMachine;
+}
+
 /** What is not `ok`. */
 const notOk = ({ findings }: Diagnosis): Record<string, Result> =>
   Object.fromEntries(
@@ -67,7 +74,7 @@ describe("the doctor", () => {
   for (const disk of [...DISKS, ...FUSE_DISKS]) {
     it(`on ${disk.type}`, async (context) => {
       skipWithout(needsOf(disk), context);
-      const here = notOk(examine(scratch));
+      const here = notOkHere();
       const place = await placeOf(disk, scratch);
       try {
         const directory = join(scratch, "disk");
@@ -80,7 +87,8 @@ describe("the doctor", () => {
         );
         expect(Object.fromEntries(ofDisk), table(examined)).toEqual(EXPECTED[disk.type]);
         expect(place.run("ls", "-A", directory)).toBe(before);
-        console.log(`doctor on ${disk.type}\n${table(examined)}`);
+        const disks = examined.findings.filter(({ subject }) => !["A1", "A2", "A6"].includes(subject));
+        console.log(`doctor on ${disk.type}\n${table({ ...examined, findings: disks })}`);
       } finally {
         await place.close();
       }
@@ -102,7 +110,7 @@ describe("the doctor", () => {
 
   it("tells of a sandbox that kept the /proc of its host", (context) => {
     skipWithout([linux, asRoot, pidNamespaces], context);
-    const here = notOk(examine(scratch));
+    const here = notOkHere();
     const examined = examine(scratch, ["unshare", "--pid", "--fork", "--kill-child"]);
     const inSandbox = Object.entries(notOk(examined)).filter(([tried]) => !(tried in here));
     expect(examined.code).toBe(1);
