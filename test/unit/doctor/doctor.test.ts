@@ -208,6 +208,22 @@ describe.skipIf(process.platform === "win32")("A2", () => {
     expect(checkWriters(directory)[0]?.result).toBe(result);
   });
 
+  it("asks ls for access lists, and does not know without it", () => {
+    const path = process.env["PATH"];
+    const answer = (script: string): string | undefined => {
+      fs.writeFileSync(join(directory, "ls"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      return checkWriters(directory)[1]?.result;
+    };
+    try {
+      process.env["PATH"] = `${directory}:${path}`;
+      expect(answer(`echo "drwxrwxr-x+ 2 root root 4096 Jan 1 00:00 $3"`)).toBe("warn");
+      expect(answer(`echo "drwxrwxr-x 2 root root 4096 Jan 1 00:00 $3"`)).toBe("ok");
+      expect(answer("exit 1")).toBe("not known");
+    } finally {
+      process.env["PATH"] = path;
+    }
+  });
+
   it("sees who may put another directory in its place", () => {
     const inner = join(directory, "inner");
     fs.mkdirSync(inner);
