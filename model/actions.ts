@@ -49,10 +49,12 @@ export const ACTIONS = [
   "Look",
   "Judge",
   "Evict",
+  "Clear",
   "Wake",
   "GiveUp",
   "LetGo",
   "Release",
+  "Expire",
   "Check",
   "PutBack",
   "Confirm",
@@ -66,6 +68,9 @@ export const ACTIONS = [
   "GuestEnds",
   "LateEffect",
   "Vandal",
+  "Suspect",
+  "Break",
+  "Remove",
 ] as const;
 export type ActionName = (typeof ACTIONS)[number];
 
@@ -115,6 +120,7 @@ export const MID_TURN: readonly Pc[] = [
   "verified",
   "unverified",
   "evict",
+  "clear",
   "check",
   "putBack",
   "confirm",
@@ -130,6 +136,7 @@ export const CONTENDING: readonly Pc[] = [
   "verified",
   "unverified",
   "evict",
+  "clear",
   "waiting",
 ];
 
@@ -164,6 +171,7 @@ function referenced(c: Config, s: State): Set<Name> {
     for (const [name] of at(s.owes, p)) names.add(name);
   }
   for (const t of c.tasks) for (const name of at(s.seen, t) ?? []) names.add(name);
+  for (const name of s.suspects) names.add(name);
   return names;
 }
 
@@ -208,6 +216,10 @@ function failing(c: Config, s: State, op: LateOp | null, name: Name, happened: S
   }
   return results;
 }
+
+/** A readdir that fails changes nothing, whenever it happens; what is made of it is the careful answer. */
+const unreadable = (c: Config, s: State, kind: FaultKind, careful: () => State): State[] =>
+  fails(c, s, kind) ? [spendFault(careful())] : [];
 
 /** The home of a process that certainly has one. */
 const homeOf = (s: State, p: Proc): Name => at(s.home, p) ?? "";
@@ -260,8 +272,18 @@ function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
 
 const hasGuest = (c: Config, p: Proc): boolean => c.guestOf[p] !== undefined;
 
-/** Looked at and put back, in this turn; or a Drop is sent. A lock with a guest's name in it is always dropped. */
-const wayOut = (c: Config, p: Proc): Pc => (c.local && !hasGuest(c, p) ? "check" : "drop");
+/**
+ * The way off the disk: PutBack on a local disk, unless a beat was missed; else a Drop. A lock with a guest's name in
+ * it is always dropped, name by name.
+ */
+function leavesDisk(c: Config, before: State, t: Task): readonly State[] {
+  const p = at(c.procOf, t);
+  const s = oweGuest(c, before, p);
+  const putsBack = c.local && !hasGuest(c, p);
+  const inTime = setPc(s, t, putsBack ? "check" : "drop");
+  if (!putsBack || !fails(c, s, "beat")) return [inTime];
+  return [inTime, setPc(spendFault(s), t, "drop")];
+}
 
 function owe(s: State, p: Proc, names: readonly Name[], step: DebtStep): State {
   const owed = names.reduce<NameMap<DebtStep | "paid">>((map, n) => mapPut(map, n, step), at(s.owes, p));
@@ -304,19 +326,27 @@ function waitOrLeave(c: Config, s: State, p: Proc, t: Task): State[] {
 const setPc = (s: State, t: Task, pc: Pc): State => ({ ...s, pc: put(s.pc, t, pc) });
 const forget = (s: State, t: Task): State => ({ ...s, seen: put(s.seen, t, null) });
 
+const isReplaceable = (c: Config, dir: Dir): boolean => (c.renameReplacesEmpty ? isFree(dir) : dir === null);
+
 /** rename(home, L), or `null` where the disk refuses. */
-function takeHappens(s: State, name: Name): State | null {
+function takeHappens(c: Config, s: State, name: Name): State | null {
   const contents = mapGet(s.homes, name);
-  if (contents === undefined || !isFree(s.lock)) return null;
-  return { ...s, lock: contents, homes: mapDelete(s.homes, name) };
+  if (contents === undefined || !(isReplaceable(c, s.lock) || c.merges)) return null;
+  return {
+    ...s,
+    lock: contents.reduce<readonly Name[]>(insert, s.lock ?? []),
+    homes: mapDelete(s.homes, name),
+  };
 }
 
 /** rename(L, home), or `null` where the disk refuses. */
-function putBackHappens(s: State, name: Name): State | null {
-  const inTheWay = mapGet(s.homes, name);
-  if (s.lock === null || (inTheWay !== undefined && inTheWay.length > 0)) return null;
+function putBackHappens(c: Config, s: State, name: Name): State | null {
+  if (s.lock === null || !isReplaceable(c, mapGet(s.homes, name) ?? null)) return null;
   return { ...s, homes: mapPut(s.homes, name, s.lock), lock: null };
 }
+
+/** rmdir(L). */
+const clearHappens = (s: State): State => (s.lock?.length === 0 ? { ...s, lock: null } : s);
 
 /** unlink(home/own), unlink(L/own), rmdir(home). */
 function retryHappens(c: Config, s: State, name: Name, step: DebtStep): State {
@@ -381,7 +411,8 @@ const request: Action = {
   enabled: (c, s, t) => {
     const p = at(c.procOf, t);
     const mayAsk = (c.maxRequests === 0 || s.budget.request > 0) && mayStartGuest(c, s, p);
-    return mayAsk && s.alive.includes(p) && at(s.pc, t) === "idle" && threadFree(c, s, p);
+    const idle = at(s.pc, t) === "idle" && !s.revoked.includes(t);
+    return mayAsk && s.alive.includes(p) && idle && threadFree(c, s, p);
   },
   next: (c, before, t) => {
     const p = at(c.procOf, t);
@@ -442,7 +473,7 @@ const take: Action = {
   enabled: (c, s, t) => at(s.pc, t) === "take" && s.alive.includes(at(c.procOf, t)),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = takeHappens(s, name);
+    const happened = takeHappens(c, s, name);
     const refusal: Pc = mapGet(s.homes, name) === undefined ? "failed" : "refused";
     const answered = happened === null ? setPc(s, t, refusal) : setPc(happened, t, "taken");
     const results = [answered];
@@ -463,7 +494,8 @@ const verify: Action = {
       isExactly(s.lock, namesIn(c, homeOf(s, at(c.procOf, t)))) ||
       isBroken(c, "NoVerify") ||
       (isBroken(c, "VerifyAnyNames") && !isFree(s.lock));
-    return [setPc(s, t, good ? "verified" : "unverified")];
+    const answered = setPc(s, t, good ? "verified" : "unverified");
+    return [answered, ...unreadable(c, s, "verify", () => setPc(s, t, "unverified"))];
   },
 };
 
@@ -480,8 +512,7 @@ const granted: Action = {
       return [{ ...giveTo(s, p, t, grantedWith(c, s, p, heir)), gaveUp: remove(s.gaveUp, t) }];
     }
     const release = { name: homeOf(s, p), aside: false };
-    const leaving: State = { ...setPc(s, t, wayOut(c, p)), releasing: put(s.releasing, p, release) };
-    return [oweGuest(c, leaving, p)];
+    return leavesDisk(c, { ...s, releasing: put(s.releasing, p, release) }, t);
   },
 };
 
@@ -501,9 +532,11 @@ const look: Action = {
   name: "Look",
   args: tasks,
   enabled: isAt("look", "lookDoubt"),
-  next: (_c, s, t) => [
-    setPc({ ...s, seen: put(s.seen, t, s.lock) }, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt"),
-  ],
+  next: (c, s, t) => {
+    const looked = setPc(s, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt");
+    const answered = { ...looked, seen: put(s.seen, t, s.lock) };
+    return [answered, ...unreadable(c, s, "look", () => forget(looked, t))];
+  },
 };
 
 /** Who is dead (A1). */
@@ -512,6 +545,11 @@ function isDead(c: Config, s: State, p: Proc, name: Name): boolean {
   if (!isBroken(c, "JudgeByHeldLocks")) return false;
   const ours = at(c.pidOf, ownerOf(name).proc) === at(c.pidOf, p);
   return ours && !(at(s.heldLocks, p).length > 0 && at(s.home, p) === name);
+}
+
+/** L was seen empty. Where rename does not replace an empty directory it is cleared first. */
+function againFrom(c: Config, dir: Dir): readonly Pc[] {
+  return dir !== null && !c.renameReplacesEmpty && !isBroken(c, "NoClear") ? ["clear"] : ["take", "waiting"];
 }
 
 const judge: Action = {
@@ -526,11 +564,13 @@ const judge: Action = {
     if (home !== null && names.includes(home)) return [setPc(clean, t, "verify")];
     if (at(s.pc, t) === "lookedDoubt") return waitOrLeave(c, giveUpHome(c, clean, p), p, t);
     if (s.gaveUp.includes(t)) return [leave(c, clean, p, t)];
-    if (names.length === 0) return [setPc(clean, t, "take"), setPc(clean, t, "waiting")];
-    const dead = names.filter((name) => isDead(c, s, p, name));
-    const waits = setPc(clean, t, "waiting");
-    if (dead.length === names.length) return [setPc(s, t, "evict")];
-    return isBroken(c, "EvictTheLiving") && dead.length > 0 ? [setPc(s, t, "evict"), waits] : [waits];
+    if (names.length === 0) return againFrom(c, at(s.seen, t)).map((next) => setPc(clean, t, next));
+    const living = names.filter((name) => !isDead(c, s, p, name));
+    // A suspect may be judged dead by one judge, and not by another.
+    const someDead = isBroken(c, "EvictTheLiving") && living.length < names.length;
+    const mayEvict = someDead || living.every((name) => s.suspects.includes(name));
+    const evicts = mayEvict ? [setPc(s, t, "evict")] : [];
+    return living.length === 0 ? evicts : [...evicts, setPc(clean, t, "waiting")];
   },
 };
 
@@ -554,6 +594,21 @@ const evict: Action = {
       for (const failed of failing(c, s, "unlinkLock", victim, happened)) {
         results.push(setPc(forget(failed, t), t, "waiting"));
       }
+    }
+    return results;
+  },
+};
+
+const clear: Action = {
+  name: "Clear",
+  args: tasks,
+  enabled: isAt("clear"),
+  next: (c, s, t) => {
+    const happened: State = isBroken(c, "ClearByForce") ? { ...s, lock: null } : clearHappens(s);
+    const results = [setPc(happened, t, "take"), setPc(happened, t, "waiting")];
+    if (fails(c, s, "clear")) {
+      const home = homeOf(s, at(c.procOf, t));
+      for (const failed of failing(c, s, "clear", home, happened)) results.push(setPc(failed, t, "waiting"));
     }
     return results;
   },
@@ -592,6 +647,22 @@ const giveUp: Action = {
   },
 };
 
+function letsGo(c: Config, s: State, t: Task): State[] {
+  const p = at(c.procOf, t);
+  const held = at(s.heldLocks, p);
+  if (held.length !== 1 || held[0] !== t) {
+    return [{ ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) }];
+  }
+  const [head] = at(s.queue, p);
+  const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
+  const toDisk: State = {
+    ...s,
+    heldLocks: put(s.heldLocks, p, []),
+    releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
+  };
+  return [...handedOver, ...leavesDisk(c, toDisk, t)];
+}
+
 /** The guest that a task has started and that has not ended. */
 const guestOfTask = (c: Config, s: State, t: Task): LivingGuest | null =>
   s.guest[c.guestOf[at(c.procOf, t)] ?? ""] ?? null;
@@ -615,30 +686,30 @@ const release: Action = {
   name: "Release",
   args: tasks,
   // Whose guest works waits for its end.
-  enabled: (c, s, t) =>
-    inTurnAt("holding")(c, s, t) && (guestOfTask(c, s, t) === null || isBroken(c, "ReleaseUnderGuest")),
-  next: (c, s, t) => {
-    const p = at(c.procOf, t);
-    const held = at(s.heldLocks, p);
-    if (held.length !== 1 || held[0] !== t) {
-      return [{ ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) }];
-    }
-    const [head] = at(s.queue, p);
-    const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
-    const toDisk: State = {
-      ...setPc(s, t, wayOut(c, p)),
-      heldLocks: put(s.heldLocks, p, []),
-      releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
-    };
-    return [...handedOver, oweGuest(c, toDisk, p)];
+  enabled: (c, s, t) => {
+    const ended = guestOfTask(c, s, t) === null || isBroken(c, "ReleaseUnderGuest");
+    const has = (at(s.pc, t) === "holding" && ended) || s.revoked.includes(t);
+    return has && threadFree(c, s, at(c.procOf, t));
   },
+  // Of a handle that was revoked nothing is left to give back.
+  next: (c, s, t) => (s.revoked.includes(t) ? [{ ...s, revoked: remove(s.revoked, t) }] : letsGo(c, s, t)),
+};
+
+const expire: Action = {
+  name: "Expire",
+  args: tasks,
+  enabled: (c, s, t) => c.revokes && inTurnAt("holding")(c, s, t) && guestOfTask(c, s, t) === null,
+  next: (c, s, t) => letsGo(c, s, t).map((next) => ({ ...next, revoked: insert(s.revoked, t) })),
 };
 
 const check: Action = {
   name: "Check",
   args: tasks,
   enabled: isAt("check"),
-  next: (c, s, t) => [setPc(s, t, isExactly(s.lock, [homeOf(s, at(c.procOf, t))]) ? "putBack" : "drop")],
+  next: (c, s, t) => {
+    const answered = setPc(s, t, isExactly(s.lock, [homeOf(s, at(c.procOf, t))]) ? "putBack" : "drop");
+    return [answered, ...unreadable(c, s, "check", () => setPc(s, t, "drop"))];
+  },
 };
 
 const putBack: Action = {
@@ -647,7 +718,7 @@ const putBack: Action = {
   enabled: isAt("putBack"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = putBackHappens(s, name);
+    const happened = putBackHappens(c, s, name);
     const results = [happened === null ? setPc(s, t, "drop") : setPc(happened, t, "confirm")];
     if (fails(c, s, "putBack")) {
       for (const failed of failing(c, s, null, name, happened)) results.push(setPc(failed, t, "drop"));
@@ -662,7 +733,8 @@ const confirm: Action = {
   enabled: isAt("confirm"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    return [setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, [name]) ? "released" : "restore")];
+    const answered = setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, [name]) ? "released" : "restore");
+    return [answered, ...unreadable(c, s, "confirm", () => setPc(s, t, "restore"))];
   },
 };
 
@@ -670,7 +742,12 @@ const restore: Action = {
   name: "Restore",
   args: tasks,
   enabled: isAt("restore"),
-  next: (c, s, t) => [setPc(takeHappens(s, homeOf(s, at(c.procOf, t))) ?? s, t, "lost")],
+  next: (c, s, t) => {
+    const name = homeOf(s, at(c.procOf, t));
+    const happened = takeHappens(c, s, name);
+    const failed = fails(c, s, "restore") ? failing(c, s, null, name, happened) : [];
+    return [happened ?? s, ...failed].map((next) => setPc(next, t, "lost"));
+  },
 };
 
 const drop: Action = {
@@ -770,6 +847,7 @@ function sent(c: Config, s: State, p: Proc): LateCall[] {
     if (pc === "take") calls.push({ op: "take", name: homeOf(s, p) });
     if (pc === "drop") calls.push({ op: "unlinkLock", name: homeOf(s, p) });
     if (pc === "evict") for (const name of at(s.seen, t) ?? []) calls.push({ op: "unlinkLock", name });
+    if (pc === "clear") calls.push({ op: "clear", name: homeOf(s, p) });
   }
   for (const [name, step] of at(s.owes, p)) if (step !== "paid") calls.push({ op: step, name });
   return calls;
@@ -808,6 +886,8 @@ const crash: Action = {
         ...s,
         late: addLate(s.late, calls),
         alive: remove(s.alive, p),
+        suspects: s.suspects.filter((name) => ownerOf(name).proc !== p),
+        revoked: s.revoked.filter((t) => !mine.includes(t)),
         guest: letGoByCrash(c, s, p),
         heldLocks: put(s.heldLocks, p, []),
         releasing: put(s.releasing, p, null),
@@ -850,8 +930,9 @@ const lateEffect: Action = {
     const s: State = { ...before, late: before.late.filter((other) => other !== call) };
     return [
       match(call.op)
-        .with("take", () => takeHappens(s, call.name) ?? s)
-        .with("putBack", () => putBackHappens(s, call.name) ?? s)
+        .with("take", () => takeHappens(c, s, call.name) ?? s)
+        .with("clear", () => clearHappens(s))
+        .with("putBack", () => putBackHappens(c, s, call.name) ?? s)
         .with("unlinkHome", "unlinkLock", "rmdirHome", (step) => retryHappens(c, s, call.name, step))
         .exhaustive(),
     ];
@@ -867,6 +948,47 @@ const vandal: Action = {
     const removed: State = { ...s, homes: mapDelete(s.homes, n) };
     const left = properSubsets(mapGet(s.homes, n) ?? []);
     return [...left.map((rest) => ({ ...s, homes: mapPut(s.homes, n, rest) })), removed];
+  },
+};
+
+const atL = (_c: Config, s: State): readonly Name[] => s.lock ?? [];
+
+/** `after` a step of somebody else's that takes names of living owners from L: these are no innocent ones any more. */
+function wronged(before: State, after: State): State {
+  const gone = (before.lock ?? []).filter((name) => lives(before, name) && !includes(after.lock, name));
+  return { ...after, suspects: gone.reduce<readonly Name[]>(insert, before.suspects) };
+}
+
+const suspect: Action = {
+  name: "Suspect",
+  args: atL,
+  enabled: (_c, s, n) => s.budget.suspicion > 0 && lives(s, n) && !s.suspects.includes(n),
+  next: (_c, s, n) => [
+    {
+      ...s,
+      budget: { ...s.budget, suspicion: s.budget.suspicion - 1 },
+      suspects: insert(s.suspects, n),
+    },
+  ],
+};
+
+const breakLock: Action = {
+  name: "Break",
+  args: atL,
+  enabled: (_c, s) => s.budget.break > 0,
+  next: (_c, before, n) => {
+    const s: State = { ...before, budget: { ...before.budget, break: before.budget.break - 1 } };
+    return [wronged(s, { ...s, lock: without(s.lock, n) })];
+  },
+};
+
+const removeLock: Action = {
+  name: "Remove",
+  args: atL,
+  enabled: (_c, s) => s.budget.removal > 0,
+  next: (_c, before, n) => {
+    const s: State = { ...before, budget: { ...before.budget, removal: before.budget.removal - 1 } };
+    return [null, without(s.lock, n)].map((lock) => wronged(s, { ...s, lock }));
   },
 };
 
@@ -886,10 +1008,12 @@ const TABLE: readonly Action[] = [
   look,
   judge,
   evict,
+  clear,
   wake,
   giveUp,
   letGo,
   release,
+  expire,
   check,
   putBack,
   confirm,
@@ -903,4 +1027,7 @@ const TABLE: readonly Action[] = [
   guestEnds,
   lateEffect,
   vandal,
+  suspect,
+  breakLock,
+  removeLock,
 ];

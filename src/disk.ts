@@ -1,5 +1,5 @@
 /**
- * The disk, as the lock sees it: the six calls of the protocol and nothing else. A reply is a value; which
+ * The disk, as the lock sees it: the calls of the protocol and nothing else. A reply is a value; which
  * errors mean what is decided in protocol.ts, by the few outcomes that are understood.
  */
 
@@ -14,7 +14,9 @@ export type DiskCall =
   | { readonly call: "rename"; readonly from: string; readonly to: string }
   | { readonly call: "readdir"; readonly path: string }
   | { readonly call: "unlink"; readonly path: string }
-  | { readonly call: "rmdir"; readonly path: string };
+  | { readonly call: "rmdir"; readonly path: string }
+  /** Writes a byte into an owner file that is there, so that the file server stamps it (spec/lease.md). */
+  | { readonly call: "beat"; readonly path: string };
 
 export interface OwnerFile {
   readonly name: string;
@@ -33,6 +35,8 @@ export interface DiskFailure {
 }
 
 export interface Disk {
+  /** Whether rename(2) puts a directory in the place of an empty one. */
+  readonly renameReplacesEmpty: boolean;
   /** In this turn. */
   now(call: DiskCall): DiskReply;
   /** In the thread pool; the reply comes in a turn of its own. */
@@ -41,7 +45,12 @@ export interface Disk {
 
 const DONE: DiskReply = { ok: true, names: [] };
 
-export const nodeDisk: Disk = { now: performNow, later: performLater };
+export const nodeDisk: Disk = {
+  // Windows refuses (not tested: src/lock.ts refuses Windows).
+  renameReplacesEmpty: process.platform !== "win32",
+  now: performNow,
+  later: performLater,
+};
 
 export function performNow(call: DiskCall): DiskReply {
   try {
@@ -51,6 +60,7 @@ export function performNow(call: DiskCall): DiskReply {
       .with({ call: "readdir" }, ({ path }) => ({ ok: true as const, names: fs.readdirSync(path) }))
       .with({ call: "unlink" }, ({ path }) => done(() => fs.unlinkSync(path)))
       .with({ call: "rmdir" }, ({ path }) => done(() => fs.rmdirSync(path)))
+      .with({ call: "beat" }, ({ path }) => done(() => beatNow(path)))
       .exhaustive();
   } catch (error) {
     return failure(error);
@@ -67,6 +77,7 @@ function performLater(call: DiskCall, settle: (reply: DiskReply) => void): void 
     )
     .with({ call: "unlink" }, ({ path }) => fs.unlink(path, settled))
     .with({ call: "rmdir" }, ({ path }) => fs.rmdir(path, settled))
+    .with({ call: "beat" }, ({ path }) => beatLater(path, settled))
     .exhaustive();
 }
 
@@ -85,6 +96,40 @@ function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
   for (const { name, content } of call.files)
     fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
   return DONE;
+}
+
+/** Never creates, never follows a link, never waits for the other end of a pipe. */
+const BEAT_FLAGS = fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+/** The first byte of every owner file (src/owner/content.ts): what is written is what was there. */
+const FIRST_BYTE = Buffer.from("{");
+
+function beatNow(path: string): void {
+  const fd = fs.openSync(path, BEAT_FLAGS);
+  try {
+    refuseOthers(fs.fstatSync(fd), path);
+    fs.writeSync(fd, FIRST_BYTE, 0, 1, 0);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function beatLater(path: string, settled: (error: Error | null) => void): void {
+  const beat = async (): Promise<void> => {
+    const file = await fs.promises.open(path, BEAT_FLAGS);
+    try {
+      refuseOthers(await file.stat(), path);
+      await file.write(FIRST_BYTE, 0, 1, 0);
+    } finally {
+      await file.close();
+    }
+  };
+  beat().then(() => settled(null), settled);
+}
+
+/** What somebody planted under our name may be a pipe, or a second name of a file of somebody else. */
+function refuseOthers(stat: fs.Stats, path: string): void {
+  if (stat.isFile() && stat.nlink === 1) return;
+  throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
 }
 
 function done(action: () => void): DiskReply {

@@ -8,8 +8,11 @@ import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, tidyBeforeEnd, watchExit } from "./exit.ts";
+import { createHeartbeat } from "./heartbeat.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
+import { createLeases } from "./lease.ts";
 import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
+import { type LookForOurs, oursIn } from "./loss.ts";
 import {
   type AcquireOptions,
   type AcquireSessionWriteLockParams,
@@ -17,10 +20,9 @@ import {
   type TryAcquireSessionWriteLockParams,
 } from "./options.ts";
 import { openLifeSocket } from "./owner/life.ts";
-import { isKnownJunk } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, isExactly, letGo, loseLock, release, request } from "./protocol.ts";
+import { giveUp, letGo, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   type CallSite,
@@ -40,6 +42,7 @@ import { createDriver } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
 import { timeoutError } from "./waiting.ts";
 import { warn } from "./warnings.ts";
+import { watchHolder } from "./watchdog.ts";
 
 /** A lock that is held, until `release()`. */
 export interface SessionWriteLock {
@@ -48,11 +51,12 @@ export interface SessionWriteLock {
   /** The directory entry that is the lock. */
   readonly lockPath: string;
   /**
-   * Aborts when the lock is found to be lost (`ECOMPROMISED`), or is held for longer than `maxHoldMs`
-   * (a warning: the lock is still held). Pass it to whatever writes.
+   * Aborts when the lock is found to be lost (`ECOMPROMISED`; it is looked at every five seconds), or is held for
+   * longer than `maxHoldMs` (`EOVERDUE`, a warning: the lock is still held; with `revokeAfterMaxHold` it is not,
+   * `ECOMPROMISED`). Pass it to whatever writes.
    */
   readonly signal: AbortSignal;
-  /** Whether this handle holds the lock, from memory: after `release()` or a loss that was noticed, false. */
+  /** Whether this handle holds the lock, from memory: after `release()`, a loss that was noticed, or a revocation, false. */
   isHeld(): boolean;
   /**
    * Looks at the disk, synchronously: for use right before a write.
@@ -219,6 +223,8 @@ function whereOf({ calledAt }: Nesting): string {
 
 /** A lock that a guest owns too. */
 export interface GuestLock {
+  /** Aborts when the lock is found to be lost. */
+  readonly signal: AbortSignal;
   letGo(): void;
   /** When the guest has ended. */
   release(): Promise<void>;
@@ -235,7 +241,8 @@ export async function acquireWithGuest(
 ): Promise<GuestLock | undefined> {
   const handle = await enter(params, readOptions(params, { waits: true }), patience, guest);
   if (handle === undefined) return undefined;
-  return { letGo: handle.letGo, release: () => handle.lock.release() };
+  const { lock, letGo: letGuestGo } = handle;
+  return { signal: lock.signal, letGo: letGuestGo, release: () => lock.release() };
 }
 
 /** The names in a home are those of one guest: nobody else of this process may contend with it, or wait for it. */
@@ -283,7 +290,11 @@ function realServices(registry: Registry): Services {
   services ??= {
     disk: nodeDisk,
     clock: systemClock,
-    owners: createOwners(registry.self, (directory) => lifeIn(registry, directory)),
+    owners: createOwners(registry.self, {
+      lifeIn: (directory) => lifeIn(registry, directory),
+      leases: createLeases({ clock: systemClock }),
+    }),
+    heartbeat: createHeartbeat({ clock: systemClock }),
     drive: createDriver(nodeDisk, systemClock),
     warn,
     migrateLegacy,
@@ -374,7 +385,9 @@ function contendFor(
     const attempt: Attempt = {
       guest,
       reentrant: options.allowReentrant,
+      staleMs: options.staleMs,
       gaveUp: false,
+      revoked: false,
       metadata: options.metadata,
       migrates: options.migrateLegacyLocks,
       granted: (evictions) => settle(() => resolve(tellTakeover(entry, attempt, options, evictions))),
@@ -427,26 +440,21 @@ async function tellTakeover(
 // ------------------------------------------------------------------------------------------------
 // The handle
 
-function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOptions): Handle {
+function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): Handle {
   const { lockPath, sessionFile } = entry;
   const loss = new AbortController();
   let lost = false;
   let releasing: Promise<void> | undefined;
-  const tellOverdue = (): void => {
-    const message = `session lock ${lockPath} is held for longer than ${maxHoldMs} ms by pid ${process.pid}`;
-    warn(message, "SWL_OVERDUE");
-    loss.abort(new SessionWriteLockError(message, { code: "EOVERDUE", sessionFile, lockPath }));
-  };
-  const overdue = entry.services.clock.setTimer(maxHoldMs, tellOverdue, "background");
+  const watchdog = watchHolder(entry, attempt, options, (error) => loss.abort(error));
   attempt.lost = (error) => {
     lost = true;
-    overdue.cancel();
+    watchdog.cancel();
     loss.abort(error);
   };
   const isHeld = (): boolean => releasing === undefined && !lost && entry.held.has(attempt);
   const release_ = (): Promise<void> => {
     releasing ??= new Promise<void>((resolve, reject) => {
-      overdue.cancel();
+      watchdog.cancel();
       release(entry, attempt, (error) => (error === undefined ? resolve() : reject(error)));
     });
     // Whoever does not wait for the release must not be killed by its failure: it is tried again anyway.
@@ -456,7 +464,10 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
   const assertHeld = (): void => {
     const look = isHeld() ? lookForOurs(entry) : undefined;
     if (look?.ours === true) return;
-    const why = look?.why ?? (lost ? "it was lost" : "it was released");
+    const gone = attempt.revoked
+      ? `it was held for more than ${options.maxHoldMs} ms, and taken away`
+      : "it was released";
+    const why = look?.why ?? (lost ? "it was lost" : gone);
     const error = new SessionWriteLockError(`Cannot rely on session lock ${lockPath}: ${why}`, {
       code: look?.ours === undefined && look !== undefined ? "EDISK" : "ECOMPROMISED",
       sessionFile,
@@ -475,25 +486,14 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     release: release_,
     [Symbol.asyncDispose]: release_,
   };
-  return { lock, isReleased: () => releasing !== undefined, letGo: () => letGo(entry, attempt) };
+  return {
+    lock,
+    isReleased: () => releasing !== undefined || attempt.revoked,
+    letGo: () => letGo(entry, attempt),
+  };
 }
 
-interface LookForOurs {
-  /** undefined: the disk would not say. */
-  readonly ours: boolean | undefined;
-  readonly why?: string;
-  readonly cause?: Error;
-}
-
-/** Is exactly our name at L? Only an answer of the disk is a loss, not its refusal to answer. */
+/** Looks now: is exactly our name at L? */
 function lookForOurs({ services, lockPath, home }: Entry): LookForOurs {
-  const reply = services.disk.now({ call: "readdir", path: lockPath });
-  if (!reply.ok) {
-    const gone = reply.errno === "ENOENT" || reply.errno === "ENOTDIR";
-    const why = gone ? "it is not there any more" : `the lock path cannot be read (${reply.errno})`;
-    return { ours: gone ? false : undefined, why, cause: reply.error };
-  }
-  if (home !== null && isExactly(reply, home)) return { ours: true };
-  const empty = reply.names.every(isKnownJunk);
-  return { ours: false, why: empty ? "somebody emptied it" : "somebody else's name is in it" };
+  return oursIn(services.disk.now({ call: "readdir", path: lockPath }), home);
 }

@@ -13,6 +13,7 @@ import {
   type Debt,
   type DebtStep,
   type Entry,
+  type Heartbeat,
   type Home,
   NO_EVICTIONS,
   namesOf,
@@ -51,8 +52,12 @@ const LONGEST_RETRY_MS = 5_000;
 // ------------------------------------------------------------------------------------------------
 // Calls from outside
 
+/** Called once, when a release is over; with the error if the lock could not be taken off the disk yet. */
+type Settled = (error: Error | undefined) => void;
+
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
+  entry.tracer?.called("Request", attempt);
   const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
   if (entry.held.size > 0 && shared && !entry.lost) {
     entry.held.add(attempt);
@@ -71,6 +76,7 @@ export function request(entry: Entry, attempt: Attempt): void {
 
 /** `GiveUp`: a timeout or an AbortSignal. The caller has rejected the attempt's promise. */
 export function giveUp(entry: Entry, attempt: Attempt): void {
+  entry.tracer?.called("GiveUp", attempt);
   const queued = entry.queue.indexOf(attempt);
   if (queued >= 0) {
     entry.queue.splice(queued, 1);
@@ -95,15 +101,38 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
 /** `LetGo`: the guest works from here on. Only under the lock: it owns it whatever becomes of us. */
 export function letGo(entry: Entry, attempt: Attempt): void {
   if (!entry.held.has(attempt)) throw new Error(`session-write-lock: ${entry.lockPath} is not held (a bug)`);
+  entry.tracer?.called("LetGo", attempt);
   attempt.guest?.letGo();
 }
 
 /**
  * `Release`: the last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.
- * `settled` is called once, with the error if the lock could not be taken off the disk yet. Whoever has a guest
- * waits for its end before.
+ * `settled` is called once, with the error if the lock could not be taken off the disk yet. Of a handle that was
+ * revoked nothing is left to give back.
+ * Whoever has a guest waits for its end before.
  */
-export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
+export function release(entry: Entry, attempt: Attempt, settled: Settled): void {
+  entry.tracer?.called("Release", attempt);
+  if (attempt.revoked) {
+    // Nothing is left to give back: the watchdog did.
+    attempt.revoked = false;
+    settled(undefined);
+    return;
+  }
+  endHold(entry, attempt, settled);
+}
+
+/**
+ * `Expire`: the watchdog takes the lock away from a holder that has it for too long. What its holder writes from now
+ * on is not excluded from what others write.
+ */
+export function expire(entry: Entry, attempt: Attempt, settled: Settled): void {
+  entry.tracer?.called("Expire", attempt);
+  attempt.revoked = true;
+  endHold(entry, attempt, settled);
+}
+
+function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
   if (entry.held.size > 1) {
     entry.held.delete(attempt);
     settled(undefined);
@@ -120,7 +149,7 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
   const name = entry.home?.name ?? "";
   entry.held.delete(attempt);
   entry.releasing = { name, aside: heir !== undefined };
-  entry.services.drive(leaveDisk(entry, settled));
+  entry.services.drive(leaveDisk(entry, settled), entry.tracer);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -128,7 +157,7 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
 
 function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
   entry.contender = attempt;
-  entry.services.drive(contend(entry, asideMs));
+  entry.services.drive(contend(entry, asideMs), entry.tracer);
 }
 
 function* contend(entry: Entry, asideMs?: number): Run {
@@ -141,6 +170,8 @@ function* contend(entry: Entry, asideMs?: number): Run {
       continue;
     }
     if (entry.home === null && !(yield* prepare(entry))) continue;
+    const { heartbeat } = entry.services;
+    if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
     const mine =
@@ -168,12 +199,20 @@ function* prepare(entry: Entry): Part<boolean> {
   const reply = yield call("Prepare", "sync", { call: "prepare", home: home.path, files });
   if (reply.ok) {
     entry.home = home;
+    entry.services.heartbeat?.made(entry);
     entry.shown = metadata;
     return true;
   }
   oweHome(entry, home);
   fail(entry, cannot(entry, "make the owner directory", reply));
   passSlot(entry);
+  return false;
+}
+
+/** Extra (spec/lease.md): a home that lay idle beats before its `Take`, or is given up. */
+function freshen(entry: Entry, heartbeat: Heartbeat): boolean {
+  if (heartbeat.freshen(entry, homeOf(entry))) return true;
+  giveUpHome(entry);
   return false;
 }
 
@@ -218,6 +257,7 @@ function* granted(entry: Entry): Part<void> {
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
+  entry.services.heartbeat?.held(entry);
   const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
@@ -277,14 +317,14 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   } else if (present.length > 0) {
     noteOvertaken(entry);
     const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
-    const survivor = judged.find(({ verdict }) => verdict !== "dead");
+    const survivor = judged.find(({ verdict }) => verdict !== "dead" && verdict !== "lapsed");
     if (survivor === undefined) {
       yield* evict(entry, patience, judged);
       return;
     }
     entry.obstacle = { kind: "owner", name: survivor.name, verdict: survivor.reason };
   } else {
-    yield* freeYetRefused(entry, patience, seen.ok ? seen.names : [], refusal);
+    yield* freeYetRefused(entry, patience, seen, refusal);
     return;
   }
   patience.spins = 0;
@@ -292,12 +332,9 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
 }
 
 /** Absent or empty by now: `Take` again, at once; refused too often, after a while. */
-function* freeYetRefused(
-  entry: Entry,
-  patience: Patience,
-  junk: readonly string[],
-  refusal: Refusal,
-): Part<void> {
+function* freeYetRefused(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refusal): Part<void> {
+  const stands = seen.ok;
+  const junk = stands ? seen.names : [];
   // Extra (spec/protocol.md): known junk goes, by its exact names, when no owner is left. Some of it is directories.
   for (const name of junk) {
     const path = `${entry.lockPath}/${name}`;
@@ -307,15 +344,24 @@ function* freeYetRefused(
     junk.length > 0
       ? { kind: "foreign", what: `a directory without an owner that holds ${listed(junk)}` }
       : { kind: "refusal", errno: refusal.errno };
-  if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
+  const cleared = stands && !entry.services.disk.renameReplacesEmpty ? yield* clear(entry) : true;
+  if (++patience.spins > MOST_SPINS || !cleared) yield* backOff(entry, patience);
 }
 
+/** `Clear`: where rename does not replace an empty directory, it goes first. Only an empty one can. */
+function* clear(entry: Entry): Part<boolean> {
+  const reply = yield call("Clear", "sync", { call: "rmdir", path: entry.lockPath });
+  // Refused cleanly, or gone: others were faster, and the Take will tell.
+  return reply.ok || reply.errno === "ENOENT" || CLEAN_REFUSALS.includes(reply.errno);
+}
+
+/** Or one whose lease has lapsed. */
 interface DeadOwner {
   readonly name: string;
   readonly reason: string;
 }
 
-/** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
+/** `Evict`: a compare-and-delete by name, which is used once. Only of the dead, and of those whose lease has lapsed. */
 function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): Part<void> {
   for (const { name, reason } of dead) {
     const owner = entry.services.owners.describe?.(name, entry.lockPath, reason);
@@ -375,11 +421,14 @@ function* wait(entry: Entry, ms: number, error?: SessionWriteLockError): Part<vo
 // Releasing
 
 /** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
-function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): Run {
+function* leaveDisk(entry: Entry, settled: Settled): Run {
   const home = homeOf(entry);
   // Each name goes by itself: the guest has ended, or was never let go.
   for (const name of home.guests) owe(entry, home, name, "unlinkLock");
-  const back = entry.local && home.guests.length === 0 ? yield* putBack(entry, home) : "drop";
+  // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
+  const inTime = entry.services.heartbeat?.missed(entry) !== true;
+  const mayPutBack = entry.local && home.guests.length === 0 && inTime;
+  const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {
     const reply = yield call("Drop", "async", unlink(`${entry.lockPath}/${home.name}`));
@@ -410,7 +459,8 @@ function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "
   if (!isExactly(check, home)) return "drop";
   // The one call that is not conditional by name: synchronous, in the turn of its check, never queued.
   const moved = yield call("PutBack", "sync", rename(entry.lockPath, home.path));
-  if (!moved.ok) return "failed";
+  // Nothing at L to be moved: it was taken away after the check, and the Drop will miss it.
+  if (!moved.ok) return moved.errno === "ENOENT" ? "drop" : "failed";
   const confirm = yield call("Confirm", "sync", readdir(home.path));
   if (isExactly(confirm, home)) return "back";
   yield call("Restore", "sync", rename(home.path, entry.lockPath));
@@ -438,7 +488,7 @@ function endRelease(entry: Entry): void {
 function owe(entry: Entry, home: Home, name: string, step: DebtStep, lastError?: Error): void {
   const debt: Debt = { home, name, step, lastError };
   entry.owes.set(name, debt);
-  entry.services.drive(pay(entry, debt));
+  entry.services.drive(pay(entry, debt), entry.tracer);
 }
 
 /** Every name of a home, wherever it is. */
@@ -547,7 +597,11 @@ function fail(entry: Entry, error: SessionWriteLockError): void {
   if (entry.contender?.gaveUp === false) entry.contender.failed(error);
 }
 
-const placeOf = ({ lockPath, local }: Entry): OwnerPlace => ({ path: lockPath, local });
+const placeOf = ({ lockPath, local, contender }: Entry): OwnerPlace => ({
+  path: lockPath,
+  local,
+  staleMs: contender?.staleMs,
+});
 
 function homeOf(entry: Entry): Home {
   if (entry.home === null) throw new Error(`session-write-lock: no home for ${entry.lockPath} (a bug)`);

@@ -13,6 +13,7 @@ import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
 import type { Driver, Wakeable } from "./steps.ts";
+import { type Tracer, tracerOf } from "./trace.ts";
 
 /** A private directory beside the lock path that holds a file for each of its owners. */
 export interface Home {
@@ -37,8 +38,12 @@ export interface Attempt {
   readonly reentrant: boolean;
   /** Whoever has one asks alone: nobody else of this process uses the entry. */
   readonly guest?: Guest | undefined;
+  /** How long it lets an owner be silent that cannot be judged (spec/lease.md). Nothing said: for ever. */
+  readonly staleMs?: number;
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
+  /** The watchdog took the lock away from this holder, and it has not released it yet. */
+  revoked: boolean;
   /**
    * Called once, in the turn in which the lock is granted. With the evictions of this process since its last grant;
    * told to one of those that are granted together.
@@ -126,6 +131,8 @@ export interface Entry {
   /** Somebody changed what stands at L while it is held (A2), and we noticed: nobody joins, nothing is handed over. */
   lost: boolean;
   readonly services: Services;
+  /** Who listens to what happens here: nobody, unless a trace is wanted. */
+  readonly tracer: Tracer | undefined;
 }
 
 /** What stands at the lock path, for messages. */
@@ -134,7 +141,11 @@ export type Obstacle =
   | { readonly kind: "foreign"; readonly what: string }
   | { readonly kind: "refusal"; readonly errno: string };
 
-export type Judgement = { readonly verdict: "dead" | "alive" | "unknown"; readonly reason: string };
+export type Judgement = {
+  /** `lapsed`: unknown, and its lease has ended (spec/lease.md). True for the turn that asked, and no longer. */
+  readonly verdict: "dead" | "alive" | "unknown" | "lapsed";
+  readonly reason: string;
+};
 
 /** Who is who; src/owner is behind it, or the harness. */
 export interface Owners {
@@ -177,6 +188,22 @@ export interface OwnerPlace {
   readonly path: string;
   /** Whether the disk is known to be local. */
   readonly local: boolean;
+  /** Of whoever asks: how long an owner may be silent that cannot be judged. Nothing said: there is no lease. */
+  readonly staleMs?: number | undefined;
+}
+
+/** Shows that a holder lives, and notices that it has lost the lock: src/heartbeat.ts. */
+export interface Heartbeat {
+  /** The entry's home was made. */
+  made(entry: Entry): void;
+  /** Must the entry's home beat before it is taken with? */
+  isOld(entry: Entry): boolean;
+  /** That beat, now; whether it could be done. */
+  freshen(entry: Entry, home: Home): boolean;
+  /** The lock was granted: from now on it beats, until nobody holds it. */
+  held(entry: Entry): void;
+  /** Whether the holder missed a beat: then it must not put back. */
+  missed(entry: Entry): boolean;
 }
 
 /** The world, as the protocol sees it. */
@@ -185,6 +212,8 @@ export interface Services {
   readonly clock: Clock;
   readonly owners: Owners;
   readonly drive: Driver;
+  /** Where nobody has to see that we live: none. */
+  readonly heartbeat?: Heartbeat;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
   /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */
@@ -258,7 +287,7 @@ export interface EntryParams {
 }
 
 export function createEntry(params: EntryParams): Entry {
-  return {
+  const entry: Entry & { tracer: Tracer | undefined } = {
     ...params,
     held: new Set(),
     releasing: null,
@@ -273,7 +302,10 @@ export function createEntry(params: EntryParams): Entry {
     evictions: NO_EVICTIONS,
     shown: "",
     lost: false,
+    tracer: undefined,
   };
+  entry.tracer = tracerOf(entry);
+  return entry;
 }
 
 /** Nobody holds, waits, releases or owes: only an idle home may be left. */

@@ -37,7 +37,7 @@ CONSTANTS
   ReentrantTasks, \* the tasks that ask to share the lock with tasks of their own process
   PatientTasks,   \* the tasks that never give up
   Local,          \* TRUE: a disk known to be local, release by PutBack, no late effects; FALSE: Drop
-  Faults,         \* the kinds of calls that may fail: see Fails
+  Faults,         \* the kinds of calls that may fail: see Fails; "beat": a holder may miss one
   MaxDebts,       \* a process makes no new home while it owes this many names for this lock path
   NamesPerLife,   \* how many names an incarnation has in use at a time; FreshNamesSuffice shows: enough
   MaxCrashes,     \* crashes, failing calls and acts of vandalism are finite: an assumption of liveness,
@@ -59,6 +59,8 @@ VARIABLES
   late,       \* calls that were sent, and may still take effect, once: [op, name]
   alive,      \* the processes that are running
   inc,        \* inc[p]: the number of the present, or last, incarnation of p
+  suspects,   \* names of living owners that somebody took for dead, or took away from L; the others are innocent
+  revoked,    \* tasks whose handle the watchdog took away, and that have not released it yet
   guest,      \* guest[g]: None, or [inc, at]: the incarnation it was started by; held back, or let go
   heldLocks,  \* HELD_LOCKS of p: the tasks that hold the lock
   releasing,  \* RELEASING of p: None, or the release in flight or owed: [name, aside]
@@ -71,10 +73,21 @@ VARIABLES
   pc,         \* pc[t]: where t is
   budget      \* what the environment, and the tasks, may still do
 
-procVars == <<alive, inc, guest>>
+procVars == <<alive, inc, suspects, revoked, guest>>
 registry == <<heldLocks, releasing, contender, queue, home, owes>>
-vars == <<lock, homes, late, alive, inc, guest, heldLocks, releasing, contender, queue, home, owes,
-          gaveUp, seen, pc, budget>>
+vars == <<lock, homes, late, procVars, heldLocks, releasing, contender, queue, home, owes, gaveUp,
+          seen, pc, budget>>
+
+-----------------------------------------------------------------------------
+(* What a configuration does not override is as here: a platform like POSIX, a watchdog that only tells, and *)
+(* an environment that keeps the assumptions (spec/assumptions.md).                                          *)
+
+RenameReplacesEmpty == TRUE \* FALSE: rename refuses an empty directory too (Windows); then there is Clear
+Merges == FALSE             \* TRUE: rename into a directory that is not empty merges the two (A3 broken)
+Revokes == FALSE            \* TRUE: the watchdog takes a lock away that is held for too long
+MaxSuspicions == 0          \* how often somebody takes a living owner for dead (A1 broken)
+MaxBreaks == 0              \* how often an operator breaks a lock whose owner may live
+MaxRemovals == 0            \* how often somebody removes what stands at L (A2 broken)
 
 -----------------------------------------------------------------------------
 (* Names.  <<p, i, k>> is the k-th name of incarnation i of p.  In reality each name is used once in *)
@@ -108,12 +121,14 @@ Referenced ==
     \cup {releasing[p].name : p \in {q \in Procs : releasing[q] # None}}
     \cup UNION {DOMAIN owes[p] : p \in Procs}
     \cup UNION {NamesAt(seen[t]) : t \in Tasks}
+    \cup suspects
 
 FreshOrdinals(p) == {k \in 1 .. NamesPerLife : NamesIn(NameOf(p, inc[p], k)) \cap Referenced = {}}
 Fresh(p) == NameOf(p, inc[p], CHOOSE k \in FreshOrdinals(p) : \A j \in FreshOrdinals(p) : k <= j)
 
 \* All the home's path does not need: rename wants it to exist, and L to be absent or empty.
 Free(dir) == NamesAt(dir) = {}
+Replaceable(dir) == IF RenameReplacesEmpty THEN Free(dir) ELSE dir = Absent
 Without(f, n) == [m \in DOMAIN f \ {n} |-> f[m]]
 Emptied(f, n) == [f EXCEPT ![HomeOf(n)] = @ \ {n}]
 
@@ -125,10 +140,10 @@ TasksOf(p) == {t \in Tasks : ProcOf[t] = p}
 InFlight == {"take", "taken", "refused", "failed", "look", "looked", "lookDoubt", "lookedDoubt"}
 
 \* Between two synchronous calls of one turn: no other task of this process can run.
-MidTurn == {"prepare", "verify", "verified", "unverified", "evict", "check", "putBack", "confirm",
+MidTurn == {"prepare", "verify", "verified", "unverified", "evict", "clear", "check", "putBack", "confirm",
             "restore", "released", "lost"}
 
-Contending == InFlight \cup {"prepare", "verify", "verified", "unverified", "evict", "waiting"}
+Contending == InFlight \cup {"prepare", "verify", "verified", "unverified", "evict", "clear", "waiting"}
 OnTheWayOut == {"check", "putBack", "confirm", "restore", "released", "lost", "drop", "dropped",
                 "dropMissed", "dropFailed"}
 PCs == {"idle", "queued", "holding"} \cup Contending \cup OnTheWayOut
@@ -152,6 +167,8 @@ Init ==
   /\ late = {}
   /\ alive = Procs
   /\ inc = [p \in Procs |-> 1]
+  /\ suspects = {}
+  /\ revoked = {}
   /\ guest = [g \in Guests |-> None]
   /\ heldLocks = [p \in Procs |-> {}]
   /\ releasing = [p \in Procs |-> None]
@@ -163,7 +180,8 @@ Init ==
   /\ seen = [t \in Tasks |-> Absent]
   /\ pc = [t \in Tasks |-> "idle"]
   /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals,
-               request |-> MaxRequests]
+               request |-> MaxRequests, suspicion |-> MaxSuspicions, break |-> MaxBreaks,
+               removal |-> MaxRemovals]
 
 -----------------------------------------------------------------------------
 (* Pieces of actions.  Each says which variables it sets. *)
@@ -197,15 +215,28 @@ GiveTo(p, t, T) ==
   /\ queue' = [queue EXCEPT ![p] = SelectSeq(@, LAMBDA u : u \notin T)]
   /\ pc' = [u \in Tasks |-> IF u \in T THEN "holding" ELSE IF u = t THEN "idle" ELSE pc[u]]
 
-\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.
-\* A lock with a guest's name in it is always dropped, name by name.
-WayOut(p) == IF Local /\ ~HasGuest(p) THEN "check" ELSE "drop"
+\* rename(home, L): whether the disk does it, and what it does.
+Renames(n) == n \in DOMAIN homes /\ (Replaceable(lock) \/ Merges)
+RenamedIn(n) == lock' = NamesAt(lock) \cup homes[n] /\ homes' = Without(homes, n)
+
+\* rename(L, home)
+RenamesBack(n) == lock # Absent /\ (n \in DOMAIN homes => RenameReplacesEmpty /\ homes[n] = {})
+RenamedBack(n) == homes' = (n :> lock) @@ homes /\ lock' = Absent
+
+\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.  One that
+\* missed a beat, which is a failure of kind "beat", sends a Drop too (spec/lease.md).  A lock with a guest's name
+\* in it is always dropped, name by name: the guest's is owed.  Sets pc, budget, owes.
+PutsBack(p) == Local /\ ~HasGuest(p)
+LeavesDisk(t) ==
+  LET p == ProcOf[t] IN
+  /\ owes' = [owes EXCEPT ![p] = [n \in GuestNames(home[p]) |-> "unlinkLock"] @@ @]
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF PutsBack(p) THEN "check" ELSE "drop"]
+        /\ UNCHANGED budget
+     \/ /\ PutsBack(p) /\ Fails("beat") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
 
 \* The names of the home h must leave the disk: what p owes then.
 OwesHome(p, h) == [n \in NamesIn(h) |-> "unlinkHome"] @@ owes[p]
-
-\* On the way out the guest's name is owed: it goes by itself.  Sets owes.
-OweGuest(p) == owes' = [owes EXCEPT ![p] = [n \in GuestNames(home[p]) |-> "unlinkLock"] @@ @]
 
 \* t's home is of no more use: it is owed that its names leave the disk.  Sets home, owes.
 GiveUpHome(p) ==
@@ -246,7 +277,7 @@ Request(t) ==
       contends == /\ heldLocks[p] = {} /\ contender[p] = None /\ queue[p] = << >>
                   /\ releasing[p] = None \/ "ContendWhileReleasing" \in Broken
   IN
-  /\ p \in alive /\ pc[t] = "idle" /\ ThreadFree(p)
+  /\ p \in alive /\ pc[t] = "idle" /\ t \notin revoked /\ ThreadFree(p)
   /\ MaxRequests > 0 => budget.request > 0
   /\ StartGuest(p)
   /\ budget' = IF MaxRequests > 0 THEN [budget EXCEPT !.request = @ - 1] ELSE budget
@@ -269,7 +300,7 @@ Request(t) ==
             /\ queue' = [queue EXCEPT ![p] = IF "LifoQueue" \in Broken THEN <<t>> \o @ ELSE Append(@, t)]
             /\ pc' = [pc EXCEPT ![t] = "queued"]
             /\ UNCHANGED <<heldLocks, contender, releasing, home, owes>>
-  /\ UNCHANGED <<lock, homes, late, alive, inc, gaveUp, seen>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, gaveUp, seen>>
 
 \* mkdir(home), create home/own (and home/guest); then the Take is sent.  When it fails, whatever was made is owed, and
 \* the request ends with the error.
@@ -295,10 +326,8 @@ Prepare(t) ==
 Take(t) ==
   LET p == ProcOf[t]
       n == home[p]
-      possible == n \in DOMAIN homes /\ Free(lock)
-      happens == /\ possible
-                 /\ lock' = homes[n]
-                 /\ homes' = Without(homes, n)
+      possible == Renames(n)
+      happens == possible /\ RenamedIn(n)
       answered == \/ /\ happens
                      /\ pc' = [pc EXCEPT ![t] = "taken"]
                   \/ /\ ~possible
@@ -324,8 +353,11 @@ Verify(t) ==
               \/ "VerifyAnyNames" \in Broken /\ ~Free(lock)
   IN
   /\ pc[t] \in {"taken", "verify"} /\ MyTurn(t)
-  /\ pc' = [pc EXCEPT ![t] = IF good THEN "verified" ELSE "unverified"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF good THEN "verified" ELSE "unverified"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("verify") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "unverified"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
 \* Into HELD_LOCKS.  A contender that gave up meanwhile passes the lock on, or takes it off the disk.
 Granted(t) ==
@@ -336,13 +368,12 @@ Granted(t) ==
   /\ contender' = [contender EXCEPT ![p] = None]
   /\ IF t \in gaveUp /\ queue[p] = << >>
      THEN /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> FALSE]]
-          /\ pc' = [pc EXCEPT ![t] = WayOut(p)]
-          /\ OweGuest(p)
+          /\ LeavesDisk(t)
           /\ UNCHANGED <<heldLocks, queue, gaveUp>>
      ELSE /\ GiveTo(p, t, GrantedWith(p, heir))
           /\ gaveUp' = gaveUp \ {t}
-          /\ UNCHANGED <<releasing, owes>>
-  /\ UNCHANGED <<lock, homes, late, procVars, home, seen, budget>>
+          /\ UNCHANGED <<releasing, owes, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, home, seen>>
 
 \* Not taken.  A clean refusal: look who has it.  An error: look whether we have it.  Taken, but not as
 \* it should be (the home had lost its file): the home is given up.
@@ -368,18 +399,26 @@ Refused(t) ==
                   /\ gaveUp' = gaveUp \ {t}
   /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, releasing, seen, budget>>
 
-\* readdir(L): effect.
+\* readdir(L): effect.  When it fails nothing was seen.
 Look(t) ==
   /\ pc[t] \in {"look", "lookDoubt"}
-  /\ seen' = [seen EXCEPT ![t] = lock]
+  /\ \/ seen' = [seen EXCEPT ![t] = lock] /\ UNCHANGED budget
+     \/ Fails("look") /\ SpendFault /\ seen' = [seen EXCEPT ![t] = Absent]
   /\ pc' = [pc EXCEPT ![t] = IF @ = "look" THEN "looked" ELSE "lookedDoubt"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp>>
 
 \* Who is dead (A1).  Merging the probes of several names is sound: death is for ever.
 Dead(p, n) ==
   IF "JudgeByHeldLocks" \in Broken
   THEN ~Lives(n) \/ (PidOf[Owner(n)] = PidOf[p] /\ ~(heldLocks[p] # {} /\ home[p] = n))
   ELSE ~Lives(n)
+
+\* Who may be judged dead: a suspect by one judge, and not by another.
+SeemsDead(p, n) == Dead(p, n) \/ n \in suspects
+
+\* L was seen empty.  Where rename does not replace an empty directory it is cleared first.
+AgainFrom(dir) ==
+  IF dir # Absent /\ ~RenameReplacesEmpty /\ "NoClear" \notin Broken THEN {"clear"} ELSE {"take", "waiting"}
 
 Judge(t) ==
   LET p == ProcOf[t]
@@ -406,10 +445,10 @@ Judge(t) ==
             /\ LeaveHome(p)
        [] home[p] \notin names /\ pc[t] = "looked" /\ t \notin gaveUp ->
             /\ \/ /\ names = {}   \* free by now: again, at once or (refused too often) after a while
-                  /\ \E next \in {"take", "waiting"} : pc' = [pc EXCEPT ![t] = next]
+                  /\ \E next \in AgainFrom(seen[t]) : pc' = [pc EXCEPT ![t] = next]
                   /\ forget
                \/ /\ names # {}
-                  /\ \/ \A n \in names : Dead(p, n)
+                  /\ \/ \A n \in names : SeemsDead(p, n)
                      \/ "EvictTheLiving" \in Broken /\ \E n \in names : Dead(p, n)
                   /\ pc' = [pc EXCEPT ![t] = "evict"]
                   /\ UNCHANGED seen
@@ -439,6 +478,20 @@ Evict(t) ==
           /\ seen' = [seen EXCEPT ![t] = Absent]
           /\ pc' = [pc EXCEPT ![t] = "waiting"]
   /\ UNCHANGED <<homes, procVars, registry, gaveUp>>
+
+\* rmdir(L), in the turn that judged, only where rename does not replace an empty directory: it cannot remove
+\* one that is not empty.  Then the Take is sent; cleared too often in vain, after a while.
+Clear(t) ==
+  LET happens == lock' = IF lock = {} \/ "ClearByForce" \in Broken THEN Absent ELSE lock IN
+  /\ pc[t] = "clear"
+  /\ \/ /\ happens
+        /\ \E next \in {"take", "waiting"} : pc' = [pc EXCEPT ![t] = next]
+        /\ UNCHANGED <<late, budget>>
+     \/ /\ Fails("clear") /\ SpendFault
+        /\ happens \/ UNCHANGED lock
+        /\ \E later \in Later : late' = late \cup Pending("clear", home[ProcOf[t]], later)
+        /\ pc' = [pc EXCEPT ![t] = "waiting"]
+  /\ UNCHANGED <<homes, procVars, registry, gaveUp, seen>>
 
 \* The wait is over (a timer, or the file system told us): the Take is sent.
 Wake(t) ==
@@ -486,7 +539,7 @@ LetGo(t) ==
   /\ guest[g] # None /\ guest[g].at = "heldBack"
   /\ pc[t] = "holding" \/ ("LetGoEarly" \in Broken /\ pc[t] \in Contending)
   /\ guest' = [guest EXCEPT ![g].at = "running"]
-  /\ UNCHANGED <<lock, homes, late, alive, inc, registry, gaveUp, seen, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, registry, gaveUp, seen, pc, budget>>
 
 \* The last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.  Handing
 \* over is bounded in time; here either may happen, and Fairness says that the disk gets its turn.
@@ -495,44 +548,58 @@ HandsOver(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t} /\ queue[p] # << >>
   /\ GiveTo(p, t, GrantedWith(p, Head(queue[p])))
-  /\ UNCHANGED <<releasing, owes>>
+  /\ UNCHANGED <<releasing, owes, budget>>
 
 GoesToDisk(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t}
   /\ heldLocks' = [heldLocks EXCEPT ![p] = {}]
   /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> queue[p] # << >>]]
-  /\ pc' = [pc EXCEPT ![t] = WayOut(p)]
-  /\ OweGuest(p)
+  /\ LeavesDisk(t)
   /\ UNCHANGED queue
 
-Release(t) ==
+LetsGo(t) ==
   LET p == ProcOf[t] IN
   /\ pc[t] = "holding" /\ ThreadFree(p)
   /\ HasGuest(p) /\ "ReleaseUnderGuest" \notin Broken => guest[GuestOf[p]] = None
   /\ \/ /\ heldLocks[p] # {t}
         /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \ {t}]
         /\ pc' = [pc EXCEPT ![t] = "idle"]
-        /\ UNCHANGED <<releasing, queue, owes>>
+        /\ UNCHANGED <<releasing, queue, owes, budget>>
      \/ HandsOver(t)
      \/ GoesToDisk(t)
-  /\ UNCHANGED <<lock, homes, late, procVars, contender, home, gaveUp, seen, budget>>
+
+\* Of a handle that was revoked: nothing is left to give back.
+Release(t) ==
+  /\ \/ LetsGo(t) /\ UNCHANGED revoked
+     \/ /\ t \in revoked /\ ThreadFree(ProcOf[t])
+        /\ revoked' = revoked \ {t}
+        /\ UNCHANGED <<heldLocks, releasing, queue, pc, owes, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, guest, contender, home, gaveUp, seen>>
+
+\* The watchdog, where it may: a handle that is held for too long is invalid from now on, and the lock goes the
+\* way of a release.  Telling its holder so is no step: nothing here changes by it.
+Expire(t) ==
+  /\ Revokes /\ LetsGo(t)
+  /\ revoked' = revoked \cup {t}
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, guest, contender, home, gaveUp, seen>>
 
 \* readdir(L) must be exactly [own]; then PutBack in the same turn.
 Check(t) ==
   /\ pc[t] = "check"
-  /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} THEN "putBack" ELSE "drop"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} THEN "putBack" ELSE "drop"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("check") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
 \* rename(L, home), synchronous.  The only call that is not conditional by name, so it must never run
 \* late.  When it fails the release goes on as a Drop.
 PutBack(t) ==
   LET p == ProcOf[t]
       n == home[p]
-      possible == lock # Absent /\ (n \in DOMAIN homes => homes[n] = {})
-      happens == /\ possible
-                 /\ homes' = (n :> lock) @@ homes
-                 /\ lock' = Absent
+      possible == RenamesBack(n)
+      happens == possible /\ RenamedBack(n)
   IN
   /\ pc[t] = "putBack"
   /\ \/ /\ happens
@@ -550,18 +617,25 @@ PutBack(t) ==
 Confirm(t) ==
   LET n == home[ProcOf[t]] IN
   /\ pc[t] = "confirm"
-  /\ pc' = [pc EXCEPT ![t] = IF n \in DOMAIN homes /\ homes[n] = {n} THEN "released" ELSE "restore"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] =
+                     IF n \in DOMAIN homes /\ homes[n] = {n} THEN "released" ELSE "restore"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("confirm") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "restore"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
-\* It was not: back with it at once, if nobody took the place.
+\* It was not, or that cannot be seen: back with it at once, if nobody took the place.
 Restore(t) ==
-  LET n == home[ProcOf[t]] IN
+  LET n == home[ProcOf[t]]
+      possible == Renames(n)
+      happens == possible /\ RenamedIn(n)
+  IN
   /\ pc[t] = "restore"
-  /\ IF n \in DOMAIN homes /\ Free(lock)
-     THEN lock' = homes[n] /\ homes' = Without(homes, n)
-     ELSE UNCHANGED <<lock, homes>>
+  /\ \/ happens /\ UNCHANGED budget
+     \/ ~possible /\ UNCHANGED <<lock, homes, budget>>
+     \/ Fails("restore") /\ SpendFault /\ (happens \/ UNCHANGED <<lock, homes>>)
   /\ pc' = [pc EXCEPT ![t] = "lost"]
-  /\ UNCHANGED <<late, procVars, registry, gaveUp, seen, budget>>
+  /\ UNCHANGED <<late, procVars, registry, gaveUp, seen>>
 
 \* unlink(L/own): effect.  "dropMissed": it was not there (a PutBack that failed had happened, or
 \* somebody took it away).
@@ -652,6 +726,7 @@ Sent(p) ==
   UNION {CASE pc[t] = "take" -> {[op |-> "take", name |-> home[p]]}
            [] pc[t] = "drop" -> {[op |-> "unlinkLock", name |-> home[p]]}
            [] pc[t] = "evict" -> {[op |-> "unlinkLock", name |-> x] : x \in seen[t]}
+           [] pc[t] = "clear" -> {[op |-> "clear", name |-> home[p]]}
            [] OTHER -> {} : t \in TasksOf(p)}
   \cup {[op |-> owes[p][n], name |-> n] : n \in {m \in DOMAIN owes[p] : owes[p][m] # "paid"}}
 
@@ -664,6 +739,8 @@ Crash(p) ==
   /\ p \in alive /\ budget.crash > 0
   /\ budget' = [budget EXCEPT !.crash = @ - 1]
   /\ alive' = alive \ {p}
+  /\ suspects' = {n \in suspects : Owner(n) # p}
+  /\ revoked' = revoked \ TasksOf(p)
   /\ guest' = IF "EndOfPipeIsGo" \in Broken /\ HasGuest(p) /\ guest[GuestOf[p]] # None
               THEN [guest EXCEPT ![GuestOf[p]].at = "running"]
               ELSE guest
@@ -685,23 +762,22 @@ Start(p) ==
   /\ p \notin alive
   /\ alive' = alive \cup {p}
   /\ inc' = [inc EXCEPT ![p] = @ + 1]
-  /\ UNCHANGED <<lock, homes, late, guest, registry, gaveUp, seen, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, suspects, revoked, guest, registry, gaveUp, seen, pc, budget>>
 
 \* A guest ends: its work is done, somebody killed it, or it was held back and its process gave up or died.
 GuestEnds(g) ==
   /\ guest[g] # None
   /\ guest' = [guest EXCEPT ![g] = None]
-  /\ UNCHANGED <<lock, homes, late, alive, inc, registry, gaveUp, seen, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, registry, gaveUp, seen, pc, budget>>
 
 \* A call that was sent takes effect after its process has died, or after it was reported as failed.
 LateEffect(c) ==
   /\ c \in late
   /\ late' = late \ {c}
   /\ LET n == c.name IN
-     CASE c.op = "take" /\ n \in DOMAIN homes /\ Free(lock) ->
-            lock' = homes[n] /\ homes' = Without(homes, n)
-       [] c.op = "putBack" /\ lock # Absent /\ (n \in DOMAIN homes => homes[n] = {}) ->
-            homes' = (n :> lock) @@ homes /\ lock' = Absent
+     CASE c.op = "take" /\ Renames(n) -> RenamedIn(n)
+       [] c.op = "putBack" /\ RenamesBack(n) -> RenamedBack(n)
+       [] c.op = "clear" /\ lock = {} -> lock' = Absent /\ UNCHANGED homes
        [] c.op \in {"unlinkHome", "unlinkLock", "rmdirHome"} -> RetryHappens(n, c.op)
        [] OTHER -> UNCHANGED <<lock, homes>>
   /\ UNCHANGED <<procVars, registry, gaveUp, seen, pc, budget>>
@@ -715,14 +791,40 @@ Vandal(n) ==
      \/ homes' = Without(homes, n)
   /\ UNCHANGED <<lock, late, procVars, registry, gaveUp, seen, pc>>
 
+\* Somebody takes a living owner for dead.  Only names that are seen at L are ever judged.
+Suspect(n) ==
+  /\ budget.suspicion > 0
+  /\ budget' = [budget EXCEPT !.suspicion = @ - 1]
+  /\ n \in NamesAt(lock) \ suspects /\ Lives(n)
+  /\ suspects' = suspects \cup {n}
+  /\ UNCHANGED <<lock, homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
+
+\* unlink(L/n), by an operator, who cannot prove that the owner is dead.  One that runs late is one that runs then.
+Break(n) ==
+  /\ budget.break > 0
+  /\ budget' = [budget EXCEPT !.break = @ - 1]
+  /\ n \in NamesAt(lock)
+  /\ lock' = lock \ {n}
+  /\ suspects' = suspects \cup {m \in {n} : Lives(m)}
+  /\ UNCHANGED <<homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
+
+\* Somebody removes the file n at L, or L with all that is in it.
+Remove(n) ==
+  /\ budget.removal > 0
+  /\ budget' = [budget EXCEPT !.removal = @ - 1]
+  /\ n \in NamesAt(lock)
+  /\ lock' = lock \ {n} \/ lock' = Absent
+  /\ suspects' = suspects \cup {m \in lock \ NamesAt(lock') : Lives(m)}
+  /\ UNCHANGED <<homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
+
 -----------------------------------------------------------------------------
 \* Everything that t does once it has asked, apart from giving up and letting go: it is bound to go on.
 Step(t) ==
   \/ Prepare(t) \/ Take(t) \/ Verify(t) \/ Granted(t) \/ Refused(t) \/ Look(t) \/ Judge(t)
-  \/ Evict(t) \/ Wake(t) \/ Check(t) \/ PutBack(t) \/ Confirm(t) \/ Restore(t) \/ Drop(t)
-  \/ Released(t)
+  \/ Evict(t) \/ Clear(t) \/ Wake(t) \/ Check(t) \/ PutBack(t) \/ Confirm(t) \/ Restore(t)
+  \/ Drop(t) \/ Released(t)
 
-Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ LetGo(t) \/ Release(t)
+Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ LetGo(t) \/ Release(t) \/ Expire(t)
 
 Pay(p) == \E n \in Names : Retry(p, n) \/ Retried(p, n)
 
@@ -730,7 +832,7 @@ Environment ==
   \/ \E p \in Procs : Crash(p) \/ Start(p)
   \/ \E g \in Guests : GuestEnds(g)
   \/ \E c \in late : LateEffect(c)
-  \/ \E n \in Names : Vandal(n)
+  \/ \E n \in Names : Vandal(n) \/ Suspect(n) \/ Break(n) \/ Remove(n)
 
 \* The end of a run with counted requests.  Only "everybody idle, nothing owed, nothing to come" may be
 \* final: anything else without a next step is a deadlock, and TLC looks for deadlocks.  (A waiter that looks
@@ -738,7 +840,7 @@ Environment ==
 AllIdle ==
   /\ \A t \in Tasks : pc[t] = "idle"
   /\ \A p \in Procs : owes[p] = << >> /\ releasing[p] = None /\ contender[p] = None
-  /\ late = {}
+  /\ late = {} /\ revoked = {}
 Finished == MaxRequests > 0 /\ budget.request = 0 /\ AllIdle /\ UNCHANGED vars
 
 Next ==
@@ -799,10 +901,12 @@ Dirs == {Absent} \cup SUBSET Names
 TypeOK ==
   /\ lock = Absent \/ lock \subseteq Names
   /\ DOMAIN homes \subseteq Names /\ \A n \in DOMAIN homes : homes[n] \subseteq Names
-  /\ \A c \in late : /\ c.op \in {"take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"}
+  /\ \A c \in late : /\ c.op \in {"take", "clear", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"}
                      /\ c.name \in Names
   /\ alive \subseteq Procs
   /\ inc \in [Procs -> 1 .. MaxCrashes + 1]
+  /\ suspects \subseteq {n \in Names : Lives(n)}
+  /\ revoked \subseteq {t \in Tasks : ProcOf[t] \in alive /\ t \notin heldLocks[ProcOf[t]]}
   /\ guest \in [Guests -> {None} \cup [inc : 1 .. MaxCrashes + 1, at : {"heldBack", "running"}]]
   /\ \A p \in Procs :
        /\ heldLocks[p] \subseteq TasksOf(p)
@@ -817,9 +921,14 @@ TypeOK ==
   /\ pc \in [Tasks -> PCs]
   /\ budget.crash \in 0 .. MaxCrashes /\ budget.fault \in 0 .. MaxFaults
   /\ budget.vandal \in 0 .. MaxVandals /\ budget.request \in 0 .. MaxRequests
+  /\ budget.suspicion \in 0 .. MaxSuspicions /\ budget.break \in 0 .. MaxBreaks
+  /\ budget.removal \in 0 .. MaxRemovals
 
 \* A name for every Prepare: the finite stock of names hides nothing.
 FreshNamesSuffice == \A t \in Tasks : pc[t] = "prepare" => FreshOrdinals(ProcOf[t]) # {}
+
+\* Several at a time only if they are of one process, and all asked to share.
+Exclude(T) == \A t, u \in T : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
 
 \* The guests that were let go.
 Running == {g \in Guests : guest[g] # None /\ guest[g].at = "running"}
@@ -828,7 +937,7 @@ IsGuestOf(g, t) == HasGuest(ProcOf[t]) /\ GuestOf[ProcOf[t]] = g /\ guest[g].inc
 \* Two tasks hold at the same time only if they are of one process, and both asked to share.  While a guest
 \* works nobody holds but the incarnation that let it go, and no other guest works.
 MutualExclusion ==
-  /\ \A t, u \in Holders : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
+  /\ Exclude(Holders)
   /\ \A g \in Running : \A t \in Holders : IsGuestOf(g, t)
   /\ \A g, h \in Running : g = h
 
@@ -872,6 +981,18 @@ ByOwner(n) ==
 NeverTouchesAnothersStep ==
   \A n \in NamesAt(lock) : Lives(n) /\ lock' # lock => ByOwner(n)
 NeverTouchesAnothers == [][NeverTouchesAnothersStep]_vars
+
+\* What is left of it where the environment breaks an assumption: only whoever was taken for dead, broken or
+\* robbed loses, never a third.
+Innocent(t) == home[ProcOf[t]] \notin suspects
+MutualExclusionAmongInnocent == Exclude({t \in Holders : Innocent(t)})
+InnocentIsOnDisk == \A t \in Holders : Innocent(t) => home[ProcOf[t]] \in NamesAt(lock)
+NeverTouchesAnInnocentStep ==
+  \A n \in NamesAt(lock) \ NamesAt(lock') : Lives(n) /\ n \notin suspects' => ByOwner(n)
+NeverTouchesAnInnocent == [][NeverTouchesAnInnocentStep]_vars
+
+\* Whoever may believe that it may write.  Must fail where the watchdog revokes: a writer that ignores it goes on.
+WritersExclude == Exclude(Holders \cup revoked)
 
 \* In a process the lock goes to those who asked first: whoever leaves the queue for the lock or for the slot
 \* is its head, or shares the lock with a group that begins with the head, or with a contender that was before.

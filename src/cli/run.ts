@@ -64,6 +64,10 @@ async function runUnderLock(options: RunOptions, child: HeldBack): Promise<numbe
   const lock = await acquire(options, child);
   if (typeof lock === "number") return lock;
   if (lock === undefined) return await endAs(await child.ended);
+  // The command is told nothing: it would not know what to do with a signal of ours.
+  lock.signal.addEventListener("abort", () =>
+    say(`the lock is lost: ${(lock.signal.reason as Error).message}`),
+  );
   lock.letGo();
   const end = await child.ended;
   await lock.release().catch((error: unknown) => say((error as Error).message));

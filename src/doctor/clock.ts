@@ -1,9 +1,10 @@
-/** The clocks: that of the file server, which leases go by, against ours; and what the reboot rule (A6) needs. */
+/** A8: the clock of the file server, which leases go by, against ours. A6: what the reboot rule needs. */
 
 import fs from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoText, ignoreErrors } from "../errors.ts";
+import { lastBeat } from "../owner/mark.ts";
 import { type Finding, row, type World } from "./finding.ts";
 
 /** One look at the three clocks. */
@@ -45,7 +46,7 @@ export async function checkClock(
   scratch: string,
   first: ClockLook,
 ): Promise<readonly Finding[]> {
-  const moved = await checkGranularity(scratch);
+  const moved = await checkBeat(world, scratch);
   const last = lookAtClock(world, scratch);
   return [checkServer(last), moved, checkJumps(first, last), checkUptime(world)];
 }
@@ -54,8 +55,8 @@ export async function checkClock(
 const FAR_MS = 5_000;
 
 function checkServer({ aheadMs }: ClockLook): Finding {
-  const { ok, warn, unknown } = row("lease", "the file server's clock against ours");
-  if (typeof aheadMs === "string") return unknown(aheadMs, "it could not be tried");
+  const { ok, warn, unknown } = row("A8", "the file server's clock against ours");
+  if (typeof aheadMs === "string") return unknown(aheadMs, NOT_TRIED);
   const seen = `${Math.abs(aheadMs) < 1 ? "less than 1" : Math.round(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "behind" : "ahead"}`;
   if (Math.abs(aheadMs) <= FAR_MS) return ok(seen);
   return warn(seen, "the ages of locks are wrong by so much. Leases go by the server's clock alone");
@@ -63,29 +64,38 @@ function checkServer({ aheadMs }: ClockLook): Finding {
 
 /** Twice what the coarsest file system here has: FAT, 2 s. */
 const LONGEST_STEP_MS = 4_000;
-/** A beat is a minute; coarser stamps than this eat into it. */
-const COARSE_MS = 5;
+/** Some have a second. */
+const COARSE_MS = 1_100;
+const LOOK_AGAIN_MS = 5;
+const NOT_TRIED = "it could not be tried";
 
-/** A beat must move the mtime; without, no lease is possible. */
-async function checkGranularity(scratch: string): Promise<Finding> {
-  const { ok, warn, fail, unknown } = row("lease", "a write moves the mtime");
-  const file = join(scratch, "beat");
-  const first = stampOf(file);
-  const start = performance.now();
-  for (;;) {
-    const next = stampOf(file);
-    if (typeof first === "string" || typeof next === "string")
-      return unknown(String(next), "it could not be tried");
-    const waited = performance.now() - start;
-    if (next > first) {
-      const step = `after ${Math.max(1, Math.round(waited))} ms`;
-      return waited < 1_000 + COARSE_MS
-        ? ok(step)
-        : warn(step, "stamps are coarse: two beats within it look like one");
+/** Without a beat that moves the mtime, no lease is possible. */
+async function checkBeat({ disk }: World, scratch: string): Promise<Finding> {
+  const { ok, warn, fail, unknown } = row("A8", "a beat moves the mtime");
+  const path = join(scratch, "beat");
+  const none = "no lease: switch it off with staleMs: Infinity";
+  try {
+    fs.writeFileSync(path, "{}", { flag: "wx" });
+    const first = lastBeat(scratch, "beat");
+    const start = performance.now();
+    for (;;) {
+      const reply = disk.now({ call: "beat", path });
+      if (!reply.ok) return fail(`it is refused: ${reply.errno}`, none);
+      const next = lastBeat(scratch, "beat");
+      const waited = performance.now() - start;
+      if (typeof first === "string" || typeof next === "string") return unknown(`${next}`, NOT_TRIED);
+      if (next < first) return fail("it went back", none);
+      if (next > first) {
+        const step = `after ${Math.max(1, Math.round(waited))} ms`;
+        return waited < COARSE_MS
+          ? ok(step)
+          : warn(step, "stamps are coarse: two beats within it look like one");
+      }
+      if (waited > LONGEST_STEP_MS) return fail("never", none);
+      await sleep(LOOK_AGAIN_MS);
     }
-    if (next < first) return fail("it went back", "no lease: switch it off with staleMs: Infinity");
-    if (waited > LONGEST_STEP_MS) return fail("never", "no lease: switch it off with staleMs: Infinity");
-    await sleep(COARSE_MS);
+  } catch (error) {
+    return unknown(errnoText(error), NOT_TRIED);
   }
 }
 
@@ -93,12 +103,12 @@ async function checkGranularity(scratch: string): Promise<Finding> {
 const JUMP_MS = 250;
 
 function checkJumps(first: ClockLook, last: ClockLook): Finding {
-  const { ok, warn, unknown } = row("lease", "jumps of the clocks while we looked");
+  const { ok, warn, unknown } = row("A8", "jumps of the clocks while we looked");
   const ours = Math.abs(last.sinceMs - first.sinceMs);
   if (ours > JUMP_MS)
     return warn(`ours by ${Math.round(ours)} ms`, "ages of locks jump with it; deadlines do not");
   if (typeof first.aheadMs === "string" || typeof last.aheadMs === "string") {
-    return unknown("the server's cannot be read", "it could not be tried");
+    return unknown("the server's cannot be read", NOT_TRIED);
   }
   const theirs = Math.abs(last.aheadMs - first.aheadMs);
   // A stamp may be a second old where stamps are coarse.

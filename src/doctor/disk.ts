@@ -15,6 +15,7 @@ export async function checkDisk(disk: Disk, scratch: string, rounds: number): Pr
     guarded(UNLINK, () => checkUnlink(disk, place())),
     guarded(RMDIR, () => checkRmdir(disk, place())),
     await checkRace(disk, place(), rounds),
+    checkErrors(disk, place()),
     guarded(LENGTH, () => checkLength(place())),
     guarded(SPELLING, () => checkSpelling(place())),
   ];
@@ -46,9 +47,12 @@ interface RenameCase {
   readonly tried: string;
   /** Puts something at the lock path. */
   readonly put: (lock: string) => void;
-  readonly taken: boolean;
+  readonly taken: boolean | typeof EMPTY;
   readonly otherwise: string;
 }
+
+/** Where they are not, `Clear` removes them first. */
+const EMPTY = "where empty ones are replaced";
 
 const TWO_HOLD = "two can hold the lock: do not use it here";
 const NOBODY = "nobody can take such a lock here";
@@ -58,7 +62,7 @@ const RENAMES: readonly RenameCase[] = [
   {
     tried: "rename to an empty directory",
     put: (lock) => fs.mkdirSync(lock),
-    taken: true,
+    taken: EMPTY,
     otherwise: NOBODY,
   },
   {
@@ -96,7 +100,8 @@ function checkRename(disk: Disk, place: string, { tried, put, taken, otherwise }
   const moved = after === `[${OWN}]` && look(home) === "absent";
   const kept = after === before && look(home) === `[${OWN}]`;
   const { ok, fail } = row("A3", tried);
-  if (taken ? reply.ok && moved : !reply.ok && kept) return ok(taken ? "done" : `refused: ${wordOf(reply)}`);
+  const takes = taken === EMPTY ? disk.renameReplacesEmpty : taken;
+  if (takes ? reply.ok && moved : !reply.ok && kept) return ok(takes ? "done" : `refused: ${wordOf(reply)}`);
   const merged = after.includes("another") && after.includes(OWN);
   const what = merged ? "it merges the two" : moved ? "it replaces what is there" : `then there is ${after}`;
   return fail(`${wordOf(reply)}: ${what}`, otherwise);
@@ -115,7 +120,7 @@ async function checkRace(disk: Disk, place: string, rounds: number): Promise<Fin
   try {
     for (const [racer, home] of homes.entries()) makeDirectory(home, `${OWN}-${racer}`);
     for (let round = 0; round < rounds; round++) {
-      if (round % 2 === 1) fs.mkdirSync(lock);
+      if (round % 2 === 1 && disk.renameReplacesEmpty) fs.mkdirSync(lock);
       const replies = await Promise.all(homes.map((home) => renameLater(disk, home, lock)));
       const winners = RACERS.filter((racer) => replies[racer]?.ok);
       const [winner] = winners;
@@ -174,6 +179,28 @@ function checkRmdir(disk: Disk, place: string): Finding {
   const { ok, fail } = row("A3", RMDIR);
   if (reply.ok || look(lock) !== `[${OWN}]`) return fail(`${wordOf(reply)}, then ${look(lock)}`, TWO_HOLD);
   return ok(`refused: ${reply.errno}`);
+}
+
+// ------------------------------------------------------------------------------------------------
+// A7: the errors that the protocol understands. Any other is a doubt, which costs a look and a new home.
+
+function checkErrors(disk: Disk, place: string): Finding {
+  const { ok, warn, unknown } = row("A7", "refusals are said in the words that are understood");
+  const [home, full, file] = [join(place, "home"), join(place, "full"), join(place, "file")];
+  try {
+    for (const path of [home, full]) makeDirectory(path, OWN);
+    fs.writeFileSync(file, "");
+    const said = [
+      { of: disk.now({ call: "rename", from: home, to: full }), understood: ["ENOTEMPTY", "EEXIST"] },
+      { of: disk.now({ call: "rename", from: home, to: file }), understood: ["ENOTDIR"] },
+      { of: disk.now({ call: "unlink", path: join(full, "other") }), understood: ["ENOENT"] },
+    ].map(({ of, understood }) => ({ word: wordOf(of), is: !of.ok && understood.includes(of.errno) }));
+    const words = said.map(({ word }) => word).join(", ");
+    if (said.every(({ is }) => is)) return ok(`${words}. Not seen from here: whether one is ever a lie`);
+    return warn(words, "a refusal is taken for a doubt, and waiting costs more");
+  } catch (error) {
+    return unknown(errnoText(error), "it could not be tried");
+  }
 }
 
 // ------------------------------------------------------------------------------------------------

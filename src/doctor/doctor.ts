@@ -81,7 +81,7 @@ export async function examine(given: string, options: DoctorOptions = {}): Promi
   return { directory, result: worstOf(findings), findings };
 }
 
-const ORDER: readonly Finding["subject"][] = ["A1", "A2", "A3", "A4", "A5", "A6", "lease", "needs"];
+const ORDER: readonly Finding["subject"][] = ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "needs"];
 
 /** Of four at once: enough to see a disk that is wrong now and then, and still a second on a slow one. */
 const ROUNDS = 200;

@@ -3,8 +3,8 @@
 import type { Disk } from "../disk.ts";
 import type { ProcessObserver } from "../owner/observe.ts";
 
-/** The ids of spec/assumptions.md; `lease`: the clock that leases and ages go by; `needs`: what a user must bring along. */
-export type Subject = "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "lease" | "needs";
+/** The ids of spec/assumptions.md; `needs`: what a user must bring along. */
+export type Subject = "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "A7" | "A8" | "needs";
 
 /**
  * `warn`: safe, but it costs something. `fail`: do not use the lock here. `not known`: cannot be seen from here, or was

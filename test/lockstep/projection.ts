@@ -31,6 +31,8 @@ export function project(world: World): State {
     late: lateCalls(world),
     alive: config.procs.filter((proc) => world.process(proc).alive),
     inc: perProc((process) => process.incarnation),
+    suspects: [...world.suspects].map((name) => modelName(world, name)).sort(),
+    revoked: config.tasks.filter((task) => world.attempts.get(task)?.revoked === true),
     guest: Object.fromEntries(guestsOf(config).map((guest) => [guest, world.guests.get(guest) ?? null])),
     heldLocks: perProc(({ entry }) => [...entry.held].map((held) => world.taskOf(held)).sort()),
     releasing: perProc(({ entry }) =>
@@ -50,6 +52,9 @@ export function project(world: World): State {
       fault: config.maxFaults - world.spent.fault,
       vandal: config.maxVandals - world.spent.vandal,
       request: config.maxRequests - world.spent.request,
+      suspicion: config.maxSuspicions - world.spent.suspicion,
+      break: config.maxBreaks - world.spent.break,
+      removal: config.maxRemovals - world.spent.removal,
     },
   };
 }
@@ -137,6 +142,8 @@ function pcAt(pending: Pending): Pc {
       return doubt ? "lookedDoubt" : "looked";
     case "Evict":
       return "evict";
+    case "Clear":
+      return "clear";
     case "Check":
       return "check";
     case "PutBack":
@@ -153,6 +160,8 @@ function pcAt(pending: Pending): Pc {
     case "Wake":
     case "Retry":
     case "Retried":
+    case "Beat":
+    case "Watch":
       throw new Error(`a task does not wait at ${step.action}`);
   }
 }
@@ -189,7 +198,9 @@ function owes(world: World, process: Process): NameMap<DebtStep | "paid"> {
 /** The specification merges a Retry's turn with its effect: what the code will know, it knows here. */
 function afterReply(step: DebtStep, reply: DiskReply): DebtStep | "paid" {
   if (step === "rmdirHome") return "paid";
-  const missing = !reply.ok && reply.errno === "ENOENT";
+  // What the code takes for "it is not there": more than ENOENT only after a lie (test/faults).
+  const never = step === "unlinkHome" && !reply.ok && reply.errno === "ENAMETOOLONG";
+  const missing = !reply.ok && (never || reply.errno === "ENOENT" || reply.errno === "ENOTDIR");
   if (!reply.ok && !missing) return step;
   return step === "unlinkHome" && missing ? "unlinkLock" : "rmdirHome";
 }

@@ -167,6 +167,18 @@ describe("run holds the lock for the command", () => {
   });
 });
 
+describe("run that loses the lock", () => {
+  it("says so, and waits for its command", async () => {
+    const { wrapper, pid } = await startWorking();
+    const lost = await run(["true"], { options: ["--timeout", "0"] });
+    expect(lost).toMatchObject({ code: 75 });
+    fs.rmSync(`${file}.lock`, { recursive: true });
+    await expect.poll(() => wrapper.stderr(), { timeout: 30_000 }).toContain("the lock is lost: ");
+    kill(pid, "SIGKILL");
+    expect(await wrapper.ended).toMatchObject({ signal: "SIGKILL" });
+  });
+});
+
 describe("run lets the command go when the lock is granted", () => {
   it("and never, if the wrapper was killed before", async () => {
     const { marker, heldBack } = await killWaiting({});
@@ -301,6 +313,7 @@ interface Ended {
 interface Wrapper {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
+  stderr(): string;
   /** Resolves when it has written exactly this, or something like it. */
   says(stdout: string | RegExp): Promise<void>;
 }
@@ -309,8 +322,9 @@ interface Wrapper {
 async function interruptAtTerminal(
   guard?: Start["guard"],
 ): Promise<{ readonly code: number | null; readonly times: number }> {
+  // A second one may come for as long as it is on its way through the wrapper.
   const counts =
-    'process.on("SIGINT", () => console.log("got")); console.log("ready"); setTimeout(() => process.exit(5), 2000);';
+    'process.on("SIGINT", () => { console.log("got"); setTimeout(() => process.exit(5), 1500); }); console.log("ready"); setTimeout(() => {}, 60000);';
   const words = [process.execPath, cliOf(guard), "run", file, "--", process.execPath, "-e", counts];
   fs.writeFileSync(join(directory, "go.sh"), `exec ${words.map((word) => `'${word}'`).join(" ")}\n`);
   const { child, ended, says } = watch(
@@ -356,7 +370,7 @@ function watch(child: ChildProcessWithoutNullStreams): Wrapper {
     const polled = expect.poll(() => stdout, { timeout: 30_000 });
     await (typeof text === "string" ? polled.toBe(text) : polled.toMatch(text));
   };
-  return { child, ended, says };
+  return { child, ended, says, stderr: () => stderr };
 }
 
 /** A command that works until it is killed. */

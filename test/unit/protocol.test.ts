@@ -12,6 +12,7 @@ import { createOwners } from "../../src/owners.ts";
 import { release, request } from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry, type Evictions, NO_EVICTIONS } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
+import type { Tracer } from "../../src/trace.ts";
 import { deadPid } from "../support/processes.ts";
 
 // The protocol under its real driver, on a real directory, with a disk that can be made to fail and a clock that
@@ -30,6 +31,7 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 const disk: Disk = {
+  renameReplacesEmpty: true,
   now: (call) => failureOf(call) ?? nodeDisk.now(call),
   later: (call, done) => {
     const failure = failureOf(call);
@@ -77,6 +79,7 @@ function take(entry: Entry): Promise<Attempt> {
     const attempt: Attempt = {
       reentrant: false,
       gaveUp: false,
+      revoked: false,
       granted: () => resolve(attempt),
       failed: reject,
       lost: reject,
@@ -97,7 +100,7 @@ function plant({ lockPath }: Entry, pid: number): string {
 
 const takenOver = (entry: Entry): Promise<Evictions | undefined> =>
   new Promise((granted, failed) =>
-    request(entry, { reentrant: false, gaveUp: false, granted, failed, lost: failed }),
+    request(entry, { reentrant: false, gaveUp: false, revoked: false, granted, failed, lost: failed }),
   );
 
 const namesIn = ({ owners, overtaken } = NO_EVICTIONS): object => ({
@@ -224,4 +227,50 @@ describe.each([
     expect(fs.readdirSync(entry.lockPath)).toEqual([entry.home?.name]);
     expect(await letGo(entry, attempt)).toBeUndefined();
   });
+});
+
+describe("the trace port", () => {
+  const key = Symbol.for("session-write-lock.trace.v1");
+  const hook = globalThis as { [key]?: (entry: Entry) => Tracer };
+  afterEach(() => {
+    delete hook[key];
+  });
+
+  it("has nobody who listens, unless somebody asked before", () => {
+    expect(entryOf(true).tracer).toBeUndefined();
+  });
+
+  it.each([
+    [
+      true,
+      ["Check", "Check is done", "PutBack", "PutBack is done", "Confirm", "Confirm is done", "Released"],
+    ],
+    [false, ["Drop", "Drop is done", "Released"]],
+  ])(
+    "tells each call from outside, each turn, and each call before and after: local %s",
+    async (local, out) => {
+      const heard: string[] = [];
+      let last = "";
+      hook[key] = () => ({
+        called: (action) => heard.push(action),
+        begins: (_run, { action }) => {
+          last = action;
+          heard.push(action);
+        },
+        ends: (_run, reply) => heard.push(reply.ok ? `${last} is done` : reply.errno),
+      });
+      const entry = entryOf(local);
+      await letGo(entry, await take(entry));
+      const way = [
+        "Prepare",
+        "Prepare is done",
+        "Take",
+        "Take is done",
+        "Verify",
+        "Verify is done",
+        "Granted",
+      ];
+      expect(heard).toEqual(["Request", ...way, "Release", ...out]);
+    },
+  );
 });

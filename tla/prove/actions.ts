@@ -110,6 +110,8 @@ export const lives = (name: Expr): Expr =>
   and(apply("alive", apply("owner", name)), equal(apply("inc", apply("owner", name)), apply("born", name)));
 
 const free = forall([m], not(apply("lock", m)));
+/** What rename puts a directory in the place of: nothing, or an empty one where the platform does. */
+const replaceable = or(not(apply("lockStands")), and(apply("replacesEmpty"), free));
 const isEmpty = (name: Expr): Expr => forall([m], not(apply("homeHas", name, m)));
 /** A directory that holds exactly this name. */
 const exactly = (stands: Expr, has: (name: Expr) => Expr, name: Expr): Expr =>
@@ -285,7 +287,12 @@ const giveTo = (first: Expr): Piece[] =>
       choose(group(first)(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
   });
 
-const wayOut = gotoIf(t, apply("local"), "check", "drop");
+/** The way off the disk; a Drop also of a holder that missed a beat. */
+const leavesDisk = (): Piece[] =>
+  either(
+    effect(gotoIf(t, apply("local"), "check", "drop")),
+    both(when(apply("local")), fails("beat"), effect(goto(t, "drop"))),
+  );
 const endRelease = (proc: Expr): readonly Change[] => [clear("releasing", proc), drop("aside", proc)];
 
 type IsBroken = (guard: Guard) => boolean;
@@ -320,7 +327,7 @@ const forget: readonly Change[] = [drop("sawDirectory", t), clear("seen", t)];
 // What the disk does. `possible` is when, the changes are what.
 
 /** rename(home, L). */
-const takePossible = (name: Expr): Expr => and(apply("homes", name), free);
+const takePossible = (name: Expr): Expr => and(apply("homes", name), replaceable);
 const takeHappens = (name: Expr): readonly Change[] => [
   put("lockStands", [], truth(true)),
   become("lock", [], (other) => apply("homeHas", name, other)),
@@ -330,7 +337,7 @@ const takeHappens = (name: Expr): readonly Change[] => [
 const rename = (name: Expr): Piece[] => when(takePossible(name), ...takeHappens(name));
 /** rename(L, home). */
 const putBackPossible = (name: Expr): Expr =>
-  and(apply("lockStands"), implies(apply("homes", name), isEmpty(name)));
+  and(apply("lockStands"), implies(apply("homes", name), and(apply("replacesEmpty"), isEmpty(name))));
 const putBackHappens = (name: Expr): readonly Change[] => [
   add("homes", name),
   become("homeHas", [name], (other) => apply("lock", other)),
@@ -449,7 +456,14 @@ function verify(isBroken: IsBroken): Encoding {
   const good = isBroken("NoVerify") ? truth(true) : lockIsExactly(n);
   return ofTask(
     and(isAt(t, "taken", "verify"), myTurn),
-    both(withHome(mine), either(when(good, goto(t, "verified")), when(not(good), goto(t, "unverified")))),
+    both(
+      withHome(mine),
+      either(
+        when(good, goto(t, "verified")),
+        when(not(good), goto(t, "unverified")),
+        both(fails("verify"), effect(goto(t, "unverified"))),
+      ),
+    ),
   );
 }
 
@@ -465,7 +479,8 @@ function granted(): Encoding {
         both(
           when(and(gone, noTask("queue", mine))),
           withHome(mine),
-          effect(only("releasing", mine, n), drop("aside", mine), wayOut),
+          effect(only("releasing", mine, n), drop("aside", mine)),
+          leavesDisk(),
         ),
       ),
     ),
@@ -494,6 +509,8 @@ function look(): Encoding {
     either(
       when(isAt(t, "look"), ...sees, goto(t, "looked")),
       when(isAt(t, "lookDoubt"), ...sees, goto(t, "lookedDoubt")),
+      both(when(isAt(t, "look"), ...forget, goto(t, "looked")), fails("look")),
+      both(when(isAt(t, "lookDoubt"), ...forget, goto(t, "lookedDoubt")), fails("look")),
     ),
   );
 }
@@ -506,6 +523,9 @@ function judge(isBroken: IsBroken): Encoding {
       : not(lives(name));
   const ours = exists([m], and(apply("home", mine, m), apply("seen", t, m)));
   const nobody = forall([x], not(apply("seen", t, x)));
+  const clears = isBroken("NoClear")
+    ? truth(false)
+    : and(apply("sawDirectory", t), not(apply("replacesEmpty")));
   return ofTask(
     and(isAt(t, "looked", "lookedDoubt"), myTurn),
     either(
@@ -515,10 +535,11 @@ function judge(isBroken: IsBroken): Encoding {
       both(
         when(and(not(ours), isAt(t, "looked"), not(apply("gaveUp", t)))),
         either(
-          when(nobody, ...forget, goto(t, "take")),
-          when(nobody, ...forget, goto(t, "waiting")),
+          when(and(nobody, not(clears)), ...forget, goto(t, "take")),
+          when(and(nobody, not(clears)), ...forget, goto(t, "waiting")),
           when(and(not(nobody), forall([x], implies(apply("seen", t, x), dead(x)))), goto(t, "evict")),
           some(x, and(apply("seen", t, x), not(dead(x))), ...forget, goto(t, "waiting")),
+          when(and(nobody, clears), ...forget, goto(t, "clear")),
         ),
       ),
     ),
@@ -543,6 +564,29 @@ function evict(isBroken: IsBroken): Encoding {
           laterOrNot("unlinkLock", x),
           effect(...forget, goto(t, "waiting")),
         ),
+      ),
+    ),
+  );
+}
+
+/** rmdir(L): changes nothing where it is not empty. */
+const clears: Change = put("lockStands", [], and(apply("lockStands"), not(free)));
+
+function clearLock(isBroken: IsBroken): Encoding {
+  const happens = isBroken("ClearByForce")
+    ? effect(put("lockStands", [], truth(false)), clear("lock"))
+    : effect(clears);
+  return ofTask(
+    isAt(t, "clear"),
+    either(
+      both(happens, effect(goto(t, "take"))),
+      both(happens, effect(goto(t, "waiting"))),
+      both(
+        fails("clear"),
+        withHome(mine),
+        either(happens, nothing),
+        laterOrNot("clear", n),
+        effect(goto(t, "waiting")),
       ),
     ),
   );
@@ -574,7 +618,7 @@ function release(): Encoding {
     apply("heldLocks", mine, t),
     forall([u], implies(apply("heldLocks", mine, u), equal(u, t))),
   );
-  const toDisk = [clear("heldLocks", mine), only("releasing", mine, n), wayOut] as const;
+  const toDisk = [clear("heldLocks", mine), only("releasing", mine, n)] as const;
   return ofTask(
     and(isAt(t, "holding"), threadFree(mine)),
     either(
@@ -587,6 +631,7 @@ function release(): Encoding {
           when(noTask("queue", mine), ...toDisk, drop("aside", mine)),
           when(not(noTask("queue", mine)), ...toDisk, add("aside", mine)),
         ),
+        leavesDisk(),
       ),
     ),
   );
@@ -597,7 +642,11 @@ function check(): Encoding {
     isAt(t, "check"),
     both(
       withHome(mine),
-      either(when(lockIsExactly(n), goto(t, "putBack")), when(not(lockIsExactly(n)), goto(t, "drop"))),
+      either(
+        when(lockIsExactly(n), goto(t, "putBack")),
+        when(not(lockIsExactly(n)), goto(t, "drop")),
+        both(fails("check"), effect(goto(t, "drop"))),
+      ),
     ),
   );
 }
@@ -621,14 +670,25 @@ function confirm(): Encoding {
   const ours = exactly(apply("homes", n), (other) => apply("homeHas", n, other), n);
   return ofTask(
     isAt(t, "confirm"),
-    both(withHome(mine), either(when(ours, goto(t, "released")), when(not(ours), goto(t, "restore")))),
+    both(
+      withHome(mine),
+      either(
+        when(ours, goto(t, "released")),
+        when(not(ours), goto(t, "restore")),
+        both(fails("confirm"), effect(goto(t, "restore"))),
+      ),
+    ),
   );
 }
 
 function restore(): Encoding {
   return ofTask(
     isAt(t, "restore"),
-    both(withHome(mine), either(rename(n), when(not(takePossible(n)))), effect(goto(t, "lost"))),
+    both(
+      withHome(mine),
+      either(rename(n), when(not(takePossible(n))), both(fails("restore"), either(rename(n), nothing))),
+      effect(goto(t, "lost")),
+    ),
   );
 }
 
@@ -749,6 +809,7 @@ function sent(op: Expr, name: Expr, isBroken: IsBroken): Expr {
   );
   const outlives = or(
     and(isOp("take"), byHome("take")),
+    and(isOp("clear"), byHome("clear")),
     and(isOp("unlinkLock"), or(byHome("drop"), evicts)),
     ...debts,
   );
@@ -816,6 +877,7 @@ function lateEffect(): Encoding {
       taking("unlinkHome", effect(...retryHappens(n, "unlinkHome"))),
       taking("unlinkLock", effect(...retryHappens(n, "unlinkLock"))),
       taking("rmdirHome", effect(...retryHappens(n, "rmdirHome"))),
+      taking("clear", effect(clears)),
     ),
   };
 }
@@ -841,6 +903,7 @@ const ENCODINGS: Readonly<Record<ProvedAction, (isBroken: IsBroken) => Encoding>
   Look: look,
   Judge: judge,
   Evict: evict,
+  Clear: clearLock,
   Wake: wake,
   GiveUp: giveUp,
   Release: release,

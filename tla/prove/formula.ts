@@ -4,7 +4,7 @@
  * uninterpreted sorts have any number of elements, which is what "any number of processes" means.
  */
 
-import { PCS } from "../../model/state.ts";
+import { FAULT_KINDS, PCS } from "../../model/state.ts";
 
 /** The sorts that have any number of elements. A Count is an incarnation or what is left of a budget. */
 export type OpenSort = "Proc" | "Task" | "Name" | "Count";
@@ -14,9 +14,9 @@ export const OPEN_SORTS: readonly OpenSort[] = ["Proc", "Task", "Name", "Count"]
 export type ListedSort = "Pc" | "Op" | "Debt" | "Kind";
 export const LISTED_SORTS: Readonly<Record<ListedSort, readonly string[]>> = {
   Pc: PCS,
-  Op: ["take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
+  Op: ["take", "clear", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
   Debt: ["none", "unlinkHome", "unlinkLock", "rmdirHome", "paid"],
-  Kind: ["prepare", "take", "evict", "putBack", "drop", "retry"],
+  Kind: [...FAULT_KINDS, "beat"],
 };
 export type Sort = OpenSort | ListedSort | "Bool";
 
@@ -110,6 +110,7 @@ export const RIGID_SYMBOLS: Readonly<Record<RigidSymbol, Signature>> = {
   reentrant: signature(["Task"]),
   patient: signature(["Task"]),
   local: signature([]),
+  replacesEmpty: signature([]),
   counted: signature([]),
   mayFail: signature(["Kind"]),
   less: signature(["Count", "Count"]),
@@ -128,6 +129,7 @@ export type RigidSymbol =
   | "reentrant"
   | "patient"
   | "local"
+  | "replacesEmpty"
   | "counted"
   | "mayFail"
   | "less"

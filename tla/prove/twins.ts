@@ -7,7 +7,10 @@ import { GUARDS, type Guard } from "../../model/state.ts";
  * Guests are not in the proof. Where nobody has one, their actions make no step (the comparison with the model looks
  * for such steps too), and their guards change nothing that is proved.
  */
-export type ProvedAction = Exclude<ActionName, "LetGo" | "GuestEnds">;
+export type ProvedAction = Exclude<
+  ActionName,
+  "LetGo" | "Expire" | "GuestEnds" | "Suspect" | "Break" | "Remove"
+>;
 export type ProvedGuard = Exclude<
   Guard,
   | "GuestNotInHome"
@@ -37,6 +40,9 @@ export const TWINS: Readonly<Record<ProvedGuard, Twin | null>> = {
   KeepIdleHome: { action: "Refused", claim: "IdleHomeIsHarmless" },
   // The order of the queue is in no conjunct: any order is safe. Fifo is checked by TLC (G8).
   LifoQueue: null,
+  // Safety alone lets a contender wait for ever beside an empty L. SomeoneGetsIt is checked by TLC (G11).
+  NoClear: null,
+  ClearByForce: { action: "Clear", claim: "HeldNameIsAtL" },
 };
 
 export const PROVED_GUARDS: readonly ProvedGuard[] = GUARDS.filter(

@@ -1,9 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as issue from "../../model/issue/state.ts";
+import * as lease from "../../model/lease/lease.ts";
 import * as mkdirMtime from "../../model/peers/mkdirMtime.ts";
 import * as renameAside from "../../model/peers/renameAside.ts";
-import { type Config, type FaultKind, GUARDS } from "../../model/state.ts";
+import {
+  type Config,
+  type FaultKind,
+  GUARDS,
+  NOTHING_OVERRIDDEN,
+  type Overrides,
+} from "../../model/state.ts";
 import { ToolError } from "./toolError.ts";
 import { canonical, parseValue, type Value } from "./values.ts";
 
@@ -33,6 +40,20 @@ export function readModelConfig(dir: string, cfgFile: string): Config {
     maxVandals: constants.number("MaxVandals"),
     maxRequests: constants.number("MaxRequests"),
     broken: constants.known("Broken", GUARDS, "guard", "model/state.ts"),
+    ...readOverrides(constants),
+  };
+}
+
+/** What a configuration may leave out. */
+function readOverrides(constants: Constants): Overrides {
+  const none = NOTHING_OVERRIDDEN;
+  return {
+    renameReplacesEmpty: constants.flag("RenameReplacesEmpty", none.renameReplacesEmpty),
+    merges: constants.flag("Merges", none.merges),
+    revokes: constants.flag("Revokes", none.revokes),
+    maxSuspicions: constants.number("MaxSuspicions", none.maxSuspicions),
+    maxBreaks: constants.number("MaxBreaks", none.maxBreaks),
+    maxRemovals: constants.number("MaxRemovals", none.maxRemovals),
   };
 }
 
@@ -82,6 +103,26 @@ export function readRenameAsideConfig(dir: string, cfgFile: string): renameAside
     maxCrashes: constants.number("MaxCrashes"),
     recheck: constants.flag("Recheck"),
     closed: constants.known("Closed", renameAside.HOLES, "hole", "model/peers/renameAside.ts"),
+  };
+}
+
+/** The same of a Lease .cfg file. */
+export function readLeaseConfig(dir: string, cfgFile: string): lease.Config {
+  const constants = new Constants(dir, cfgFile);
+  return {
+    procs: constants.strings("Procs"),
+    judges: constants.strings("Judges"),
+    stale: constants.number("Stale"),
+    wait: constants.number("Wait"),
+    maxTime: constants.number("MaxTime"),
+    maxCrashes: constants.number("MaxCrashes"),
+    maxDeaths: constants.number("MaxDeaths"),
+    maxJumps: constants.number("MaxJumps"),
+    forward: constants.numbers("Forward"),
+    back: constants.numbers("Back"),
+    mayStop: constants.strings("MayStop"),
+    prompt: constants.flag("Prompt"),
+    broken: constants.known("Broken", lease.BROKEN, "guard", "model/lease/lease.ts"),
   };
 }
 
@@ -140,12 +181,17 @@ class Constants {
     return textOf(this.#value(name));
   }
 
-  number(name: string): number {
-    return Number(this.text(name));
+  /** `otherwise`: what the specification defines, where a configuration need not say it. */
+  number(name: string, otherwise?: number): number {
+    return otherwise !== undefined && !this.#values.has(name) ? otherwise : Number(this.text(name));
   }
 
-  flag(name: string): boolean {
-    return this.text(name) === "TRUE";
+  numbers(name: string): number[] {
+    return this.strings(name).map(Number);
+  }
+
+  flag(name: string, otherwise?: boolean): boolean {
+    return otherwise !== undefined && !this.#values.has(name) ? otherwise : this.text(name) === "TRUE";
   }
 
   /** A set of words that the model knows: one that it does not know would silently do nothing. */

@@ -10,18 +10,22 @@ import {
 } from "../../model/explore.ts";
 import { issueLock } from "../../model/issue/issueLock.ts";
 import * as issueText from "../../model/issue/text.ts";
+import { lease } from "../../model/lease/lease.ts";
+import { leaseVariables } from "../../model/lease/text.ts";
 import type { Machine, MachineStep } from "../../model/machine.ts";
 import { ownerDirectory } from "../../model/ownerDirectory.ts";
 import { mkdirMtime } from "../../model/peers/mkdirMtime.ts";
 import { renameAside } from "../../model/peers/renameAside.ts";
 import * as peersText from "../../model/peers/text.ts";
 import { issueLockPicture } from "../../model/pictures/issueLock.ts";
+import { leasePicture } from "../../model/pictures/lease.ts";
 import { mkdirMtimePicture } from "../../model/pictures/mkdirMtime.ts";
 import { ownerDirectoryPicture } from "../../model/pictures/ownerDirectory.ts";
 import { renameAsidePicture } from "../../model/pictures/renameAside.ts";
 import * as ownerDirectoryText from "../../model/text.ts";
 import {
   readIssueConfig,
+  readLeaseConfig,
   readMkdirMtimeConfig,
   readModelConfig,
   readRenameAsideConfig,
@@ -146,6 +150,13 @@ const renameAsideModel = configured({
   stateVariables: peersText.renameAsideVariables,
   dumpLabel: peersText.dumpLabel,
 });
+const leaseModel = configured({
+  machine: lease,
+  readConfig: readLeaseConfig,
+  adapter: leasePicture,
+  stateVariables: leaseVariables,
+  dumpLabel: peersText.dumpLabel,
+});
 
 const MODELS: ReadonlyMap<string, (dir: string, cfgFile: string) => ConfiguredModel> = new Map([
   ["MCOwnerDirectory", ownerDirectoryModel],
@@ -156,4 +167,6 @@ const MODELS: ReadonlyMap<string, (dir: string, cfgFile: string) => ConfiguredMo
   ["MCMkdirMtime", mkdirMtimeModel],
   ["RenameAside", renameAsideModel],
   ["MCRenameAside", renameAsideModel],
+  ["Lease", leaseModel],
+  ["MCLease", leaseModel],
 ]);

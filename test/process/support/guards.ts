@@ -55,8 +55,6 @@ export type Guard =
   | "keepSlot"
   /** All copies of the module in a process share one registry. */
   | "sharedRegistry"
-  /** In memory the lock goes from task to task for a bounded time. */
-  | "boundedHandOvers"
   /** A guest is named in the lock. */
   | "guestName"
   /** The end of the pipe is not the word to go. */
@@ -69,6 +67,8 @@ export type Guard =
   | "waitsForGuest"
   /** The guest is let go after the lock was granted. */
   | "letGoAfterGranted"
+  /** In memory the lock goes from task to task for a bounded time. */
+  | "boundedHandOvers"
   /** Of a takeover one acquisition is told. */
   | "tellOnce";
 

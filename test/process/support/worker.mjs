@@ -133,6 +133,11 @@ const commands = {
       return { ours: false, code: error.code };
     }
   },
+  /** What a holder was told by its signal. */
+  told({ as = "" }) {
+    const { signal } = locks.get(as).lock;
+    return { aborted: signal.aborted, code: signal.reason?.code };
+  },
   /** Who listens to this process, before the library was loaded and now. */
   listeners: () => ({ before: listenersBefore, now: listeners() }),
   date: () => ({ text: new Date().toISOString() }),
@@ -241,7 +246,8 @@ if (params.count !== undefined) {
   // Forked by `family`: one command, and the end.
   process.send(await commands.sections({ count: params.count }), () => process.disconnect());
 } else if (isMainThread) {
-  const answer = (reply) => fs.writeSync(1, `${JSON.stringify(reply)}\n`);
+  // With writev, so that a write that is made to fail (faults.test.ts) is one of the lock.
+  const answer = (reply) => fs.writevSync(1, [Buffer.from(JSON.stringify(reply)), Buffer.from("\n")]);
   createInterface({ input: process.stdin }).on("line", (line) => void obey(JSON.parse(line), answer));
   answer({ ready: true, pid: process.pid });
 } else {

@@ -9,7 +9,7 @@ const DONE: DiskReply = { ok: true, names: [] };
 /** A disk that answers some calls itself. */
 function diskThat(answer: (call: DiskCall) => DiskReply | undefined): Disk {
   const now = (call: DiskCall): DiskReply => answer(call) ?? performNow(call);
-  return { now, later: (call, done) => setImmediate(() => done(now(call))) };
+  return { ...nodeDisk, now, later: (call, done) => setImmediate(() => done(now(call))) };
 }
 
 const renames = (answer: (from: string, to: string) => DiskReply | undefined): Disk =>
@@ -125,7 +125,7 @@ export const BROKEN_DISKS: readonly BrokenDisk[] = [
 /** Right one after the other, wrong at the same time: as tools do that look whether something is there, and then act. */
 function withLookFirst(): Disk {
   return {
-    now: nodeDisk.now,
+    ...nodeDisk,
     later: (call, done) => {
       if (call.call !== "rename") return nodeDisk.later(call, done);
       const { from, to } = call;

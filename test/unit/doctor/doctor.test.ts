@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { DiskReply } from "../../../src/disk.ts";
 import { checkClock, lookAtClock } from "../../../src/doctor/clock.ts";
 import { checkDisk } from "../../../src/doctor/disk.ts";
 import { examine, REAL_WORLD } from "../../../src/doctor/doctor.ts";
@@ -13,7 +14,7 @@ import { formatOwnerName } from "../../../src/owner/name.ts";
 import { createObserver, type SystemCalls } from "../../../src/owner/observe.ts";
 import { BROKEN_DISKS } from "./disks.ts";
 
-// tests A1, A2, A3, A5, A6
+// tests A1, A2, A3, A5, A6, A7, A8
 
 let directory = "";
 beforeEach(() => {
@@ -46,14 +47,14 @@ const resultsOf = (findings: readonly Finding[]): Record<string, Result> => chan
 describe("A3", () => {
   it("is as assumed on this disk", async () => {
     const findings = await checkDisk(REAL_WORLD.disk, directory, 20);
-    expect(findings).toHaveLength(10);
+    expect(findings).toHaveLength(11);
     expect(findings.filter(({ result }) => result === "fail" || result === "not known")).toEqual([]);
   });
 
   for (const { name, disk, caughtBy } of BROKEN_DISKS) {
     it(`fails where the disk ${name}, in the row that says so`, async () => {
       const findings = await checkDisk(disk, directory, 20);
-      const failed = findings.filter(({ result }) => result === "fail");
+      const failed = findings.filter(({ subject, result }) => subject === "A3" && result === "fail");
       expect(failed.map(({ tried }) => tried).sort()).toEqual([...caughtBy].sort());
       for (const { means } of failed) expect(means).not.toBe("");
       expect(findings.filter(({ result }) => result === "not known")).toEqual([]);
@@ -67,11 +68,30 @@ describe("A3", () => {
     expect(found?.seen).toBe("done: it merges the two");
   });
 
+  it("warns where a refusal is said in other words (A7), and nowhere else", async () => {
+    const { now, ...disk } = REAL_WORLD.disk;
+    const findings = await checkDisk(
+      {
+        ...disk,
+        now: (call) => {
+          const reply = now(call);
+          return reply.ok ? reply : { ...reply, errno: "EPERM" };
+        },
+      },
+      directory,
+      20,
+    );
+    const warned = findings.filter(({ result }) => result !== "ok" && result !== "not known");
+    expect(warned.filter(({ tried }) => !tried.startsWith("names"))).toMatchObject([
+      { subject: "A7", result: "warn", seen: "EPERM, EPERM, EPERM" },
+    ]);
+  });
+
   it("is not known, and not passed, where a check cannot be made", async () => {
     const throws = (): never => {
       throw Object.assign(new Error("no"), { code: "EIO" });
     };
-    const findings = await checkDisk({ now: throws, later: throws }, directory, 20);
+    const findings = await checkDisk({ ...REAL_WORLD.disk, now: throws, later: throws }, directory, 20);
     expect(resultsOf(findings.filter(({ tried }) => !tried.startsWith("names")))).toEqual({
       "rename to what is absent": "not known",
       "rename to an empty directory": "not known",
@@ -81,6 +101,7 @@ describe("A3", () => {
       "unlink by name": "not known",
       "rmdir of a directory that is not empty": "not known",
       "rename, four at the same time": "not known",
+      "refusals are said in the words that are understood": "not known",
     });
   });
 });
@@ -264,12 +285,24 @@ describe("the clocks", () => {
   };
   const AS_IT_SHOULD_BE = {
     "the file server's clock against ours": "ok",
-    "a write moves the mtime": "ok",
+    "a beat moves the mtime": "ok",
     "jumps of the clocks while we looked": "ok",
   };
 
   it("are as they should be here", async () => {
     expect(await check(REAL_WORLD)).toMatchObject(AS_IT_SHOULD_BE);
+  });
+
+  it("fail where a beat moves nothing, or is refused", async () => {
+    const beats = (reply: DiskReply): World => ({
+      ...REAL_WORLD,
+      disk: { ...REAL_WORLD.disk, now: (call) => (call.call === "beat" ? reply : REAL_WORLD.disk.now(call)) },
+    });
+    const refused: DiskReply = { ok: false, errno: "EROFS", error: new Error("EROFS") };
+    for (const reply of [{ ok: true, names: [] } as const, refused]) {
+      expect(await check(beats(reply))).toMatchObject({ "a beat moves the mtime": "fail" });
+      fs.unlinkSync(join(directory, "beat"));
+    }
   });
 
   it("a server that is an hour ahead is told", async () => {
@@ -290,6 +323,7 @@ describe("the clocks", () => {
 
   it("an uptime that is a container's, and a boot in 1970, are told", async () => {
     for (const bootTime of [() => undefined, () => 0, () => Date.now() + 60_000]) {
+      fs.rmSync(join(directory, "beat"), { force: true });
       expect(await check(worldWith({ bootTime }))).toMatchObject({ "when this machine booted": "warn" });
     }
   });
@@ -311,7 +345,8 @@ describe("what the doctor leaves", () => {
       "A4",
       "A5",
       "A6",
-      "lease",
+      "A7",
+      "A8",
       "needs",
     ]);
     expect(fs.readdirSync(directory).sort()).toEqual(["a.jsonl", "a.jsonl.lock"]);
