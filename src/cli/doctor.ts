@@ -1,7 +1,7 @@
 /** `session-write-lock doctor`: tests the assumptions in one directory, and prints a table. */
 
 import { examine } from "../doctor/doctor.ts";
-import type { Finding, Result } from "../doctor/finding.ts";
+import type { Result, Row } from "../doctor/row.ts";
 import { ignoreErrors } from "../errors.ts";
 import { type Command, createCommand, EXIT, fail, printJson } from "./command.ts";
 import { printable, type Style, type Terminal } from "./terminal.ts";
@@ -32,7 +32,7 @@ export const doctor: Command = createCommand(
         },
       });
       if (json) printJson(diagnosis, terminal);
-      else printTable(diagnosis.findings, terminal);
+      else printTable(diagnosis.rows, terminal);
       return EXITS[diagnosis.result];
     } catch (error) {
       return fail(error, terminal);
@@ -72,9 +72,9 @@ const STYLES: Readonly<Record<Result, Style>> = {
   "not known": "dim",
 };
 
-function printTable(findings: readonly Finding[], terminal: Terminal): void {
-  const widest = Math.max(...findings.map(({ tried }) => tried.length));
-  for (const { subject, tried, result, seen, means } of findings) {
+function printTable(rows: readonly Row[], terminal: Terminal): void {
+  const widest = Math.max(...rows.map(({ tried }) => tried.length));
+  for (const { subject, tried, result, seen, means } of rows) {
     const verdict = terminal.paint(STYLES[result], result.padEnd(9));
     const text = means === "" ? seen : `${seen}. ${means}`;
     terminal.print(`${subject.padEnd(6)}${verdict}  ${tried.padEnd(widest)}  ${printable(text)}`);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoText, ignoreErrors } from "../errors.ts";
 import { lastBeat } from "../owner/mark.ts";
-import { type Finding, row, type World } from "./finding.ts";
+import { about, type Row, type World } from "./row.ts";
 
 /** One look at the three clocks. */
 export interface ClockLook {
@@ -41,11 +41,7 @@ function stampOf(file: string): bigint | string {
 }
 
 /** `first` is a look from before the other checks: a clock that jumps meanwhile is seen. */
-export async function checkClock(
-  world: World,
-  scratch: string,
-  first: ClockLook,
-): Promise<readonly Finding[]> {
+export async function checkClock(world: World, scratch: string, first: ClockLook): Promise<readonly Row[]> {
   const moved = await checkBeat(world, scratch);
   const last = lookAtClock(world, scratch);
   return [checkServer(last), moved, checkJumps(first, last), checkUptime(world)];
@@ -54,8 +50,8 @@ export async function checkClock(
 /** A difference that a person would notice in an age; leases do not mind it. */
 const FAR_MS = 5_000;
 
-function checkServer({ aheadMs }: ClockLook): Finding {
-  const { ok, warn, unknown } = row("A8", "the file server's clock against ours");
+function checkServer({ aheadMs }: ClockLook): Row {
+  const { ok, warn, unknown } = about("A8", "the file server's clock against ours");
   if (typeof aheadMs === "string") return unknown(aheadMs, NOT_TRIED);
   const seen = `${Math.abs(aheadMs) < 1 ? "less than 1" : Math.round(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "behind" : "ahead"}`;
   if (Math.abs(aheadMs) <= FAR_MS) return ok(seen);
@@ -70,8 +66,8 @@ const LOOK_AGAIN_MS = 5;
 const NOT_TRIED = "it could not be tried";
 
 /** Without a beat that moves the mtime, no lease is possible. */
-async function checkBeat({ disk }: World, scratch: string): Promise<Finding> {
-  const { ok, warn, fail, unknown } = row("A8", "a beat moves the mtime");
+async function checkBeat({ disk }: World, scratch: string): Promise<Row> {
+  const { ok, warn, fail, unknown } = about("A8", "a beat moves the mtime");
   const path = join(scratch, "beat");
   const none = "no lease: switch it off with staleMs: Infinity";
   try {
@@ -102,8 +98,8 @@ async function checkBeat({ disk }: World, scratch: string): Promise<Finding> {
 /** More than a clock is slewed by while a doctor looks. */
 const JUMP_MS = 250;
 
-function checkJumps(first: ClockLook, last: ClockLook): Finding {
-  const { ok, warn, unknown } = row("A8", "jumps of the clocks while we looked");
+function checkJumps(first: ClockLook, last: ClockLook): Row {
+  const { ok, warn, unknown } = about("A8", "jumps of the clocks while we looked");
   const ours = Math.abs(last.sinceMs - first.sinceMs);
   if (ours > JUMP_MS)
     return warn(`ours by ${Math.round(ours)} ms`, "ages of locks jump with it; deadlines do not");
@@ -120,8 +116,8 @@ function checkJumps(first: ClockLook, last: ClockLook): Finding {
 /** Before Node.js had promises no machine of today was set up. */
 const PLAUSIBLE = Date.UTC(2016, 0);
 
-function checkUptime({ observer, wall }: World): Finding {
-  const { ok, warn } = row("A6", "when this machine booted");
+function checkUptime({ observer, wall }: World): Row {
+  const { ok, warn } = about("A6", "when this machine booted");
   const means = "after a restart, owners of before are waited for";
   const bootedAt = observer.bootTime();
   if (bootedAt === undefined) return warn("uptime is not the kernel's", means);

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import type { Disk, DiskReply } from "../disk.ts";
 import { errnoText } from "../errors.ts";
 import { LONGEST_HOME_NAME, LONGEST_OWNER_NAME } from "../paths.ts";
-import { type Finding, row } from "./finding.ts";
+import { about, type Row } from "./row.ts";
 
-export async function checkDisk(disk: Disk, scratch: string, rounds: number): Promise<readonly Finding[]> {
+export async function checkDisk(disk: Disk, scratch: string, rounds: number): Promise<readonly Row[]> {
   const place = places(scratch);
-  const findings = RENAMES.map((rename) => guarded(rename.tried, () => checkRename(disk, place(), rename)));
+  const rows = RENAMES.map((rename) => guarded(rename.tried, () => checkRename(disk, place(), rename)));
   return [
-    ...findings,
+    ...rows,
     guarded(UNLINK, () => checkUnlink(disk, place())),
     guarded(RMDIR, () => checkRmdir(disk, place())),
     await checkRace(disk, place(), rounds),
@@ -32,11 +32,11 @@ function places(scratch: string): () => string {
 }
 
 /** A check that cannot be made is not passed. */
-function guarded(tried: string, check: () => Finding): Finding {
+function guarded(tried: string, check: () => Row): Row {
   try {
     return check();
   } catch (error) {
-    return row("A3", tried).unknown(errnoText(error), "it could not be tried");
+    return about("A3", tried).unknown(errnoText(error), "it could not be tried");
   }
 }
 
@@ -90,7 +90,7 @@ const RENAMES: readonly RenameCase[] = [
 
 const OWN = "own";
 
-function checkRename(disk: Disk, place: string, { tried, put, taken, otherwise }: RenameCase): Finding {
+function checkRename(disk: Disk, place: string, { tried, put, taken, otherwise }: RenameCase): Row {
   const [home, lock] = [join(place, "home"), join(place, "lock")];
   makeDirectory(home, OWN);
   put(lock);
@@ -99,7 +99,7 @@ function checkRename(disk: Disk, place: string, { tried, put, taken, otherwise }
   const after = look(lock);
   const moved = after === `[${OWN}]` && look(home) === "absent";
   const kept = after === before && look(home) === `[${OWN}]`;
-  const { ok, fail } = row("A3", tried);
+  const { ok, fail } = about("A3", tried);
   const takes = taken === EMPTY ? disk.renameReplacesEmpty : taken;
   if (takes ? reply.ok && moved : !reply.ok && kept) return ok(takes ? "done" : `refused: ${wordOf(reply)}`);
   const merged = after.includes("another") && after.includes(OWN);
@@ -113,8 +113,8 @@ const RACE = "rename, four at the same time";
 const RACERS = [0, 1, 2, 3] as const;
 
 /** Four threads of the pool, to a lock that is absent or empty: one gets it, the others keep their homes, and it puts it back. */
-async function checkRace(disk: Disk, place: string, rounds: number): Promise<Finding> {
-  const { ok, fail, unknown } = row("A3", RACE);
+async function checkRace(disk: Disk, place: string, rounds: number): Promise<Row> {
+  const { ok, fail, unknown } = about("A3", RACE);
   const lock = join(place, "lock");
   const homes = RACERS.map((racer) => join(place, `home-${racer}`));
   try {
@@ -152,10 +152,10 @@ function renameLater(disk: Disk, from: string, to: string): Promise<DiskReply> {
 
 const UNLINK = "unlink by name";
 
-function checkUnlink(disk: Disk, place: string): Finding {
+function checkUnlink(disk: Disk, place: string): Row {
   const lock = join(place, "lock");
   makeDirectory(lock, OWN);
-  const { ok, fail } = row("A3", UNLINK);
+  const { ok, fail } = about("A3", UNLINK);
   const other = disk.now({ call: "unlink", path: join(lock, "other") });
   if (other.ok || look(lock) !== `[${OWN}]`) {
     return fail(
@@ -172,11 +172,11 @@ function checkUnlink(disk: Disk, place: string): Finding {
 
 const RMDIR = "rmdir of a directory that is not empty";
 
-function checkRmdir(disk: Disk, place: string): Finding {
+function checkRmdir(disk: Disk, place: string): Row {
   const lock = join(place, "lock");
   makeDirectory(lock, OWN);
   const reply = disk.now({ call: "rmdir", path: lock });
-  const { ok, fail } = row("A3", RMDIR);
+  const { ok, fail } = about("A3", RMDIR);
   if (reply.ok || look(lock) !== `[${OWN}]`) return fail(`${wordOf(reply)}, then ${look(lock)}`, TWO_HOLD);
   return ok(`refused: ${reply.errno}`);
 }
@@ -184,8 +184,8 @@ function checkRmdir(disk: Disk, place: string): Finding {
 // ------------------------------------------------------------------------------------------------
 // A7: the errors that the protocol understands. Any other is a doubt, which costs a look and a new home.
 
-function checkErrors(disk: Disk, place: string): Finding {
-  const { ok, warn, unknown } = row("A7", "refusals are said in the words that are understood");
+function checkErrors(disk: Disk, place: string): Row {
+  const { ok, warn, unknown } = about("A7", "refusals are said in the words that are understood");
   const [home, full, file] = [join(place, "home"), join(place, "full"), join(place, "file")];
   try {
     for (const path of [home, full]) makeDirectory(path, OWN);
@@ -208,8 +208,8 @@ function checkErrors(disk: Disk, place: string): Finding {
 
 const LENGTH = "names as long as ours";
 
-function checkLength(place: string): Finding {
-  const { ok, fail } = row("A3", LENGTH);
+function checkLength(place: string): Row {
+  const { ok, fail } = about("A3", LENGTH);
   try {
     makeDirectory(join(place, "x".repeat(LONGEST_HOME_NAME)), "x".repeat(LONGEST_OWNER_NAME));
     return ok(`${LONGEST_HOME_NAME} characters`);
@@ -220,14 +220,14 @@ function checkLength(place: string): Finding {
 
 const SPELLING = "names that differ in case, or Unicode form";
 
-function checkSpelling(place: string): Finding {
+function checkSpelling(place: string): Row {
   fs.writeFileSync(join(place, "a"), "");
   fs.writeFileSync(join(place, "\u00e9"), "");
   const same = [
     ...(fs.existsSync(join(place, "A")) ? ["case"] : []),
     ...(fs.existsSync(join(place, "e\u0301")) ? ["Unicode form"] : []),
   ];
-  const { ok, warn } = row("A3", SPELLING);
+  const { ok, warn } = about("A3", SPELLING);
   if (same.length === 0) return ok("other names");
   return warn(`the same name: ${same.join(" and ")}`, "always spell a session file in the same way");
 }

@@ -15,16 +15,16 @@ import { isLocalDisk } from "../paths.ts";
 import { askAndJudge, processRegistry } from "../registry.ts";
 import { checkClock, lookAtClock } from "./clock.ts";
 import { checkDisk } from "./disk.ts";
-import { type Finding, type Result, row, type World, worstOf } from "./finding.ts";
 import { checkHomes, checkKind, checkSpace, checkWriters, lookAtOtherLocks } from "./place.ts";
-import { checkHost, checkProcesses } from "./processes.ts";
+import { checkHost, checkProcesses, type How } from "./processes.ts";
+import { about, type Result, type Row, type World, worstOf } from "./row.ts";
 
 export interface Diagnosis {
   /** Canonical. */
   readonly directory: string;
-  /** The worst of the findings. */
+  /** The worst of the rows. */
   readonly result: Result;
-  readonly findings: readonly Finding[];
+  readonly rows: readonly Row[];
 }
 
 export interface DoctorOptions {
@@ -44,44 +44,57 @@ export const REAL_WORLD: World = {
 
 /** @throws SessionWriteLockError `EDISK` if that is no directory that can be read. */
 export async function examine(given: string, options: DoctorOptions = {}): Promise<Diagnosis> {
-  const { quick = false, world = REAL_WORLD, onScratch } = options;
+  const { quick = false, world = REAL_WORLD, onScratch = () => {} } = options;
   const directory = canonical(given);
   const local = isLocalDisk(directory);
   await removeLeftScratches(directory, local);
-  const otherLocks = await lookAtOtherLocks(directory, quick);
-  const findings: Finding[] = [
+  const lookAgain = await lookAtOtherLocks(directory, quick);
+  const rows: Row[] = [
     ...checkWriters(directory),
     checkKind(directory),
     checkHost(world.observer),
     checkSpace(directory),
   ];
   const scratch = openScratch(directory);
-  if (typeof scratch === "string") {
-    findings.push(
-      row("needs", "a directory can be made").fail(scratch, "nobody can take a lock here"),
-      row("A3", "rename").unknown("not tried", "nothing can be made here"),
-      ...(await checkProcesses(world, undefined, { quick, local })),
-    );
-  } else {
-    onScratch?.(scratch.remove);
+  if (typeof scratch === "string") rows.push(...(await doWithout(scratch, world, { quick, local })));
+  else {
+    onScratch(scratch.remove);
     try {
-      const clock = lookAtClock(world, scratch.path);
-      findings.push(
-        ...(await checkDisk(world.disk, scratch.path, quick ? QUICK_ROUNDS : ROUNDS)),
+      rows.push(
         ...checkHomes(scratch.path, directory),
-        ...(await checkProcesses(world, scratch.path, { quick, local })),
-        ...(await checkClock(world, scratch.path, clock)),
+        ...(await tryIn(scratch.path, world, { quick, local })),
       );
     } finally {
       scratch.remove();
     }
   }
-  findings.push(await otherLocks());
-  findings.sort((a, b) => ORDER.indexOf(a.subject) - ORDER.indexOf(b.subject));
-  return { directory, result: worstOf(findings), findings };
+  rows.push(await lookAgain());
+  rows.sort((one, other) => ORDER.indexOf(one.subject) - ORDER.indexOf(other.subject));
+  return { directory, result: worstOf(rows), rows };
 }
 
-const ORDER: readonly Finding["subject"][] = ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "needs"];
+async function tryIn(scratch: string, world: World, how: How): Promise<readonly Row[]> {
+  const clock = lookAtClock(world, scratch);
+  return [
+    ...(await checkDisk(world.disk, scratch, how.quick ? QUICK_ROUNDS : ROUNDS)),
+    ...(await checkProcesses(world, scratch, how)),
+    ...(await checkClock(world, scratch, clock)),
+  ];
+}
+
+/** Where nothing can be made, what would have been tried in it is not known. */
+async function doWithout(why: string, world: World, how: How): Promise<readonly Row[]> {
+  const nothing = "nothing can be made here";
+  return [
+    about("needs", "a directory can be made").fail(why, "nobody can take a lock here"),
+    about("A3", "rename").unknown("not tried", nothing),
+    about("A7", "refusals").unknown("not tried", nothing),
+    about("A8", "a beat moves the mtime").unknown("not tried", nothing),
+    ...(await checkProcesses(world, undefined, how)),
+  ];
+}
+
+const ORDER: readonly Row["subject"][] = ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "needs"];
 
 /** Of four at once: enough to see a disk that is wrong now and then, and still a second on a slow one. */
 const ROUNDS = 200;

@@ -7,19 +7,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { errnoText } from "../errors.ts";
 import { inspectSessionLocks } from "../inspect.ts";
 import { isLocalDisk } from "../paths.ts";
-import { type Finding, row } from "./finding.ts";
+import { about, type Row } from "./row.ts";
 
 // ------------------------------------------------------------------------------------------------
 // A2: who may change what stands there
 
-export function checkWriters(directory: string): readonly Finding[] {
+export function checkWriters(directory: string): readonly Row[] {
   return [checkMode(directory), checkAccessList(directory), checkAbove(directory)];
 }
 
 const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, "0");
 
-function checkMode(directory: string): Finding {
-  const { ok, warn, unknown } = row("A2", "who may write in this directory");
+function checkMode(directory: string): Row {
+  const { ok, warn, unknown } = about("A2", "who may write in this directory");
   if (process.platform === "win32") return unknown("not tried", "this platform has other permissions");
   const { mode, uid, gid } = fs.statSync(directory);
   const seen = `mode ${octal(mode)}, uid ${uid}, gid ${gid}`;
@@ -32,8 +32,8 @@ function checkMode(directory: string): Finding {
 }
 
 /** ls marks what has an access list with a plus: there is no other way without a tool that few have. */
-function checkAccessList(directory: string): Finding {
-  const { ok, warn, unknown } = row("A2", "access lists (ACL)");
+function checkAccessList(directory: string): Row {
+  const { ok, warn, unknown } = about("A2", "access lists (ACL)");
   try {
     const options = { encoding: "utf8", env: { ...process.env, LC_ALL: "C" }, stdio: "pipe" } as const;
     const [mode = ""] = execFileSync("ls", ["-ld", "--", directory], options).split(" ");
@@ -45,8 +45,8 @@ function checkAccessList(directory: string): Finding {
   }
 }
 
-function checkAbove(directory: string): Finding {
-  const { ok, warn, unknown } = row("A2", "who may write above it");
+function checkAbove(directory: string): Row {
+  const { ok, warn, unknown } = about("A2", "who may write above it");
   if (process.platform === "win32") return unknown("not tried", "this platform has other permissions");
   for (let path = directory; path !== dirname(path); path = dirname(path)) {
     const parent = dirname(path);
@@ -86,8 +86,8 @@ const KINDS: ReadonlyMap<number, string> = new Map([
 ]);
 const OVERLAY = 0x794c7630;
 
-export function checkKind(directory: string): Finding {
-  const { ok, unknown } = row("A4", "the kind of file system");
+export function checkKind(directory: string): Row {
+  const { ok, unknown } = about("A4", "the kind of file system");
   try {
     const { type } = fs.statfsSync(directory);
     const kind =
@@ -111,7 +111,7 @@ const STAMP_WITHIN_MS = 5_500;
 const FRESH_MS = 30_000;
 
 /** Looks twice, at the beginning and when the result is called: an empty directory that is stamped meanwhile is a held lock. */
-export async function lookAtOtherLocks(directory: string, quick: boolean): Promise<() => Promise<Finding>> {
+export async function lookAtOtherLocks(directory: string, quick: boolean): Promise<() => Promise<Row>> {
   const locks = await inspectSessionLocks(directory);
   const lookedAt = performance.now();
   const files = locks.filter(({ state }) => state === "foreign");
@@ -120,7 +120,7 @@ export async function lookAtOtherLocks(directory: string, quick: boolean): Promi
     .map(({ lockPath }) => lockPath);
   const before = empty.map((path) => stampOf(path));
   return async () => {
-    const { ok, warn, fail, unknown } = row("A5", "other kinds of locks in this directory");
+    const { ok, warn, fail, unknown } = about("A5", "other kinds of locks in this directory");
     const fresh = before.some((stamp) => stamp !== undefined && Date.now() - stamp.at < FRESH_MS);
     if (fresh && !quick) await sleep(Math.max(0, STAMP_WITHIN_MS - (performance.now() - lookedAt)));
     const stamped = empty.filter((path, i) => wasStamped(before[i], stampOf(path)));
@@ -169,14 +169,14 @@ function wasStamped(before: Stamp | undefined, after: Stamp | undefined): boolea
 // What a user must bring along
 
 /** Homes take over mode and group of their parent, so that whoever may write there may evict. */
-export function checkHomes(scratch: string, directory: string): readonly Finding[] {
+export function checkHomes(scratch: string, directory: string): readonly Row[] {
   return [checkHomeMode(scratch, directory), checkContent(scratch)];
 }
 
 const MODE_BITS = 0o2777;
 
-function checkHomeMode(scratch: string, directory: string): Finding {
-  const { ok, warn, unknown } = row("needs", "homes with the mode and group of this directory");
+function checkHomeMode(scratch: string, directory: string): Row {
+  const { ok, warn, unknown } = about("needs", "homes with the mode and group of this directory");
   if (process.platform === "win32") return unknown("not tried", "this platform has other permissions");
   const means = "nobody else can take over what our user leaves";
   try {
@@ -197,8 +197,8 @@ function checkHomeMode(scratch: string, directory: string): Finding {
 /** An owner file with all its metadata. */
 const CONTENT = "x".repeat(2_560);
 
-function checkContent(scratch: string): Finding {
-  const { ok, fail } = row("needs", "an owner file written and read");
+function checkContent(scratch: string): Row {
+  const { ok, fail } = about("needs", "an owner file written and read");
   try {
     const file = join(scratch, "content");
     fs.writeFileSync(file, CONTENT, { flag: "wx" });
@@ -214,8 +214,8 @@ function checkContent(scratch: string): Finding {
 const FEW_BYTES = 1_048_576;
 const FEW_FILES = 200;
 
-export function checkSpace(directory: string): Finding {
-  const { ok, warn, unknown } = row("needs", "free space and files");
+export function checkSpace(directory: string): Row {
+  const { ok, warn, unknown } = about("needs", "free space and files");
   try {
     const { blocks, bavail, bsize, files, ffree } = fs.statfsSync(directory);
     if (blocks === 0) return unknown("this file system does not say", "");

@@ -8,9 +8,9 @@ import { askLifeSocket, connectTo, type LifeAnswer, openLifeSocket, withShortPat
 import { formatOwnerName } from "../owner/name.ts";
 import { createJudge, type ProcessObserver } from "../owner/observe.ts";
 import { INITIAL_TIME_NAMESPACES, type Verdict } from "../owner/verdict.ts";
-import { type Finding, row, type World } from "./finding.ts";
+import { about, type Row, type World } from "./row.ts";
 
-interface How {
+export interface How {
   readonly quick: boolean;
   readonly local: boolean;
 }
@@ -20,7 +20,7 @@ export async function checkProcesses(
   { observer }: World,
   scratch: string | undefined,
   { quick, local }: How,
-): Promise<readonly Finding[]> {
+): Promise<readonly Row[]> {
   const self = readOwnerScope(observer);
   const bySight = [
     checkProc(observer),
@@ -35,12 +35,12 @@ export async function checkProcesses(
   return [...bySight, socket, ...(await checkChild(observer, self, scratch, local))];
 }
 
-const notTried = (tried: string): Finding => row("A1", tried).unknown("not tried", "leave out --quick");
+const notTried = (tried: string): Row => about("A1", tried).unknown("not tried", "leave out --quick");
 
 const WAITED_FOR = "an owner whose pid is in use again is waited for";
 
-function checkProc(observer: ProcessObserver): Finding {
-  const { ok, warn } = row("A1", "/proc is that of this pid namespace");
+function checkProc(observer: ProcessObserver): Row {
+  const { ok, warn } = about("A1", "/proc is that of this pid namespace");
   if (observer.procIsOurs()) return ok("yes");
   if (observer.platform !== "linux") return warn(`none on ${observer.platform}`, WAITED_FOR);
   const self = observer.readLink("/proc/self");
@@ -52,8 +52,8 @@ function checkProc(observer: ProcessObserver): Finding {
   );
 }
 
-function checkStarts(observer: ProcessObserver, { processStart, threadStart, tid }: OwnerScope): Finding {
-  const { ok, warn } = row("A1", "when a process and its threads started");
+function checkStarts(observer: ProcessObserver, { processStart, threadStart, tid }: OwnerScope): Row {
+  const { ok, warn } = about("A1", "when a process and its threads started");
   if (processStart === "-") return warn("cannot be read", WAITED_FOR);
   if (threadStart === "-")
     return warn("that of threads cannot be read", "an owner in a worker thread is waited for");
@@ -61,15 +61,15 @@ function checkStarts(observer: ProcessObserver, { processStart, threadStart, tid
 }
 
 /** hidepid leaves our own processes to see. */
-function checkOthers(observer: ProcessObserver): Finding {
-  const { ok, warn, unknown } = row("A1", "processes of other users can be seen");
+function checkOthers(observer: ProcessObserver): Row {
+  const { ok, warn, unknown } = about("A1", "processes of other users can be seen");
   if (!observer.procIsOurs()) return unknown("not tried", "there is no /proc of our own");
   if (observer.readText("/proc/1/stat").kind === "text") return ok("yes");
   return warn("no (hidepid)", "an owner of another user whose pid is in use again is waited for");
 }
 
-function checkBoot({ boot }: OwnerScope): Finding {
-  const { ok, warn } = row("A1", "the boot id");
+function checkBoot({ boot }: OwnerScope): Row {
+  const { ok, warn } = about("A1", "the boot id");
   if (boot === "-")
     return warn("this platform has none", "after a restart, owners of before may be waited for");
   if (boot.startsWith("r")) return warn("cannot be read", "nobody can judge our owners: they are waited for");
@@ -81,8 +81,8 @@ function checkBoot({ boot }: OwnerScope): Finding {
 /** PROC_PID_INIT_INO: the same on every kernel. */
 const INITIAL_PID_NAMESPACE = "4026531836";
 
-function checkNamespaces({ pidNamespace, timeNamespace }: OwnerScope): Finding {
-  const { ok, warn } = row("A1", "namespaces of pids and time");
+function checkNamespaces({ pidNamespace, timeNamespace }: OwnerScope): Row {
+  const { ok, warn } = about("A1", "namespaces of pids and time");
   if (pidNamespace.startsWith("r") || timeNamespace.startsWith("r")) {
     return warn("cannot be read", "nobody can judge our owners: they are waited for");
   }
@@ -101,8 +101,8 @@ function checkNamespaces({ pidNamespace, timeNamespace }: OwnerScope): Finding {
 
 const LIFE = "a life socket in this directory";
 
-async function checkLifeSocket(scratch: string, local: boolean): Promise<Finding> {
-  const { ok, warn } = row("A1", LIFE);
+async function checkLifeSocket(scratch: string, local: boolean): Promise<Row> {
+  const { ok, warn } = about("A1", LIFE);
   if (!local) return ok("not used: the disk is not known to be local");
   const means = "owners of other containers are waited for";
   const socket = openLifeSocket(scratch);
@@ -124,7 +124,7 @@ async function checkChild(
   self: OwnerScope,
   scratch: string,
   local: boolean,
-): Promise<readonly Finding[]> {
+): Promise<readonly Row[]> {
   const child = spawn(process.execPath, ["-e", LISTEN], { cwd: scratch, stdio: ["pipe", "pipe", "ignore"] });
   const ended = once(child, "exit").then(
     () => {},
@@ -144,15 +144,15 @@ async function checkChild(
     const accepts = answer === "listens" ? await connectIn(scratch) : "silent";
     child.kill("SIGKILL");
     await ended;
-    return [verdictFinding(before, judge()), socketFinding(accepts, await connectIn(scratch), local)];
+    return [verdictRow(before, judge()), socketRow(accepts, await connectIn(scratch), local)];
   } finally {
     child.kill("SIGKILL");
     await ended;
   }
 }
 
-const cannotStart = (tried: string): Finding =>
-  row("A1", tried).unknown("no child could be started", "it could not be tried");
+const cannotStart = (tried: string): Row =>
+  about("A1", tried).unknown("no child could be started", "it could not be tried");
 
 async function firstWordOf(child: ChildProcess, ended: Promise<void>): Promise<string | undefined> {
   const said = once(child.stdout as NonNullable<ChildProcess["stdout"]>, "data");
@@ -160,8 +160,8 @@ async function firstWordOf(child: ChildProcess, ended: Promise<void>): Promise<s
   return word === undefined ? undefined : String(word).trim();
 }
 
-function verdictFinding(running: Verdict, killed: Verdict): Finding {
-  const { ok, warn, fail } = row("A1", CHILD);
+function verdictRow(running: Verdict, killed: Verdict): Row {
+  const { ok, warn, fail } = about("A1", CHILD);
   const seen = `${running.verdict} (${running.reason}), then ${killed.verdict} (${killed.reason})`;
   if (running.verdict === "dead" || killed.verdict === "alive") {
     return fail(seen, "the living are taken for dead, or the dead for living: do not use the lock here");
@@ -170,8 +170,8 @@ function verdictFinding(running: Verdict, killed: Verdict): Finding {
   return warn(seen, killed.verdict === "dead" ? WAITED_FOR : "dead owners are waited for");
 }
 
-function socketFinding(running: LifeAnswer, killed: LifeAnswer, local: boolean): Finding {
-  const { ok, warn, fail } = row("A1", ENDED);
+function socketRow(running: LifeAnswer, killed: LifeAnswer, local: boolean): Row {
+  const { ok, warn, fail } = about("A1", ENDED);
   if (!local) return ok("not used: the disk is not known to be local");
   if (running === "accepts" && killed === "refuses") return ok("yes");
   const seen = `${running}, then ${killed}`;
@@ -193,8 +193,8 @@ function connectIn(scratch: string): Promise<LifeAnswer> {
 // ------------------------------------------------------------------------------------------------
 // A6
 
-export function checkHost(observer: ProcessObserver): Finding {
-  const { ok, warn } = row("A6", "what tells this machine from others");
+export function checkHost(observer: ProcessObserver): Row {
+  const { ok, warn } = about("A6", "what tells this machine from others");
   const { host } = readOwnerScope(observer);
   if (host.startsWith("r"))
     return warn(

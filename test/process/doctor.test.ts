@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Diagnosis } from "../../src/doctor/doctor.ts";
-import type { Result } from "../../src/doctor/finding.ts";
+import type { Result } from "../../src/doctor/row.ts";
 import { DISKS, type DiskCase, FUSE_DISKS, needsOf, placeOf } from "./support/disks.ts";
 import { root } from "./support/library.ts";
 import { root as asRoot, linux, mounts, pidNamespaces } from "./support/places.ts";
@@ -50,13 +50,13 @@ function notOkHere(): Record<string, Result> {
 }
 
 /** What is not `ok`. */
-const notOk = ({ findings }: Diagnosis): Record<string, Result> =>
+const notOk = ({ rows }: Diagnosis): Record<string, Result> =>
   Object.fromEntries(
-    findings.filter(({ result }) => result !== "ok").map(({ tried, result }) => [tried, result]),
+    rows.filter(({ result }) => result !== "ok").map(({ tried, result }) => [tried, result]),
   );
 
-const table = ({ findings }: Diagnosis): string =>
-  findings.map(({ subject, result, tried, seen }) => `${subject} ${result}: ${tried}: ${seen}`).join("\n");
+const table = ({ rows }: Diagnosis): string =>
+  rows.map(({ subject, result, tried, seen }) => `${subject} ${result}: ${tried}: ${seen}`).join("\n");
 
 /** What the doctor says of a disk beside what it says of this machine. */
 const EXPECTED: Readonly<Record<DiskCase["type"], Record<string, Result>>> = {
@@ -88,8 +88,8 @@ describe("the doctor", () => {
         );
         expect(Object.fromEntries(ofDisk), table(examined)).toEqual(EXPECTED[disk.type]);
         expect(place.run("ls", "-A", directory)).toBe(before);
-        const disks = examined.findings.filter(({ subject }) => !["A1", "A2", "A6"].includes(subject));
-        console.log(`doctor on ${disk.type}\n${table({ ...examined, findings: disks })}`);
+        const disks = examined.rows.filter(({ subject }) => !["A1", "A2", "A6"].includes(subject));
+        console.log(`doctor on ${disk.type}\n${table({ ...examined, rows: disks })}`);
       } finally {
         await place.close();
       }
@@ -103,7 +103,7 @@ describe("the doctor", () => {
       const examined = examine(join(scratch, "disk"), place.enter);
       expect(examined.code).toBe(3);
       expect(notOk(examined)).toMatchObject({ "a directory can be made": "fail", rename: "not known" });
-      expect(examined.findings).toContainEqual(expect.objectContaining({ result: "fail", seen: "EROFS" }));
+      expect(examined.rows).toContainEqual(expect.objectContaining({ result: "fail", seen: "EROFS" }));
     } finally {
       await place.close();
     }

@@ -217,17 +217,15 @@ describe("break", () => {
 });
 
 describe("doctor", () => {
-  it("prints a line for each finding, and exits with 0 without warnings", async () => {
+  it("prints a line for each row, and exits with 0 without warnings", async () => {
     const { code, out, err } = await record(doctor, ["--quick", directory]);
-    const { findings } = JSON.parse(
-      (await record(doctor, ["--quick", "--json", directory])).out.join("\n"),
-    ) as {
-      findings: readonly { readonly result: string; readonly tried: string }[];
+    const { rows } = JSON.parse((await record(doctor, ["--quick", "--json", directory])).out.join("\n")) as {
+      rows: readonly { readonly result: string; readonly tried: string }[];
     };
-    const warned = findings.some(({ result }) => result === "warn");
+    const warned = rows.some(({ result }) => result === "warn");
     expect({ code, err }).toEqual({ code: warned ? 1 : 0, err: [] });
-    expect(out).toHaveLength(findings.length);
-    for (const [i, { result, tried }] of findings.entries())
+    expect(out).toHaveLength(rows.length);
+    for (const [i, { result, tried }] of rows.entries())
       expect(out[i]).toMatch(`${result.padEnd(9)}  ${tried}`);
     expect(fs.readdirSync(directory)).toEqual([]);
   });

@@ -6,9 +6,9 @@ import type { DiskReply } from "../../../src/disk.ts";
 import { checkClock, lookAtClock } from "../../../src/doctor/clock.ts";
 import { checkDisk } from "../../../src/doctor/disk.ts";
 import { examine, REAL_WORLD } from "../../../src/doctor/doctor.ts";
-import type { Finding, Result, World } from "../../../src/doctor/finding.ts";
 import { checkWriters, lookAtOtherLocks } from "../../../src/doctor/place.ts";
 import { checkHost, checkProcesses } from "../../../src/doctor/processes.ts";
+import type { Result, Row, World } from "../../../src/doctor/row.ts";
 import { newNonce, readOwnerScope } from "../../../src/owner/identity.ts";
 import { formatOwnerName } from "../../../src/owner/name.ts";
 import { createObserver, type SystemCalls } from "../../../src/owner/observe.ts";
@@ -33,7 +33,7 @@ const worldWith = (calls: Partial<SystemCalls>): World => ({
 });
 
 /** What is not as it was on the real machine: `{ tried: result }`. */
-function changed(before: readonly Finding[], after: readonly Finding[]): Record<string, Result> {
+function changed(before: readonly Row[], after: readonly Row[]): Record<string, Result> {
   const results = new Map(before.map(({ tried, result }) => [tried, result]));
   return Object.fromEntries(
     after
@@ -42,35 +42,35 @@ function changed(before: readonly Finding[], after: readonly Finding[]): Record<
   );
 }
 
-const resultsOf = (findings: readonly Finding[]): Record<string, Result> => changed([], findings);
+const resultsOf = (rows: readonly Row[]): Record<string, Result> => changed([], rows);
 
 describe("A3", () => {
   it("is as assumed on this disk", async () => {
-    const findings = await checkDisk(REAL_WORLD.disk, directory, 20);
-    expect(findings).toHaveLength(11);
-    expect(findings.filter(({ result }) => result === "fail" || result === "not known")).toEqual([]);
+    const rows = await checkDisk(REAL_WORLD.disk, directory, 20);
+    expect(rows).toHaveLength(11);
+    expect(rows.filter(({ result }) => result === "fail" || result === "not known")).toEqual([]);
   });
 
   for (const { name, disk, caughtBy } of BROKEN_DISKS) {
     it(`fails where the disk ${name}, in the row that says so`, async () => {
-      const findings = await checkDisk(disk, directory, 20);
-      const failed = findings.filter(({ subject, result }) => subject === "A3" && result === "fail");
+      const rows = await checkDisk(disk, directory, 20);
+      const failed = rows.filter(({ subject, result }) => subject === "A3" && result === "fail");
       expect(failed.map(({ tried }) => tried).sort()).toEqual([...caughtBy].sort());
       for (const { means } of failed) expect(means).not.toBe("");
-      expect(findings.filter(({ result }) => result === "not known")).toEqual([]);
+      expect(rows.filter(({ result }) => result === "not known")).toEqual([]);
     });
   }
 
   it("says that two directories were merged", async () => {
     const [broken] = BROKEN_DISKS;
-    const findings = await checkDisk(broken?.disk ?? REAL_WORLD.disk, directory, 20);
-    const found = findings.find(({ tried }) => tried === "rename to a directory that is not empty");
+    const rows = await checkDisk(broken?.disk ?? REAL_WORLD.disk, directory, 20);
+    const found = rows.find(({ tried }) => tried === "rename to a directory that is not empty");
     expect(found?.seen).toBe("done: it merges the two");
   });
 
   it("warns where a refusal is said in other words (A7), and nowhere else", async () => {
     const { now, ...disk } = REAL_WORLD.disk;
-    const findings = await checkDisk(
+    const rows = await checkDisk(
       {
         ...disk,
         now: (call) => {
@@ -81,7 +81,7 @@ describe("A3", () => {
       directory,
       20,
     );
-    const warned = findings.filter(({ result }) => result !== "ok" && result !== "not known");
+    const warned = rows.filter(({ result }) => result !== "ok" && result !== "not known");
     expect(warned.filter(({ tried }) => !tried.startsWith("names"))).toMatchObject([
       { subject: "A7", result: "warn", seen: "EPERM, EPERM, EPERM" },
     ]);
@@ -91,8 +91,8 @@ describe("A3", () => {
     const throws = (): never => {
       throw Object.assign(new Error("no"), { code: "EIO" });
     };
-    const findings = await checkDisk({ ...REAL_WORLD.disk, now: throws, later: throws }, directory, 20);
-    expect(resultsOf(findings.filter(({ tried }) => !tried.startsWith("names")))).toEqual({
+    const rows = await checkDisk({ ...REAL_WORLD.disk, now: throws, later: throws }, directory, 20);
+    expect(resultsOf(rows.filter(({ tried }) => !tried.startsWith("names")))).toEqual({
       "rename to what is absent": "not known",
       "rename to an empty directory": "not known",
       "rename to a directory that is not empty": "not known",
@@ -107,7 +107,7 @@ describe("A3", () => {
 });
 
 describe.runIf(linux)("A1 and A6", () => {
-  const look = (world: World): Promise<readonly Finding[]> =>
+  const look = (world: World): Promise<readonly Row[]> =>
     checkProcesses(world, directory, { quick: false, local: true });
 
   it("see a child of ours alive, and then dead, and its socket accept, and then refuse", async () => {
@@ -122,8 +122,8 @@ describe.runIf(linux)("A1 and A6", () => {
   });
 
   it("do not start a child with --quick, and say so", async () => {
-    const findings = await checkProcesses(REAL_WORLD, directory, { quick: true, local: true });
-    expect(resultsOf(findings)).toMatchObject({
+    const rows = await checkProcesses(REAL_WORLD, directory, { quick: true, local: true });
+    expect(resultsOf(rows)).toMatchObject({
       "a child of ours is alive, then dead": "not known",
       "the socket of a child accepts, then refuses": "not known",
     });
@@ -131,8 +131,8 @@ describe.runIf(linux)("A1 and A6", () => {
   });
 
   it("fail where the living are taken for dead", async () => {
-    const findings = await look(worldWith({ probe: () => "gone" }));
-    expect(resultsOf(findings)["a child of ours is alive, then dead"]).toBe("fail");
+    const rows = await look(worldWith({ probe: () => "gone" }));
+    expect(resultsOf(rows)["a child of ours is alive, then dead"]).toBe("fail");
   });
 
   it("fail where the dead are taken for living", async () => {
@@ -143,8 +143,8 @@ describe.runIf(linux)("A1 and A6", () => {
       if (found.kind === "text") stat = found.text;
       return { kind: "text", text: stat };
     };
-    const findings = await look(worldWith({ probe: () => "runs", readText: keep }));
-    expect(resultsOf(findings)["a child of ours is alive, then dead"]).toBe("fail");
+    const rows = await look(worldWith({ probe: () => "runs", readText: keep }));
+    expect(resultsOf(rows)["a child of ours is alive, then dead"]).toBe("fail");
   });
 
   const readLink =
@@ -199,7 +199,7 @@ describe.runIf(linux)("A1 and A6", () => {
     const how = { quick: true, local: true };
     const before = await checkProcesses(REAL_WORLD, directory, how);
     const after = await checkProcesses(worldWith(calls), directory, how);
-    for (const finding of after.filter(({ tried }) => tried in expected)) expect(finding.means).not.toBe("");
+    for (const row of after.filter(({ tried }) => tried in expected)) expect(row.means).not.toBe("");
     // What is so on this machine anyway is no change.
     const wanted = Object.entries(expected).filter(([tried, result]) => resultsOf(before)[tried] !== result);
     expect(changed(before, after)).toEqual(Object.fromEntries(wanted));
@@ -336,9 +336,9 @@ describe("what the doctor leaves", () => {
     const stat = (): unknown =>
       fs.readdirSync(directory).map((name) => fs.statSync(join(directory, name)).ctimeMs);
     const before = stat();
-    const { directory: seen, findings } = await examine(directory, { quick: true });
+    const { directory: seen, rows } = await examine(directory, { quick: true });
     expect(seen).toBe(directory);
-    expect([...new Set(findings.map(({ subject }) => subject))]).toEqual([
+    expect([...new Set(rows.map(({ subject }) => subject))]).toEqual([
       "A1",
       "A2",
       "A3",
@@ -367,11 +367,11 @@ describe("what the doctor leaves", () => {
   });
 
   it.runIf(linux)("where nothing can be made, it fails, and says what it could not try", async () => {
-    const { result, findings } = await examine("/proc", { quick: true });
+    const { result, rows } = await examine("/proc", { quick: true });
     expect(result).toBe("fail");
-    const said = resultsOf(findings);
+    const said = resultsOf(rows);
     expect(said).toMatchObject({ "a directory can be made": "fail", rename: "not known" });
-    expect(findings.find(({ tried }) => tried === "the kind of file system")?.seen).toContain(
+    expect(rows.find(({ tried }) => tried === "the kind of file system")?.seen).toContain(
       "not known to be local",
     );
   });

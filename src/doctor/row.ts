@@ -1,4 +1,4 @@
-/** What the doctor says of one thing that it tried. */
+/** A row of the doctor's table: what it says of one thing that it tried. */
 
 import type { Disk } from "../disk.ts";
 import type { ProcessObserver } from "../owner/observe.ts";
@@ -12,7 +12,7 @@ export type Subject = "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "A7" | "A8" | "n
  */
 export type Result = "ok" | "warn" | "fail" | "not known";
 
-export interface Finding {
+export interface Row {
   readonly subject: Subject;
   /** Stable: what was looked at, in a few words. */
   readonly tried: string;
@@ -32,25 +32,25 @@ export interface World {
   readonly monotonic: () => number;
 }
 
-/** Findings about one thing. */
-export interface Row {
-  ok(seen: string): Finding;
-  warn(seen: string, means: string): Finding;
-  fail(seen: string, means: string): Finding;
-  unknown(seen: string, means: string): Finding;
+/** What there is to say of one thing: how it came out, and in words why. */
+export interface Outcomes {
+  ok(seen: string): Row;
+  warn(seen: string, means: string): Row;
+  fail(seen: string, means: string): Row;
+  unknown(seen: string, means: string): Row;
 }
 
-export function row(subject: Subject, tried: string): Row {
+export function about(subject: Subject, tried: string): Outcomes {
   const make =
     (result: Result) =>
-    (seen: string, means = ""): Finding => ({ subject, tried, result, seen, means });
+    (seen: string, means = ""): Row => ({ subject, tried, result, seen, means });
   return { ok: make("ok"), warn: make("warn"), fail: make("fail"), unknown: make("not known") };
 }
 
 /** The worst of them, in this order: fail, warn, not known, ok. */
-export function worstOf(findings: readonly Finding[]): Result {
+export function worstOf(rows: readonly Row[]): Result {
   const worst = (["fail", "warn", "not known"] as const).find((result) =>
-    findings.some((finding) => finding.result === result),
+    rows.some((row) => row.result === result),
   );
   return worst ?? "ok";
 }
