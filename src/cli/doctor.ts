@@ -76,7 +76,7 @@ function printTable(rows: readonly Row[], terminal: Terminal): void {
   const widest = Math.max(...rows.map(({ tried }) => tried.length));
   for (const { subject, tried, result, seen, means } of rows) {
     const verdict = terminal.paint(STYLES[result], result.padEnd(9));
-    const text = means === "" ? seen : `${seen}. ${means}`;
+    const text = means === "" ? seen : `${seen}; ${means}`;
     terminal.print(`${subject.padEnd(6)}${verdict}  ${tried.padEnd(widest)}  ${printable(text)}`);
   }
 }
