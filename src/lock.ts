@@ -38,6 +38,7 @@ import {
 } from "./registry.ts";
 import { createDriver } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
+import { warnIfUnsafe } from "./unsafe.ts";
 import { timeoutError } from "./waiting.ts";
 import { warn } from "./warnings.ts";
 
@@ -222,6 +223,7 @@ function entryFor(registry: Registry, { lockPath, sessionFile, directory }: Lock
     return known;
   }
   watchExit(registry);
+  warnIfUnsafe(directory);
   const local = isLocalDisk(directory);
   const entry = createEntry({ lockPath, sessionFile, local, services: realServices(registry) });
   registry.entries.set(lockPath, entry);
