@@ -22,6 +22,9 @@ let packed: Packed;
 let consumer: string;
 let installed: string;
 
+/** It takes 5 s: a limit for what hangs, as that of the tests. */
+const HANGS_MS = 240_000;
+
 beforeAll(() => {
   scratch = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "swl-package-")));
   fs.mkdirSync(join(scratch, "packed"));
@@ -29,7 +32,7 @@ beforeAll(() => {
   consumer = join(scratch, "consumer");
   install(packed.tarball, consumer);
   installed = join(consumer, "node_modules", manifest.name);
-});
+}, HANGS_MS);
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
 describe("the tarball", () => {
