@@ -14,15 +14,21 @@ import {
   type Dir,
   type FaultKind,
   type Guard,
+  guestNames,
+  guestsOf,
+  homeNameOf,
   insert,
   type LateCall,
   type LateOp,
+  type LivingGuest,
   lives,
   mapDelete,
   mapGet,
   mapPut,
   type Name,
+  type NameMap,
   nameOf,
+  namesIn,
   ownerOf,
   type Pc,
   type Proc,
@@ -43,9 +49,12 @@ export const ACTIONS = [
   "Look",
   "Judge",
   "Evict",
+  "Clear",
   "Wake",
   "GiveUp",
+  "LetGo",
   "Release",
+  "Expire",
   "Check",
   "PutBack",
   "Confirm",
@@ -56,8 +65,12 @@ export const ACTIONS = [
   "Retried",
   "Crash",
   "Start",
+  "GuestEnds",
   "LateEffect",
   "Vandal",
+  "Suspect",
+  "Break",
+  "Remove",
 ] as const;
 export type ActionName = (typeof ACTIONS)[number];
 
@@ -107,6 +120,7 @@ export const MID_TURN: readonly Pc[] = [
   "verified",
   "unverified",
   "evict",
+  "clear",
   "check",
   "putBack",
   "confirm",
@@ -122,6 +136,7 @@ export const CONTENDING: readonly Pc[] = [
   "verified",
   "unverified",
   "evict",
+  "clear",
   "waiting",
 ];
 
@@ -156,6 +171,7 @@ function referenced(c: Config, s: State): Set<Name> {
     for (const [name] of at(s.owes, p)) names.add(name);
   }
   for (const t of c.tasks) for (const name of at(s.seen, t) ?? []) names.add(name);
+  for (const name of s.suspects) names.add(name);
   return names;
 }
 
@@ -164,7 +180,7 @@ export function freshName(c: Config, s: State, p: Proc): Name | undefined {
   const taken = referenced(c, s);
   for (let ordinal = 1; ordinal <= c.namesPerLife; ordinal++) {
     const name = nameOf(p, at(s.inc, p), ordinal);
-    if (!taken.has(name)) return name;
+    if (!namesIn(c, name).some((other) => taken.has(other))) return name;
   }
   return undefined;
 }
@@ -173,8 +189,8 @@ export function freshName(c: Config, s: State, p: Proc): Name | undefined {
 // Pieces of actions
 
 const isFree = (dir: Dir): boolean => dir === null || dir.length === 0;
-const isExactly = (dir: Dir, name: Name | null): boolean =>
-  dir !== null && dir.length === 1 && dir[0] === name;
+const isExactly = (dir: Dir, names: readonly Name[]): boolean =>
+  dir !== null && dir.length === names.length && names.every((name) => dir.includes(name));
 const includes = (dir: Dir, name: Name | null): boolean =>
   dir !== null && name !== null && dir.includes(name);
 const without = (dir: Dir, name: Name): Dir => (dir === null ? null : remove(dir, name));
@@ -254,27 +270,44 @@ function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
   };
 }
 
-/** The way off the disk: PutBack on a local disk, unless a beat was missed; else a Drop. */
-function leavesDisk(c: Config, s: State, t: Task): readonly State[] {
-  const inTime = setPc(s, t, c.local ? "check" : "drop");
-  if (!c.local || !fails(c, s, "beat")) return [inTime];
+const hasGuest = (c: Config, p: Proc): boolean => c.guestOf[p] !== undefined;
+
+/**
+ * The way off the disk: PutBack on a local disk, unless a beat was missed; else a Drop. A lock with a guest's name in
+ * it is always dropped, name by name.
+ */
+function leavesDisk(c: Config, before: State, t: Task): readonly State[] {
+  const p = at(c.procOf, t);
+  const s = oweGuest(c, before, p);
+  const putsBack = c.local && !hasGuest(c, p);
+  const inTime = setPc(s, t, putsBack ? "check" : "drop");
+  if (!putsBack || !fails(c, s, "beat")) return [inTime];
   return [inTime, setPc(spendFault(s), t, "drop")];
 }
 
-/** The home is of no more use: it is owed that its name leaves the disk. */
+function owe(s: State, p: Proc, names: readonly Name[], step: DebtStep): State {
+  const owed = names.reduce<NameMap<DebtStep | "paid">>((map, n) => mapPut(map, n, step), at(s.owes, p));
+  return { ...s, owes: put(s.owes, p, owed) };
+}
+
+/** On the way out the guest's name is owed: it goes by itself. */
+const oweGuest = (c: Config, s: State, p: Proc): State =>
+  owe(s, p, guestNames(c, homeOf(s, p)), "unlinkLock");
+
+/** The home is of no more use: it is owed that its names leave the disk. */
 function giveUpHome(c: Config, s: State, p: Proc): State {
-  const owes = isBroken(c, "ForgetGivenUpHome")
-    ? s.owes
-    : put(s.owes, p, mapPut(at(s.owes, p), homeOf(s, p), "unlinkHome"));
-  return { ...s, home: put(s.home, p, null), owes };
+  const names = isBroken(c, "ForgetGivenUpHome") ? [] : namesIn(c, homeOf(s, p));
+  return { ...owe(s, p, names, "unlinkHome"), home: put(s.home, p, null) };
 }
 
 /**
  * Nobody of `p` contends any more. On a disk where a Take that was answered may run once more, its home must
- * not lie idle: the name could come to L when nobody thinks of it.
+ * not lie idle: the name could come to L when nobody thinks of it. Nor where a guest is named in it, who is another
+ * one next time.
  */
 function leaveHome(c: Config, before: State, after: State, p: Proc): State {
-  const empties = !c.local && at(before.queue, p).length === 0 && at(before.home, p) !== null;
+  const useless = !c.local || hasGuest(c, p);
+  const empties = useless && at(before.queue, p).length === 0 && at(before.home, p) !== null;
   return empties && !isBroken(c, "KeepIdleHome") ? giveUpHome(c, after, p) : after;
 }
 
@@ -293,36 +326,47 @@ function waitOrLeave(c: Config, s: State, p: Proc, t: Task): State[] {
 const setPc = (s: State, t: Task, pc: Pc): State => ({ ...s, pc: put(s.pc, t, pc) });
 const forget = (s: State, t: Task): State => ({ ...s, seen: put(s.seen, t, null) });
 
+const isReplaceable = (c: Config, dir: Dir): boolean => (c.renameReplacesEmpty ? isFree(dir) : dir === null);
+
 /** rename(home, L), or `null` where the disk refuses. */
-function takeHappens(s: State, name: Name): State | null {
+function takeHappens(c: Config, s: State, name: Name): State | null {
   const contents = mapGet(s.homes, name);
-  if (contents === undefined || !isFree(s.lock)) return null;
-  return { ...s, lock: contents, homes: mapDelete(s.homes, name) };
+  if (contents === undefined || !(isReplaceable(c, s.lock) || c.merges)) return null;
+  return {
+    ...s,
+    lock: contents.reduce<readonly Name[]>(insert, s.lock ?? []),
+    homes: mapDelete(s.homes, name),
+  };
 }
 
 /** rename(L, home), or `null` where the disk refuses. */
-function putBackHappens(s: State, name: Name): State | null {
-  const inTheWay = mapGet(s.homes, name);
-  if (s.lock === null || (inTheWay !== undefined && inTheWay.length > 0)) return null;
+function putBackHappens(c: Config, s: State, name: Name): State | null {
+  if (s.lock === null || !isReplaceable(c, mapGet(s.homes, name) ?? null)) return null;
   return { ...s, homes: mapPut(s.homes, name, s.lock), lock: null };
 }
 
+/** rmdir(L). */
+const clearHappens = (s: State): State => (s.lock?.length === 0 ? { ...s, lock: null } : s);
+
 /** unlink(home/own), unlink(L/own), rmdir(home). */
-function retryHappens(s: State, name: Name, step: DebtStep): State {
-  const contents = mapGet(s.homes, name);
+function retryHappens(c: Config, s: State, name: Name, step: DebtStep): State {
+  const home = homeNameOf(c, name);
+  const contents = mapGet(s.homes, home);
   return match(step)
     .with("unlinkHome", () =>
-      contents?.includes(name) === true ? { ...s, homes: mapPut(s.homes, name, remove(contents, name)) } : s,
+      contents?.includes(name) === true ? { ...s, homes: mapPut(s.homes, home, remove(contents, name)) } : s,
     )
     .with("unlinkLock", () => (includes(s.lock, name) ? { ...s, lock: without(s.lock, name) } : s))
-    .with("rmdirHome", () => (contents?.length === 0 ? { ...s, homes: mapDelete(s.homes, name) } : s))
+    .with("rmdirHome", () => (contents?.length === 0 ? { ...s, homes: mapDelete(s.homes, home) } : s))
     .exhaustive();
 }
 
-function afterRetry(s: State, name: Name, step: DebtStep): DebtStep | "paid" {
+function afterRetry(c: Config, s: State, name: Name, step: DebtStep): DebtStep | "paid" {
   return match(step)
     .with("unlinkHome", () =>
-      mapGet(s.homes, name)?.includes(name) === true ? ("rmdirHome" as const) : ("unlinkLock" as const),
+      mapGet(s.homes, homeNameOf(c, name))?.includes(name) === true
+        ? ("rmdirHome" as const)
+        : ("unlinkLock" as const),
     )
     .with("unlinkLock", () => "rmdirHome" as const)
     .with("rmdirHome", () => "paid" as const)
@@ -344,18 +388,36 @@ const inTurnAt =
   (c: Config, s: State, t: string): boolean =>
     pcs.includes(at(s.pc, t)) && threadFree(c, s, at(c.procOf, t), t);
 
+/**
+ * A guest is started before its process asks, and held back; the former one has ended, and (that keeps names finite)
+ * nothing refers to the former one of this incarnation.
+ */
+export function mayStartGuest(c: Config, s: State, p: Proc): boolean {
+  const guest = c.guestOf[p];
+  if (guest === undefined) return true;
+  const ofFormer = nameOf(guest, at(s.inc, p), 0).slice(0, -1);
+  return at(s.guest, guest) === null && ![...referenced(c, s)].some((name) => name.startsWith(ofFormer));
+}
+
+function startGuest(c: Config, s: State, p: Proc): State {
+  const guest = c.guestOf[p];
+  if (guest === undefined) return s;
+  return { ...s, guest: put(s.guest, guest, { inc: at(s.inc, p), at: "heldBack" }) };
+}
+
 const request: Action = {
   name: "Request",
   args: tasks,
   enabled: (c, s, t) => {
     const p = at(c.procOf, t);
-    const mayAsk = c.maxRequests === 0 || s.budget.request > 0;
-    return mayAsk && s.alive.includes(p) && at(s.pc, t) === "idle" && threadFree(c, s, p);
+    const mayAsk = (c.maxRequests === 0 || s.budget.request > 0) && mayStartGuest(c, s, p);
+    const idle = at(s.pc, t) === "idle" && !s.revoked.includes(t);
+    return mayAsk && s.alive.includes(p) && idle && threadFree(c, s, p);
   },
   next: (c, before, t) => {
     const p = at(c.procOf, t);
     const counted = { ...before.budget, request: before.budget.request - 1 };
-    const s: State = c.maxRequests > 0 ? { ...before, budget: counted } : before;
+    const s = startGuest(c, c.maxRequests > 0 ? { ...before, budget: counted } : before, p);
     const held = at(s.heldLocks, p);
     const release = at(s.releasing, p);
     const owed = release !== null && mapGet(at(s.owes, p), release.name) !== undefined;
@@ -392,10 +454,12 @@ const prepare: Action = {
     const name = freshName(c, s, p);
     if (name === undefined) return [];
     const made = (contents: readonly Name[]): State => ({ ...s, homes: mapPut(s.homes, name, contents) });
-    const results = [setPc({ ...made([name]), home: put(s.home, p, name) }, t, "take")];
+    const names = namesIn(c, name);
+    const results = [setPc({ ...made(names), home: put(s.home, p, name) }, t, "take")];
     if (fails(c, s, "prepare")) {
-      for (const failed of [s, made([]), made([name])]) {
-        const owed = { ...failed, owes: put(s.owes, p, mapPut(at(s.owes, p), name, "unlinkHome" as const)) };
+      const half = names.length > 1 ? [made([name])] : [];
+      for (const failed of [s, made([]), ...half, made(names)]) {
+        const owed = owe(failed, p, names, "unlinkHome");
         results.push(spendFault(passSlot(owed, p, t, startAt(c, owed, p))));
       }
     }
@@ -409,7 +473,7 @@ const take: Action = {
   enabled: (c, s, t) => at(s.pc, t) === "take" && s.alive.includes(at(c.procOf, t)),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = takeHappens(s, name);
+    const happened = takeHappens(c, s, name);
     const refusal: Pc = mapGet(s.homes, name) === undefined ? "failed" : "refused";
     const answered = happened === null ? setPc(s, t, refusal) : setPc(happened, t, "taken");
     const results = [answered];
@@ -426,7 +490,10 @@ const verify: Action = {
   args: tasks,
   enabled: inTurnAt("taken", "verify"),
   next: (c, s, t) => {
-    const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoVerify");
+    const good =
+      isExactly(s.lock, namesIn(c, homeOf(s, at(c.procOf, t)))) ||
+      isBroken(c, "NoVerify") ||
+      (isBroken(c, "VerifyAnyNames") && !isFree(s.lock));
     const answered = setPc(s, t, good ? "verified" : "unverified");
     return [answered, ...unreadable(c, s, "verify", () => setPc(s, t, "unverified"))];
   },
@@ -480,6 +547,11 @@ function isDead(c: Config, s: State, p: Proc, name: Name): boolean {
   return ours && !(at(s.heldLocks, p).length > 0 && at(s.home, p) === name);
 }
 
+/** L was seen empty. Where rename does not replace an empty directory it is cleared first. */
+function againFrom(c: Config, dir: Dir): readonly Pc[] {
+  return dir !== null && !c.renameReplacesEmpty && !isBroken(c, "NoClear") ? ["clear"] : ["take", "waiting"];
+}
+
 const judge: Action = {
   name: "Judge",
   args: tasks,
@@ -492,9 +564,13 @@ const judge: Action = {
     if (home !== null && names.includes(home)) return [setPc(clean, t, "verify")];
     if (at(s.pc, t) === "lookedDoubt") return waitOrLeave(c, giveUpHome(c, clean, p), p, t);
     if (s.gaveUp.includes(t)) return [leave(c, clean, p, t)];
-    if (names.length === 0) return [setPc(clean, t, "take"), setPc(clean, t, "waiting")];
-    if (names.every((name) => isDead(c, s, p, name))) return [setPc(s, t, "evict")];
-    return [setPc(clean, t, "waiting")];
+    if (names.length === 0) return againFrom(c, at(s.seen, t)).map((next) => setPc(clean, t, next));
+    const living = names.filter((name) => !isDead(c, s, p, name));
+    // A suspect may be judged dead by one judge, and not by another.
+    const someDead = isBroken(c, "EvictTheLiving") && living.length < names.length;
+    const mayEvict = someDead || living.every((name) => s.suspects.includes(name));
+    const evicts = mayEvict ? [setPc(s, t, "evict")] : [];
+    return living.length === 0 ? evicts : [...evicts, setPc(clean, t, "waiting")];
   },
 };
 
@@ -518,6 +594,21 @@ const evict: Action = {
       for (const failed of failing(c, s, "unlinkLock", victim, happened)) {
         results.push(setPc(forget(failed, t), t, "waiting"));
       }
+    }
+    return results;
+  },
+};
+
+const clear: Action = {
+  name: "Clear",
+  args: tasks,
+  enabled: isAt("clear"),
+  next: (c, s, t) => {
+    const happened: State = isBroken(c, "ClearByForce") ? { ...s, lock: null } : clearHappens(s);
+    const results = [setPc(happened, t, "take"), setPc(happened, t, "waiting")];
+    if (fails(c, s, "clear")) {
+      const home = homeOf(s, at(c.procOf, t));
+      for (const failed of failing(c, s, "clear", home, happened)) results.push(setPc(failed, t, "waiting"));
     }
     return results;
   },
@@ -556,25 +647,59 @@ const giveUp: Action = {
   },
 };
 
+function letsGo(c: Config, s: State, t: Task): State[] {
+  const p = at(c.procOf, t);
+  const held = at(s.heldLocks, p);
+  if (held.length !== 1 || held[0] !== t) {
+    return [{ ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) }];
+  }
+  const [head] = at(s.queue, p);
+  const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
+  const toDisk: State = {
+    ...s,
+    heldLocks: put(s.heldLocks, p, []),
+    releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
+  };
+  return [...handedOver, ...leavesDisk(c, toDisk, t)];
+}
+
+/** The guest that a task has started and that has not ended. */
+const guestOfTask = (c: Config, s: State, t: Task): LivingGuest | null =>
+  s.guest[c.guestOf[at(c.procOf, t)] ?? ""] ?? null;
+
+const letGo: Action = {
+  name: "LetGo",
+  args: tasks,
+  enabled: (c, s, t) => {
+    const pc = at(s.pc, t);
+    const mayWork = pc === "holding" || (isBroken(c, "LetGoEarly") && CONTENDING.includes(pc));
+    return mayWork && guestOfTask(c, s, t)?.at === "heldBack" && threadFree(c, s, at(c.procOf, t));
+  },
+  next: (c, s, t) => {
+    const p = at(c.procOf, t);
+    const living: LivingGuest = { inc: at(s.inc, p), at: "running" };
+    return [{ ...s, guest: put(s.guest, at(c.guestOf, p), living) }];
+  },
+};
+
 const release: Action = {
   name: "Release",
   args: tasks,
-  enabled: inTurnAt("holding"),
-  next: (c, s, t) => {
-    const p = at(c.procOf, t);
-    const held = at(s.heldLocks, p);
-    if (held.length !== 1 || held[0] !== t) {
-      return [{ ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) }];
-    }
-    const [head] = at(s.queue, p);
-    const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
-    const toDisk: State = {
-      ...s,
-      heldLocks: put(s.heldLocks, p, []),
-      releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
-    };
-    return [...handedOver, ...leavesDisk(c, toDisk, t)];
+  // Whose guest works waits for its end.
+  enabled: (c, s, t) => {
+    const ended = guestOfTask(c, s, t) === null || isBroken(c, "ReleaseUnderGuest");
+    const has = (at(s.pc, t) === "holding" && ended) || s.revoked.includes(t);
+    return has && threadFree(c, s, at(c.procOf, t));
   },
+  // Of a handle that was revoked nothing is left to give back.
+  next: (c, s, t) => (s.revoked.includes(t) ? [{ ...s, revoked: remove(s.revoked, t) }] : letsGo(c, s, t)),
+};
+
+const expire: Action = {
+  name: "Expire",
+  args: tasks,
+  enabled: (c, s, t) => c.revokes && inTurnAt("holding")(c, s, t) && guestOfTask(c, s, t) === null,
+  next: (c, s, t) => letsGo(c, s, t).map((next) => ({ ...next, revoked: insert(s.revoked, t) })),
 };
 
 const check: Action = {
@@ -582,7 +707,7 @@ const check: Action = {
   args: tasks,
   enabled: isAt("check"),
   next: (c, s, t) => {
-    const answered = setPc(s, t, isExactly(s.lock, at(s.home, at(c.procOf, t))) ? "putBack" : "drop");
+    const answered = setPc(s, t, isExactly(s.lock, [homeOf(s, at(c.procOf, t))]) ? "putBack" : "drop");
     return [answered, ...unreadable(c, s, "check", () => setPc(s, t, "drop"))];
   },
 };
@@ -593,7 +718,7 @@ const putBack: Action = {
   enabled: isAt("putBack"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = putBackHappens(s, name);
+    const happened = putBackHappens(c, s, name);
     const results = [happened === null ? setPc(s, t, "drop") : setPc(happened, t, "confirm")];
     if (fails(c, s, "putBack")) {
       for (const failed of failing(c, s, null, name, happened)) results.push(setPc(failed, t, "drop"));
@@ -608,7 +733,7 @@ const confirm: Action = {
   enabled: isAt("confirm"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const answered = setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, name) ? "released" : "restore");
+    const answered = setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, [name]) ? "released" : "restore");
     return [answered, ...unreadable(c, s, "confirm", () => setPc(s, t, "restore"))];
   },
 };
@@ -619,7 +744,7 @@ const restore: Action = {
   enabled: isAt("restore"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = takeHappens(s, name);
+    const happened = takeHappens(c, s, name);
     const failed = fails(c, s, "restore") ? failing(c, s, null, name, happened) : [];
     return [happened ?? s, ...failed].map((next) => setPc(next, t, "lost"));
   },
@@ -668,24 +793,25 @@ const released: Action = {
 /** The debts, as arguments: every name that its living process owes. */
 const debts = (c: Config, s: State): readonly string[] =>
   c.procs.flatMap((p) => at(s.owes, p).map(([name]) => name));
-const debtOf = (s: State, name: Name): DebtStep | "paid" | undefined => {
-  const { proc } = ownerOf(name);
+const debtorOf = (c: Config, name: Name): Proc => ownerOf(homeNameOf(c, name)).proc;
+const debtOf = (c: Config, s: State, name: Name): DebtStep | "paid" | undefined => {
+  const proc = debtorOf(c, name);
   return s.alive.includes(proc) ? mapGet(at(s.owes, proc), name) : undefined;
 };
 
 const retry: Action = {
   name: "Retry",
   args: debts,
-  enabled: (_c, s, n) => {
-    const debt = debtOf(s, n);
+  enabled: (c, s, n) => {
+    const debt = debtOf(c, s, n);
     return debt !== undefined && debt !== "paid";
   },
   next: (c, s, n) => {
-    const p = ownerOf(n).proc;
-    const step = debtOf(s, n);
+    const p = debtorOf(c, n);
+    const step = debtOf(c, s, n);
     if (step === undefined || step === "paid") return [];
-    const happened = retryHappens(s, n, step);
-    const paid = mapPut(at(s.owes, p), n, afterRetry(s, n, step));
+    const happened = retryHappens(c, s, n, step);
+    const paid = mapPut(at(s.owes, p), n, afterRetry(c, s, n, step));
     const results: State[] = [{ ...happened, owes: put(s.owes, p, paid) }];
     if (!fails(c, s, "retry")) return results;
     for (const failed of failing(c, s, step, n, happened)) {
@@ -699,9 +825,9 @@ const retry: Action = {
 const retried: Action = {
   name: "Retried",
   args: debts,
-  enabled: (c, s, n) => debtOf(s, n) === "paid" && threadFree(c, s, ownerOf(n).proc),
+  enabled: (c, s, n) => debtOf(c, s, n) === "paid" && threadFree(c, s, debtorOf(c, n)),
   next: (c, s, n) => {
-    const p = ownerOf(n).proc;
+    const p = debtorOf(c, n);
     const after: State = { ...s, owes: put(s.owes, p, mapDelete(at(s.owes, p), n)) };
     const release = at(s.releasing, p);
     if (release?.name !== n) return [after];
@@ -721,6 +847,7 @@ function sent(c: Config, s: State, p: Proc): LateCall[] {
     if (pc === "take") calls.push({ op: "take", name: homeOf(s, p) });
     if (pc === "drop") calls.push({ op: "unlinkLock", name: homeOf(s, p) });
     if (pc === "evict") for (const name of at(s.seen, t) ?? []) calls.push({ op: "unlinkLock", name });
+    if (pc === "clear") calls.push({ op: "clear", name: homeOf(s, p) });
   }
   for (const [name, step] of at(s.owes, p)) if (step !== "paid") calls.push({ op: step, name });
   return calls;
@@ -730,6 +857,14 @@ const sentPutBack = (c: Config, s: State, p: Proc): LateCall[] =>
   tasksOf(c, p)
     .filter((t) => at(s.pc, t) === "putBack")
     .map(() => ({ op: "putBack", name: homeOf(s, p) }));
+
+/** Broken: the end of the pipe is taken for the word to go. */
+function letGoByCrash(c: Config, s: State, p: Proc): State["guest"] {
+  const guest = c.guestOf[p] ?? "";
+  const living = s.guest[guest] ?? null;
+  if (living === null || !isBroken(c, "EndOfPipeIsGo")) return s.guest;
+  return put(s.guest, guest, { ...living, at: "running" });
+}
 
 const crash: Action = {
   name: "Crash",
@@ -751,6 +886,9 @@ const crash: Action = {
         ...s,
         late: addLate(s.late, calls),
         alive: remove(s.alive, p),
+        suspects: s.suspects.filter((name) => ownerOf(name).proc !== p),
+        revoked: s.revoked.filter((t) => !mine.includes(t)),
+        guest: letGoByCrash(c, s, p),
         heldLocks: put(s.heldLocks, p, []),
         releasing: put(s.releasing, p, null),
         contender: put(s.contender, p, null),
@@ -773,21 +911,29 @@ const start: Action = {
   next: (_c, s, p) => [{ ...s, alive: insert(s.alive, p), inc: put(s.inc, p, at(s.inc, p) + 1) }],
 };
 
+const guestEnds: Action = {
+  name: "GuestEnds",
+  args: guestsOf,
+  enabled: (_c, s, g) => at(s.guest, g) !== null,
+  next: (_c, s, g) => [{ ...s, guest: put(s.guest, g, null) }],
+};
+
 export const lateText = (call: LateCall): string => `${call.op} ${call.name}`;
 
 const lateEffect: Action = {
   name: "LateEffect",
   args: (_c, s) => s.late.map(lateText),
   enabled: () => true,
-  next: (_c, before, arg) => {
+  next: (c, before, arg) => {
     const call = before.late.find((other) => lateText(other) === arg);
     if (call === undefined) return [];
     const s: State = { ...before, late: before.late.filter((other) => other !== call) };
     return [
       match(call.op)
-        .with("take", () => takeHappens(s, call.name) ?? s)
-        .with("putBack", () => putBackHappens(s, call.name) ?? s)
-        .with("unlinkHome", "unlinkLock", "rmdirHome", (step) => retryHappens(s, call.name, step))
+        .with("take", () => takeHappens(c, s, call.name) ?? s)
+        .with("clear", () => clearHappens(s))
+        .with("putBack", () => putBackHappens(c, s, call.name) ?? s)
+        .with("unlinkHome", "unlinkLock", "rmdirHome", (step) => retryHappens(c, s, call.name, step))
         .exhaustive(),
     ];
   },
@@ -800,10 +946,57 @@ const vandal: Action = {
   next: (_c, before, n) => {
     const s: State = { ...before, budget: { ...before.budget, vandal: before.budget.vandal - 1 } };
     const removed: State = { ...s, homes: mapDelete(s.homes, n) };
-    if (mapGet(s.homes, n)?.length === 0) return [removed];
-    return [{ ...s, homes: mapPut(s.homes, n, []) }, removed];
+    const left = properSubsets(mapGet(s.homes, n) ?? []);
+    return [...left.map((rest) => ({ ...s, homes: mapPut(s.homes, n, rest) })), removed];
   },
 };
+
+const atL = (_c: Config, s: State): readonly Name[] => s.lock ?? [];
+
+/** `after` a step of somebody else's that takes names of living owners from L: these are no innocent ones any more. */
+function wronged(before: State, after: State): State {
+  const gone = (before.lock ?? []).filter((name) => lives(before, name) && !includes(after.lock, name));
+  return { ...after, suspects: gone.reduce<readonly Name[]>(insert, before.suspects) };
+}
+
+const suspect: Action = {
+  name: "Suspect",
+  args: atL,
+  enabled: (_c, s, n) => s.budget.suspicion > 0 && lives(s, n) && !s.suspects.includes(n),
+  next: (_c, s, n) => [
+    {
+      ...s,
+      budget: { ...s.budget, suspicion: s.budget.suspicion - 1 },
+      suspects: insert(s.suspects, n),
+    },
+  ],
+};
+
+const breakLock: Action = {
+  name: "Break",
+  args: atL,
+  enabled: (_c, s) => s.budget.break > 0,
+  next: (_c, before, n) => {
+    const s: State = { ...before, budget: { ...before.budget, break: before.budget.break - 1 } };
+    return [wronged(s, { ...s, lock: without(s.lock, n) })];
+  },
+};
+
+const removeLock: Action = {
+  name: "Remove",
+  args: atL,
+  enabled: (_c, s) => s.budget.removal > 0,
+  next: (_c, before, n) => {
+    const s: State = { ...before, budget: { ...before.budget, removal: before.budget.removal - 1 } };
+    return [null, without(s.lock, n)].map((lock) => wronged(s, { ...s, lock }));
+  },
+};
+
+/** Of a set of one or two names, sorted. */
+function properSubsets(names: readonly Name[]): readonly (readonly Name[])[] {
+  if (names.length <= 1) return names.length === 0 ? [] : [[]];
+  return [[], ...names.map((name) => [name])];
+}
 
 const TABLE: readonly Action[] = [
   request,
@@ -815,9 +1008,12 @@ const TABLE: readonly Action[] = [
   look,
   judge,
   evict,
+  clear,
   wake,
   giveUp,
+  letGo,
   release,
+  expire,
   check,
   putBack,
   confirm,
@@ -828,6 +1024,10 @@ const TABLE: readonly Action[] = [
   retried,
   crash,
   start,
+  guestEnds,
   lateEffect,
   vandal,
+  suspect,
+  breakLock,
+  removeLock,
 ];

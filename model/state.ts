@@ -9,14 +9,16 @@
 export type Proc = string;
 /** A task, a client of the lock inside a process (`a1`). */
 export type Task = string;
-/** A name, `p.i.k`: the k-th name of incarnation i of process p. */
+/** The guest of a process (`ga`): a process of its own, and an owner too. */
+export type Guest = string;
+/** A name, `p.i.k`: the k-th name of incarnation i of process p, or of the guest that it started. */
 export type Name = string;
 
 /** A directory's contents, sorted; `null` where nothing stands (`Absent`). */
 export type Dir = readonly Name[] | null;
 
 /** What a {@link State.late} call does when it takes effect at last. */
-export type LateOp = "take" | "putBack" | DebtStep;
+export type LateOp = "take" | "clear" | "putBack" | DebtStep;
 
 /** The next call for a name that is owed; `paid` when none is left. */
 export type DebtStep = "unlinkHome" | "unlinkLock" | "rmdirHome";
@@ -33,6 +35,12 @@ export interface ReleaseInFlight {
   readonly name: Name;
   /** The lock went back to disk although somebody here waits: the heir stands aside for the others. */
   readonly aside: boolean;
+}
+
+/** A guest that has not ended: the incarnation that started it, and whether it was let go. */
+export interface LivingGuest {
+  readonly inc: number;
+  readonly at: "heldBack" | "running";
 }
 
 /** Where a task is. The order is that of the protocol; spec/protocol.md has the state diagram. */
@@ -52,6 +60,7 @@ export const PCS = [
   "lookDoubt",
   "lookedDoubt",
   "evict",
+  "clear",
   "waiting",
   "holding",
   "check",
@@ -72,6 +81,9 @@ export interface Budget {
   readonly fault: number;
   readonly vandal: number;
   readonly request: number;
+  readonly suspicion: number;
+  readonly break: number;
+  readonly removal: number;
 }
 
 export interface State {
@@ -84,6 +96,12 @@ export interface State {
   readonly alive: readonly Proc[];
   /** The number of the present, or last, incarnation. */
   readonly inc: Readonly<Record<Proc, number>>;
+  /** Names of living owners that somebody took for dead, or took away from L; the others are innocent. */
+  readonly suspects: readonly Name[];
+  /** Whose handle the watchdog took away, and who has not released it yet. */
+  readonly revoked: readonly Task[];
+  /** `null` where there is none, or it has ended. */
+  readonly guest: Readonly<Record<Guest, LivingGuest | null>>;
   /** HELD_LOCKS. */
   readonly heldLocks: Readonly<Record<Proc, readonly Task[]>>;
   /** RELEASING: in flight or owed. */
@@ -112,6 +130,7 @@ export const FAULT_KINDS = [
   "verify",
   "look",
   "evict",
+  "clear",
   "check",
   "putBack",
   "confirm",
@@ -136,15 +155,51 @@ export const GUARDS = [
   "ForgetGivenUpHome",
   "KeepIdleHome",
   "LifoQueue",
+  "NoClear",
+  "ClearByForce",
+  "GuestNotInHome",
+  "VerifyAnyNames",
+  "EvictTheLiving",
+  "LetGoEarly",
+  "ReleaseUnderGuest",
+  "EndOfPipeIsGo",
 ] as const;
 export type Guard = (typeof GUARDS)[number];
 
+/** What a configuration may override, in the specification a definition. */
+export interface Overrides {
+  /** False: rename refuses an empty directory too (Windows); then there is Clear. */
+  readonly renameReplacesEmpty: boolean;
+  /** Rename into a directory that is not empty merges the two (A3 broken). */
+  readonly merges: boolean;
+  /** The watchdog takes a lock away that is held for too long. */
+  readonly revokes: boolean;
+  /** How often somebody takes a living owner for dead (A1 broken). */
+  readonly maxSuspicions: number;
+  /** How often an operator breaks a lock whose owner may live. */
+  readonly maxBreaks: number;
+  /** How often somebody removes what stands at L (A2 broken). */
+  readonly maxRemovals: number;
+}
+
+/** A platform like POSIX, a watchdog that only tells, an environment that keeps the assumptions. */
+export const NOTHING_OVERRIDDEN: Overrides = {
+  renameReplacesEmpty: true,
+  merges: false,
+  revokes: false,
+  maxSuspicions: 0,
+  maxBreaks: 0,
+  maxRemovals: 0,
+};
+
 /** The CONSTANTS of OwnerDirectory.tla. */
-export interface Config {
+export interface Config extends Overrides {
   readonly procs: readonly Proc[];
   readonly tasks: readonly Task[];
   readonly procOf: Readonly<Record<Task, Proc>>;
   readonly pidOf: Readonly<Record<Proc, string>>;
+  /** The processes that have a guest, and who it is. */
+  readonly guestOf: Readonly<Record<Proc, Guest>>;
   readonly reentrantTasks: readonly Task[];
   readonly patientTasks: readonly Task[];
   readonly local: boolean;
@@ -170,6 +225,9 @@ export function initialState(config: Config): State {
     late: [],
     alive: config.procs,
     inc: forProcs(1),
+    suspects: [],
+    revoked: [],
+    guest: Object.fromEntries(guestsOf(config).map((g) => [g, null] as const)),
     heldLocks: forProcs([]),
     releasing: forProcs(null),
     contender: forProcs(null),
@@ -184,6 +242,9 @@ export function initialState(config: Config): State {
       fault: config.maxFaults,
       vandal: config.maxVandals,
       request: config.maxRequests,
+      suspicion: config.maxSuspicions,
+      break: config.maxBreaks,
+      removal: config.maxRemovals,
     },
   };
 }
@@ -236,14 +297,41 @@ export function nameOf(proc: Proc, incarnation: number, ordinal: number): Name {
   return `${proc}.${incarnation}.${ordinal}`;
 }
 
-export function ownerOf(name: Name): { readonly proc: Proc; readonly incarnation: number } {
-  const [proc, incarnation] = name.split(".");
-  return { proc: proc ?? "", incarnation: Number(incarnation) };
+export function ownerOf(name: Name): {
+  readonly proc: Proc | Guest;
+  readonly incarnation: number;
+  readonly ordinal: number;
+} {
+  const [proc, incarnation, ordinal] = name.split(".");
+  return { proc: proc ?? "", incarnation: Number(incarnation), ordinal: Number(ordinal) };
 }
 
-/** Does the incarnation that made this name still run? */
+export function guestsOf(config: Config): readonly Guest[] {
+  return Object.values(config.guestOf).sort();
+}
+
+/** The names that lie beside the name of this home, which is its process's own: its guest's, with the same numbers. */
+export function guestNames(config: Config, home: Name): readonly Name[] {
+  const { proc, incarnation, ordinal } = ownerOf(home);
+  const guest = config.broken.includes("GuestNotInHome") ? undefined : config.guestOf[proc];
+  return guest === undefined ? [] : [nameOf(guest, incarnation, ordinal)];
+}
+
+export function namesIn(config: Config, home: Name): readonly Name[] {
+  return [home, ...guestNames(config, home)].sort();
+}
+
+/** The home in which this name was made. */
+export function homeNameOf(config: Config, name: Name): Name {
+  const { proc, incarnation, ordinal } = ownerOf(name);
+  const host = Object.keys(config.guestOf).find((p) => config.guestOf[p] === proc);
+  return host === undefined ? name : nameOf(host, incarnation, ordinal);
+}
+
+/** Does the incarnation that made this name, or the guest that it is of, still run? */
 export function lives(state: State, name: Name): boolean {
   const { proc, incarnation } = ownerOf(name);
+  if (proc in state.guest) return state.guest[proc]?.inc === incarnation;
   return state.alive.includes(proc) && state.inc[proc] === incarnation;
 }
 

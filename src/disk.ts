@@ -10,14 +10,19 @@ import { OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS, refuseOthers, withOwnFile } from "
 import { ignoreErrors } from "./errors.ts";
 
 export type DiskCall =
-  /** mkdir(home), then create home/name: a private place, so one step. */
-  | { readonly call: "prepare"; readonly home: string; readonly name: string; readonly content: string }
+  /** mkdir(home), then create home/name for each file: a private place, so one step. */
+  | { readonly call: "prepare"; readonly home: string; readonly files: readonly OwnerFile[] }
   | { readonly call: "rename"; readonly from: string; readonly to: string }
   | { readonly call: "readdir"; readonly path: string }
   | { readonly call: "unlink"; readonly path: string }
   | { readonly call: "rmdir"; readonly path: string }
   /** Writes a byte into an owner file that is there, so that the file server stamps it (spec/lease.md). */
   | { readonly call: "beat"; readonly path: string };
+
+export interface OwnerFile {
+  readonly name: string;
+  readonly content: string;
+}
 
 export type DiskReply =
   /** `names` is what a readdir found; empty for the other calls. */
@@ -31,6 +36,8 @@ export interface DiskFailure {
 }
 
 export interface Disk {
+  /** Whether rename(2) puts a directory in the place of an empty one. */
+  readonly renameReplacesEmpty: boolean;
   /** In this turn. */
   now(call: DiskCall): DiskReply;
   /** In the thread pool; the reply comes in a turn of its own. */
@@ -39,7 +46,12 @@ export interface Disk {
 
 const DONE: DiskReply = { ok: true, names: [] };
 
-export const nodeDisk: Disk = { now: performNow, later: performLater };
+export const nodeDisk: Disk = {
+  // Windows refuses (not tested: src/lock.ts refuses Windows).
+  renameReplacesEmpty: process.platform !== "win32",
+  now: performNow,
+  later: performLater,
+};
 
 export function performNow(call: DiskCall): DiskReply {
   try {
@@ -86,7 +98,8 @@ function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
   if ((made.mode & MODE_BITS) !== mode || made.gid !== parent.gid) {
     ignoreErrors(() => mend(call.home, mode, parent.gid));
   }
-  fs.writeFileSync(`${call.home}/${call.name}`, call.content, { flag: "wx" });
+  for (const { name, content } of call.files)
+    fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
   return DONE;
 }
 

@@ -2,11 +2,12 @@
 
 import { AsyncResource } from "node:async_hooks";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
-import { removeIdleHome, watchExit } from "./exit.ts";
+import { removeIdleHome, tidyBeforeEnd, watchExit } from "./exit.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
 import { createLeases } from "./lease.ts";
@@ -21,12 +22,13 @@ import {
 import { openLifeSocket } from "./owner/life.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, loseLock, release, request } from "./protocol.ts";
+import { giveUp, letGo, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   type CallSite,
   createEntry,
   type Entry,
+  type Guest,
   isIdle,
   type Judgement,
   type Nesting,
@@ -41,6 +43,7 @@ import { sweepOnce } from "./sweep.ts";
 import { warnIfUnsafe } from "./unsafe.ts";
 import { timeoutError } from "./waiting.ts";
 import { warn } from "./warnings.ts";
+import { watchHolder } from "./watchdog.ts";
 
 /** A lock that is held, until `release()`. */
 export interface SessionWriteLock {
@@ -50,10 +53,11 @@ export interface SessionWriteLock {
   readonly lockPath: string;
   /**
    * Aborts when the lock is found to be lost (`ECOMPROMISED`; it is looked at every five seconds), or is held for
-   * longer than `maxHoldMs` (a warning: the lock is still held). Pass it to whatever writes.
+   * longer than `maxHoldMs` (`EOVERDUE`, a warning: the lock is still held; with `revokeAfterMaxHold` it is not,
+   * `ECOMPROMISED`). Pass it to whatever writes.
    */
   readonly signal: AbortSignal;
-  /** Whether this handle holds the lock, from memory: after `release()` or a loss that was noticed, false. */
+  /** Whether this handle holds the lock, from memory: after `release()`, a loss that was noticed, or a revocation, false. */
   isHeld(): boolean;
   /**
    * Looks at the disk, synchronously: for use right before a write.
@@ -103,6 +107,8 @@ export async function tryAcquireSessionWriteLock(
 interface Handle {
   readonly lock: SessionWriteLock;
   isReleased(): boolean;
+  /** Lets the guest work, if there is one. */
+  letGo(): void;
 }
 
 async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
@@ -119,6 +125,7 @@ async function enter(
   { sessionFile }: TryAcquireSessionWriteLockParams,
   options: AcquireOptions,
   patience: Patience,
+  guest?: Guest,
 ): Promise<Handle | undefined> {
   options.signal?.throwIfAborted();
   refusePlatform(sessionFile);
@@ -126,7 +133,8 @@ async function enter(
   const registry = processRegistry();
   if (patience === "waits") refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
-  const handle = await contendFor(entry, options, patience);
+  if (guest !== undefined) refuseCompany(entry);
+  const handle = await contendFor(entry, options, patience, guest);
   sweepOnce(path.directory, entry.services.owners);
   return handle;
 }
@@ -210,6 +218,53 @@ function whereOf({ calledAt }: Nesting): string {
   const frame = /^ *(at .*)$/m.exec(calledAt?.stack ?? "")?.[1];
   return frame === undefined ? "" : `; the outer one was called ${frame}`;
 }
+
+// ------------------------------------------------------------------------------------------------
+// For a command that works under the lock (src/run.ts)
+
+/** A lock that a guest owns too. */
+export interface GuestLock {
+  /** Aborts when the lock is found to be lost. */
+  readonly signal: AbortSignal;
+  letGo(): void;
+  /** When the guest has ended. */
+  release(): Promise<void>;
+}
+
+/**
+ * As {@link acquireSessionWriteLock}, for a guest that is held back until then; as {@link tryAcquireSessionWriteLock}
+ * if it leaves when its first wait begins.
+ */
+export async function acquireWithGuest(
+  params: AcquireSessionWriteLockParams,
+  patience: Patience,
+  guest: Guest,
+): Promise<GuestLock | undefined> {
+  const handle = await enter(params, readOptions(params, { waits: true }), patience, guest);
+  if (handle === undefined) return undefined;
+  const { lock, letGo: letGuestGo } = handle;
+  return { signal: lock.signal, letGo: letGuestGo, release: () => lock.release() };
+}
+
+/** The names in a home are those of one guest: nobody else of this process may contend with it, or wait for it. */
+function refuseCompany(entry: Entry): void {
+  if (isIdle(entry) && entry.home === null) return;
+  throw new SessionWriteLockError(
+    `Cannot run a command under ${entry.lockPath}: this process uses the lock for something else`,
+    { code: "EINVAL", sessionFile: entry.sessionFile, lockPath: entry.lockPath },
+  );
+}
+
+/** Before this process ends itself by a signal, which no exit hook sees. What takes longer is left to the others. */
+export async function prepareToDie(mostMs: number): Promise<void> {
+  const registry = processRegistry();
+  const end = systemClock.now() + mostMs;
+  const isBusy = (): boolean => [...registry.entries.values()].some((entry) => !isIdle(entry));
+  while (isBusy() && systemClock.now() < end) await setTimeout(LOOK_AGAIN_MS);
+  tidyBeforeEnd(registry, false);
+}
+
+const LOOK_AGAIN_MS = 2;
 
 // ------------------------------------------------------------------------------------------------
 // Entries
@@ -306,7 +361,12 @@ function closeIdleLives({ entries, lives }: Registry): void {
 // ------------------------------------------------------------------------------------------------
 // One acquisition
 
-function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): Promise<Handle | undefined> {
+function contendFor(
+  entry: Entry,
+  options: AcquireOptions,
+  patience: Patience,
+  guest: Guest | undefined,
+): Promise<Handle | undefined> {
   const { clock } = entry.services;
   // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
   const context = new AsyncResource("SessionWriteLock");
@@ -325,9 +385,11 @@ function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): 
     };
     const onAbort = (): void => leave(() => reject(options.signal?.reason));
     const attempt: Attempt = {
+      guest,
       reentrant: options.allowReentrant,
       staleMs: options.staleMs,
       gaveUp: false,
+      revoked: false,
       metadata: options.metadata,
       migrates: options.migrateLegacyLocks,
       granted: (evictions) => settle(() => resolve(tellTakeover(entry, attempt, options, evictions))),
@@ -380,26 +442,21 @@ async function tellTakeover(
 // ------------------------------------------------------------------------------------------------
 // The handle
 
-function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOptions): Handle {
+function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): Handle {
   const { lockPath, sessionFile } = entry;
   const loss = new AbortController();
   let lost = false;
   let releasing: Promise<void> | undefined;
-  const tellOverdue = (): void => {
-    const message = `session lock ${lockPath} is held for longer than ${maxHoldMs} ms by pid ${process.pid}`;
-    warn(message, "SWL_OVERDUE");
-    loss.abort(new SessionWriteLockError(message, { code: "EOVERDUE", sessionFile, lockPath }));
-  };
-  const overdue = entry.services.clock.setTimer(maxHoldMs, tellOverdue, "background");
+  const watchdog = watchHolder(entry, attempt, options, (error) => loss.abort(error));
   attempt.lost = (error) => {
     lost = true;
-    overdue.cancel();
+    watchdog.cancel();
     loss.abort(error);
   };
   const isHeld = (): boolean => releasing === undefined && !lost && entry.held.has(attempt);
   const release_ = (): Promise<void> => {
     releasing ??= new Promise<void>((resolve, reject) => {
-      overdue.cancel();
+      watchdog.cancel();
       release(entry, attempt, (error) => (error === undefined ? resolve() : reject(error)));
     });
     // Whoever does not wait for the release must not be killed by its failure: it is tried again anyway.
@@ -409,7 +466,10 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
   const assertHeld = (): void => {
     const look = isHeld() ? lookForOurs(entry) : undefined;
     if (look?.ours === true) return;
-    const why = look?.why ?? (lost ? "it was lost" : "it was released");
+    const gone = attempt.revoked
+      ? `it was held for more than ${options.maxHoldMs} ms, and taken away`
+      : "it was released";
+    const why = look?.why ?? (lost ? "it was lost" : gone);
     const error = new SessionWriteLockError(`Cannot rely on session lock ${lockPath}: ${why}`, {
       code: look?.ours === undefined && look !== undefined ? "EDISK" : "ECOMPROMISED",
       sessionFile,
@@ -428,7 +488,11 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     release: release_,
     [Symbol.asyncDispose]: release_,
   };
-  return { lock, isReleased: () => releasing !== undefined };
+  return {
+    lock,
+    isReleased: () => releasing !== undefined || attempt.revoked,
+    letGo: () => letGo(entry, attempt),
+  };
 }
 
 /** Looks now: is exactly our name at L? */

@@ -63,12 +63,15 @@ export function createOwners(self: OwnerScope, options: OwnersOptions = {}): Own
       ),
     );
   return {
-    newHome: (lockPath): Home => {
+    newHome: (lockPath, guest): Home => {
       const directory = dirname(lockPath);
-      const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce: newNonce() });
-      return { name, path: join(directory, homeName(basename(lockPath), name)) };
+      const nonce = newNonce();
+      const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce });
+      // A guest has no life socket: it is whatever somebody wants to run.
+      const guests = guest === undefined ? [] : [formatOwnerName({ ...guest, life: "-", nonce })];
+      return { name, path: join(directory, homeName(basename(lockPath), name)), guests };
     },
-    content: (_home, metadata) => formatContent(self, metadata),
+    content: (name, metadata) => formatContent(parseOwnerName(name) ?? self, metadata),
     show: (file, metadata) => rewriteContent(file, formatContent(self, metadata)),
     describe: describeOwner,
     explain: explainRefusal,

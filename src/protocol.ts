@@ -16,6 +16,7 @@ import {
   type Heartbeat,
   type Home,
   NO_EVICTIONS,
+  namesOf,
   type OwnerPlace,
   type Patience,
 } from "./registry.ts";
@@ -50,6 +51,9 @@ const LONGEST_RETRY_MS = 5_000;
 
 // ------------------------------------------------------------------------------------------------
 // Calls from outside
+
+/** Called once, when a release is over; with the error if the lock could not be taken off the disk yet. */
+type Settled = (error: Error | undefined) => void;
 
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
@@ -94,12 +98,41 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
   }
 }
 
+/** `LetGo`: the guest works from here on. Only under the lock: it owns it whatever becomes of us. */
+export function letGo(entry: Entry, attempt: Attempt): void {
+  if (!entry.held.has(attempt)) throw new Error(`session-write-lock: ${entry.lockPath} is not held (a bug)`);
+  entry.tracer?.called("LetGo", attempt);
+  attempt.guest?.letGo();
+}
+
 /**
  * `Release`: the last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.
- * `settled` is called once, with the error if the lock could not be taken off the disk yet.
+ * `settled` is called once, with the error if the lock could not be taken off the disk yet. Of a handle that was
+ * revoked nothing is left to give back.
+ * Whoever has a guest waits for its end before.
  */
-export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
+export function release(entry: Entry, attempt: Attempt, settled: Settled): void {
   entry.tracer?.called("Release", attempt);
+  if (attempt.revoked) {
+    // Nothing is left to give back: the watchdog did.
+    attempt.revoked = false;
+    settled(undefined);
+    return;
+  }
+  endHold(entry, attempt, settled);
+}
+
+/**
+ * `Expire`: the watchdog takes the lock away from a holder that has it for too long. What its holder writes from now
+ * on is not excluded from what others write.
+ */
+export function expire(entry: Entry, attempt: Attempt, settled: Settled): void {
+  entry.tracer?.called("Expire", attempt);
+  attempt.revoked = true;
+  endHold(entry, attempt, settled);
+}
+
+function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
   if (entry.held.size > 1) {
     entry.held.delete(attempt);
     settled(undefined);
@@ -157,25 +190,20 @@ function newPatience(entry: Entry): Patience {
   return entry.patience;
 }
 
-/** `Prepare`: mkdir(home), create home/own. */
+/** `Prepare`: mkdir(home), create home/own; and home/guest, so that both are owners from the first moment. */
 function* prepare(entry: Entry): Part<boolean> {
   const { owners } = entry.services;
-  const home = owners.newHome(entry.lockPath);
+  const home = owners.newHome(entry.lockPath, entry.contender?.guest?.scope);
   const metadata = entry.contender?.metadata ?? "";
-  const content = owners.content(home, metadata);
-  const reply = yield call("Prepare", "sync", {
-    call: "prepare",
-    home: home.path,
-    name: home.name,
-    content,
-  });
+  const files = namesOf(home).map((name) => ({ name, content: owners.content(name, metadata) }));
+  const reply = yield call("Prepare", "sync", { call: "prepare", home: home.path, files });
   if (reply.ok) {
     entry.home = home;
     entry.services.heartbeat?.made(entry);
     entry.shown = metadata;
     return true;
   }
-  owe(entry, home);
+  oweHome(entry, home);
   fail(entry, cannot(entry, "make the owner directory", reply));
   passSlot(entry);
   return false;
@@ -202,14 +230,14 @@ function takeOutcome(reply: DiskReply): TakeOutcome {
   return { kind: "refused", failure: { ...reply, clean: CLEAN_REFUSALS.includes(reply.errno) } };
 }
 
-/** `Verify`: exactly our name, known junk aside; else the home is given up. */
+/** `Verify`: exactly the names that we prepared, known junk aside; else the home is given up. */
 function* verify(entry: Entry, patience: Patience): Part<boolean> {
   const reply = yield call("Verify", "sync", readdir(entry.lockPath));
   if (isExactly(reply, homeOf(entry))) return true;
   yield turn("Refused");
   // The home had lost its file (an empty L would let a second one in), or the disk merges directories.
   giveUpHome(entry);
-  const why = reply.ok ? `it holds ${listed(reply.names)} instead of our name` : reply.errno;
+  const why = reply.ok ? `it holds ${listed(reply.names)} instead of what we made` : reply.errno;
   const error = cannot(entry, "verify the lock", reply.ok ? undefined : reply, why);
   yield* waitOrLeave(entry, error, ++patience.failures);
   return false;
@@ -296,7 +324,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
     }
     entry.obstacle = { kind: "owner", name: survivor.name, verdict: survivor.reason };
   } else {
-    yield* freeYetRefused(entry, patience, seen.ok ? seen.names : [], refusal);
+    yield* freeYetRefused(entry, patience, seen, refusal);
     return;
   }
   patience.spins = 0;
@@ -304,12 +332,9 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
 }
 
 /** Absent or empty by now: `Take` again, at once; refused too often, after a while. */
-function* freeYetRefused(
-  entry: Entry,
-  patience: Patience,
-  junk: readonly string[],
-  refusal: Refusal,
-): Part<void> {
+function* freeYetRefused(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refusal): Part<void> {
+  const stands = seen.ok;
+  const junk = stands ? seen.names : [];
   // Extra (spec/protocol.md): known junk goes, by its exact names, when no owner is left. Some of it is directories.
   for (const name of junk) {
     const path = `${entry.lockPath}/${name}`;
@@ -319,7 +344,15 @@ function* freeYetRefused(
     junk.length > 0
       ? { kind: "foreign", what: `a directory without an owner that holds ${listed(junk)}` }
       : { kind: "refusal", errno: refusal.errno };
-  if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
+  const cleared = stands && !entry.services.disk.renameReplacesEmpty ? yield* clear(entry) : true;
+  if (++patience.spins > MOST_SPINS || !cleared) yield* backOff(entry, patience);
+}
+
+/** `Clear`: where rename does not replace an empty directory, it goes first. Only an empty one can. */
+function* clear(entry: Entry): Part<boolean> {
+  const reply = yield call("Clear", "sync", { call: "rmdir", path: entry.lockPath });
+  // Refused cleanly, or gone: others were faster, and the Take will tell.
+  return reply.ok || reply.errno === "ENOENT" || CLEAN_REFUSALS.includes(reply.errno);
 }
 
 /** Or one whose lease has lapsed. */
@@ -388,10 +421,13 @@ function* wait(entry: Entry, ms: number, error?: SessionWriteLockError): Part<vo
 // Releasing
 
 /** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
-function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): Run {
+function* leaveDisk(entry: Entry, settled: Settled): Run {
   const home = homeOf(entry);
+  // Each name goes by itself: the guest has ended, or was never let go.
+  for (const name of home.guests) owe(entry, home, name, "unlinkLock");
   // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
-  const mayPutBack = entry.local && entry.services.heartbeat?.missed(entry) !== true;
+  const inTime = entry.services.heartbeat?.missed(entry) !== true;
+  const mayPutBack = entry.local && home.guests.length === 0 && inTime;
   const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {
@@ -401,14 +437,14 @@ function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): 
     paid = reply.ok || missed;
     entry.home = null;
     // Missed: a PutBack that was reported as failed may have happened, so our file may lie in the home.
-    if (!reply.ok) owe(entry, home, reply.error);
+    if (!reply.ok) owe(entry, home, home.name, "unlinkHome", reply.error);
     if (missed && back !== "failed") lostOnRelease(entry, "our name was not there any more");
     settled(paid ? undefined : cannotRelease(entry, reply));
   } else {
     yield turn("Released");
     if (back === "lost") {
       entry.home = null;
-      owe(entry, home);
+      oweHome(entry, home);
       lostOnRelease(entry, "what came back from it was not exactly our name");
     }
     settled(undefined);
@@ -423,7 +459,8 @@ function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "
   if (!isExactly(check, home)) return "drop";
   // The one call that is not conditional by name: synchronous, in the turn of its check, never queued.
   const moved = yield call("PutBack", "sync", rename(entry.lockPath, home.path));
-  if (!moved.ok) return "failed";
+  // Nothing at L to be moved: it was taken away after the check, and the Drop will miss it.
+  if (!moved.ok) return moved.errno === "ENOENT" ? "drop" : "failed";
   const confirm = yield call("Confirm", "sync", readdir(home.path));
   if (isExactly(confirm, home)) return "back";
   yield call("Restore", "sync", rename(home.path, entry.lockPath));
@@ -448,10 +485,15 @@ function endRelease(entry: Entry): void {
 // Debts
 
 /** A name must leave the disk, sooner or later: tried until it has. */
-function owe(entry: Entry, home: Home, lastError?: Error): void {
-  const debt: Debt = { home, step: "unlinkHome", lastError };
-  entry.owes.set(home.name, debt);
+function owe(entry: Entry, home: Home, name: string, step: DebtStep, lastError?: Error): void {
+  const debt: Debt = { home, name, step, lastError };
+  entry.owes.set(name, debt);
   entry.services.drive(pay(entry, debt), entry.tracer);
+}
+
+/** Every name of a home, wherever it is. */
+function oweHome(entry: Entry, home: Home): void {
+  for (const name of namesOf(home)) owe(entry, home, name, "unlinkHome");
 }
 
 const AFTER: Readonly<Record<DebtStep, DebtStep | "paid">> = {
@@ -479,14 +521,14 @@ function* pay(entry: Entry, debt: Debt): Run {
     delay = Math.min(LONGEST_RETRY_MS, delay * 2);
   }
   yield turn("Retried");
-  entry.owes.delete(debt.home.name);
-  if (entry.releasing?.name === debt.home.name) endRelease(entry);
+  entry.owes.delete(debt.name);
+  if (entry.releasing?.name === debt.name) endRelease(entry);
   else entry.services.quiet();
 }
 
-function debtCall(entry: Entry, { step, home }: Debt): DiskCall {
+function debtCall(entry: Entry, { step, home, name }: Debt): DiskCall {
   if (step === "rmdirHome") return { call: "rmdir", path: home.path };
-  return unlink(`${step === "unlinkHome" ? home.path : entry.lockPath}/${home.name}`);
+  return unlink(`${step === "unlinkHome" ? home.path : entry.lockPath}/${name}`);
 }
 
 function afterRetry(step: DebtStep, reply: DiskReply): DebtStep | "paid" | "again" {
@@ -535,17 +577,20 @@ function passSlot(entry: Entry): void {
 
 /**
  * Nobody here contends any more. Where a Take that was refused may run once more (a retransmission on a
- * network file system), its home must not lie idle: the name could come to L when nobody thinks of it.
+ * network file system), its home must not lie idle: the name could come to L when nobody thinks of it. Nor where a
+ * guest is named in it, who is another one next time.
  */
 function leaveHome(entry: Entry): void {
-  if (!entry.local) giveUpHome(entry);
+  const { home, local } = entry;
+  const named = home !== null && home.guests.length > 0;
+  if (!local || named) giveUpHome(entry);
 }
 
-/** The home is of no more use, and its name is owed. */
+/** The home is of no more use, and its names are owed. */
 function giveUpHome(entry: Entry): void {
   const { home } = entry;
   entry.home = null;
-  if (home !== null) owe(entry, home);
+  if (home !== null) oweHome(entry, home);
 }
 
 function fail(entry: Entry, error: SessionWriteLockError): void {
@@ -563,11 +608,12 @@ function homeOf(entry: Entry): Home {
   return entry.home;
 }
 
-/** Does a readdir show our name and, known junk aside, no other? */
+/** Does a readdir show the names of this home and, known junk aside, no other? */
 export function isExactly(reply: DiskReply, home: Home): boolean {
   if (!reply.ok) return false;
   const names = reply.names.filter((name) => !isKnownJunk(name));
-  return names.length === 1 && names[0] === home.name;
+  const expected = namesOf(home);
+  return names.length === expected.length && expected.every((name) => names.includes(name));
 }
 
 function jittered(entry: Entry, ms: number): number {

@@ -15,20 +15,35 @@ import { createObserver } from "./owner/observe.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
 
-/** A private directory beside the lock path that holds one file, named like it. */
+/** A private directory beside the lock path that holds a file for each of its owners. */
 export interface Home {
-  /** The owner's name, unique in the world: the name of the file inside. */
+  /** Our own name, unique in the world: the name of a file inside. */
   readonly name: string;
   readonly path: string;
+  /** The names of the files beside it: that of the guest, if the lock is taken for one. */
+  readonly guests: readonly string[];
+}
+
+/** All that must be at the lock path when this home is there; our own first. */
+export const namesOf = ({ name, guests }: Home): readonly string[] => [name, ...guests];
+
+/** A process that works under the lock, and owns it with us: held back until then (src/run.ts). */
+export interface Guest {
+  readonly scope: OwnerScope;
+  letGo(): void;
 }
 
 /** One call of acquire: first a waiter, then (it may be) a holder. */
 export interface Attempt {
   readonly reentrant: boolean;
+  /** Whoever has one asks alone: nobody else of this process uses the entry. */
+  readonly guest?: Guest | undefined;
   /** How long it lets an owner be silent that cannot be judged (spec/lease.md). Nothing said: for ever. */
   readonly staleMs?: number;
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
+  /** The watchdog took the lock away from this holder, and it has not released it yet. */
+  revoked: boolean;
   /**
    * Called once, in the turn in which the lock is granted. With the evictions of this process since its last grant;
    * told to one of those that are granted together.
@@ -51,9 +66,11 @@ export interface Attempt {
 
 export type DebtStep = "unlinkHome" | "unlinkLock" | "rmdirHome";
 
-/** A home whose name must leave the disk. */
+/** A name that must leave the disk, and the home that it was made for. */
 export interface Debt {
   readonly home: Home;
+  /** One of {@link namesOf} it. */
+  readonly name: string;
   step: DebtStep;
   /** What the last attempt failed with. */
   lastError: Error | undefined;
@@ -94,6 +111,7 @@ export interface Entry {
   readonly queue: Attempt[];
   /** The home that we hold by, contend with, or keep for the next time. */
   home: Home | null;
+  /** By the name that is owed. */
   readonly owes: Map<string, Debt>;
 
   // What follows is not in the specification: time, and words for people.
@@ -131,10 +149,10 @@ export type Judgement = {
 
 /** Who is who; src/owner is behind it, or the harness. */
 export interface Owners {
-  /** A new home for this lock path, with a name that was never used before. */
-  newHome(lockPath: string): Home;
+  /** A new home for this lock path, with names that were never used before: ours, and a guest's. */
+  newHome(lockPath: string, guest: OwnerScope | undefined): Home;
   /** What is written into a new owner file: for people and tools, no verdict needs it. `metadata` is JSON text. */
-  content(home: Home, metadata?: string): string;
+  content(name: string, metadata?: string): string;
   /** Shows other metadata in an owner file of ours. Never makes one. */
   show?(file: string, metadata: string): void;
   /** Judges what an old lock file says of its owner, as if it had been written by a process of this pid namespace. */

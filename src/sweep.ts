@@ -67,14 +67,19 @@ async function ownersAt(lockPath: string): Promise<readonly (string | undefined)
   return names.map(parseOwnerName).flatMap((owner) => [owner?.life, owner?.nonce]);
 }
 
+/** Its owner is who made it, and named by the home itself; a guest of his may be named inside. */
 async function sweepHome(home: string, owner: string, local: boolean, owners: Owners): Promise<boolean> {
-  const [judged] = await askAndJudge(owners, [owner], { path: home, local });
-  return judged?.verdict === "dead" && (await removeHome(home, owner));
+  const areDead = async (names: readonly string[]): Promise<boolean> =>
+    (await askAndJudge(owners, names, { path: home, local })).every(({ verdict }) => verdict === "dead");
+  if (!(await areDead([owner]))) return false;
+  const inside = await fs.readdir(home).catch(() => []);
+  const guests = inside.filter((name) => name !== owner && owners.isOwner(name));
+  return (await areDead(guests)) && (await removeHome(home, [owner, ...guests]));
 }
 
-async function removeHome(home: string, ownerName: string): Promise<boolean> {
+async function removeHome(home: string, names: readonly string[]): Promise<boolean> {
   try {
-    await fs.unlink(join(home, ownerName)).catch(ignoreMissing);
+    for (const name of names) await fs.unlink(join(home, name)).catch(ignoreMissing);
     await removeJunkIn(home);
     await fs.rmdir(home);
     return true;

@@ -24,7 +24,7 @@
 (*                                                                         *)
 (* Properties: see the end.  How to run: npm run tlc -- --list, and look   *)
 (* for Lease*.  Each guard can be removed by naming it in Broken; each     *)
-(* such configuration must fail.  StopMidTurn and TwoJumps are not guards   *)
+(* such configuration must fail.  StopMidTurn and TwoJumps are not guards  *)
 (* but assumptions (A8).                                                   *)
 (*                                                                         *)
 (* Not modelled: Confirm and Restore after a PutBack that moved the home   *)
@@ -211,6 +211,14 @@ Probe(j) ==
        [] ~evicts /\ ~marks -> Ends(j)
   /\ UNCHANGED <<now, lock, beating, stopped, pc, mark, budget>>
 
+\* rename(probe, mark): what was seen, and, as its mtime, when.
+Mark(j) ==
+  LET r == look[j] IN
+  /\ jpc[j] = "mark"
+  /\ mark' = [mark EXCEPT ![r.owner] = [mtime |-> r.seen, at |-> r.at]]
+  /\ Ends(j)
+  /\ UNCHANGED <<now, lock, beating, stopped, pc, budget>>
+
 \* fstat(L/X) again, in the turn that evicts: has it beaten meanwhile?
 Recheck(j) ==
   LET x == look[j].owner IN
@@ -220,14 +228,6 @@ Recheck(j) ==
           /\ UNCHANGED <<look, looked>>
      ELSE Ends(j)
   /\ UNCHANGED <<now, lock, beating, stopped, pc, mark, budget>>
-
-\* rename(probe, mark): what was seen, and, as its mtime, when.
-Mark(j) ==
-  LET r == look[j] IN
-  /\ jpc[j] = "mark"
-  /\ mark' = [mark EXCEPT ![r.owner] = [mtime |-> r.seen, at |-> r.at]]
-  /\ Ends(j)
-  /\ UNCHANGED <<now, lock, beating, stopped, pc, budget>>
 
 \* unlink(L/X).
 Evict(j) ==

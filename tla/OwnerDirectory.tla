@@ -24,8 +24,8 @@
 (*                                                                         *)
 (* Not modelled, with the reason in spec/protocol.md, "What the            *)
 (* specification leaves out": time (a wait may end at any moment), the     *)
-(* lease and its beats, several names in one lock made on purpose (run),   *)
-(* foreign things at the lock path, the sweep of dead homes, known junk.   *)
+(* lease and its beats, foreign things at the lock path, the sweep of dead *)
+(* homes, known junk.                                                      *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences, FiniteSets, TLC
 
@@ -47,12 +47,21 @@ CONSTANTS
   Broken,         \* the guards that are removed; {} is the protocol
   None, Absent    \* model values: nobody, nothing
 
+\* GuestOf[p]: the guest of p, a process of its own that works under p's lock and owns it with p.  Nobody has
+\* one, unless a configuration says so (GuestOf <- ...).  Whose process has a guest asks alone.
+GuestOf == << >>
+
+ASSUME \A p \in DOMAIN GuestOf : \E t \in Tasks : {u \in Tasks : ProcOf[u] = p} = {t}
+
 VARIABLES
   lock,       \* the lock path L: Absent, or the set of names in the directory that stands there
   homes,      \* the private directories that exist: name -> the set of names in it
   late,       \* calls that were sent, and may still take effect, once: [op, name]
   alive,      \* the processes that are running
   inc,        \* inc[p]: the number of the present, or last, incarnation of p
+  suspects,   \* names of living owners that somebody took for dead, or took away from L; the others are innocent
+  revoked,    \* tasks whose handle the watchdog took away, and that have not released it yet
+  guest,      \* guest[g]: None, or [inc, at]: the incarnation it was started by; held back, or let go
   heldLocks,  \* HELD_LOCKS of p: the tasks that hold the lock
   releasing,  \* RELEASING of p: None, or the release in flight or owed: [name, aside]
   contender,  \* the one task of p that is on the disk, or None
@@ -64,20 +73,44 @@ VARIABLES
   pc,         \* pc[t]: where t is
   budget      \* what the environment, and the tasks, may still do
 
-procVars == <<alive, inc>>
+procVars == <<alive, inc, suspects, revoked, guest>>
 registry == <<heldLocks, releasing, contender, queue, home, owes>>
-vars == <<lock, homes, late, alive, inc, heldLocks, releasing, contender, queue, home, owes, gaveUp,
+vars == <<lock, homes, late, procVars, heldLocks, releasing, contender, queue, home, owes, gaveUp,
           seen, pc, budget>>
+
+-----------------------------------------------------------------------------
+(* What a configuration does not override is as here: a platform like POSIX, a watchdog that only tells, and *)
+(* an environment that keeps the assumptions (spec/assumptions.md).                                          *)
+
+RenameReplacesEmpty == TRUE \* FALSE: rename refuses an empty directory too (Windows); then there is Clear
+Merges == FALSE             \* TRUE: rename into a directory that is not empty merges the two (A3 broken)
+Revokes == FALSE            \* TRUE: the watchdog takes a lock away that is held for too long
+MaxSuspicions == 0          \* how often somebody takes a living owner for dead (A1 broken)
+MaxBreaks == 0              \* how often an operator breaks a lock whose owner may live
+MaxRemovals == 0            \* how often somebody removes what stands at L (A2 broken)
 
 -----------------------------------------------------------------------------
 (* Names.  <<p, i, k>> is the k-th name of incarnation i of p.  In reality each name is used once in *)
 (* the world.  Here a name comes back when nothing refers to it any more: the same, up to renaming,  *)
 (* and it keeps the state space finite without a bound on how often a task asks.                     *)
 
-NameOf(p, i, k) == <<p, i, k>>
-Names == {NameOf(p, i, k) : p \in Procs, i \in 1 .. MaxCrashes + 1, k \in 1 .. NamesPerLife}
+Guests == {GuestOf[p] : p \in DOMAIN GuestOf}
+HasGuest(p) == p \in DOMAIN GuestOf
+
+NameOf(o, i, k) == <<o, i, k>>
+Names == {NameOf(o, i, k) : o \in Procs \cup Guests, i \in 1 .. MaxCrashes + 1, k \in 1 .. NamesPerLife}
 Owner(n) == n[1]
-Lives(n) == n[1] \in alive /\ inc[n[1]] = n[2]
+Lives(n) ==
+  IF n[1] \in Guests
+  THEN guest[n[1]] # None /\ guest[n[1]].inc = n[2]
+  ELSE n[1] \in alive /\ inc[n[1]] = n[2]
+
+\* A home is called by its process's own name.  Beside that lies the guest's, with the same numbers.
+GuestNames(h) ==
+  IF HasGuest(Owner(h)) /\ "GuestNotInHome" \notin Broken THEN {NameOf(GuestOf[Owner(h)], h[2], h[3])} ELSE {}
+NamesIn(h) == {h} \cup GuestNames(h)
+HomeOf(n) ==
+  IF Owner(n) \in Guests THEN NameOf(CHOOSE p \in DOMAIN GuestOf : GuestOf[p] = Owner(n), n[2], n[3]) ELSE n
 
 NamesAt(dir) == IF dir = Absent THEN {} ELSE dir
 
@@ -88,14 +121,16 @@ Referenced ==
     \cup {releasing[p].name : p \in {q \in Procs : releasing[q] # None}}
     \cup UNION {DOMAIN owes[p] : p \in Procs}
     \cup UNION {NamesAt(seen[t]) : t \in Tasks}
+    \cup suspects
 
-FreshOrdinals(p) == {k \in 1 .. NamesPerLife : NameOf(p, inc[p], k) \notin Referenced}
+FreshOrdinals(p) == {k \in 1 .. NamesPerLife : NamesIn(NameOf(p, inc[p], k)) \cap Referenced = {}}
 Fresh(p) == NameOf(p, inc[p], CHOOSE k \in FreshOrdinals(p) : \A j \in FreshOrdinals(p) : k <= j)
 
 \* All the home's path does not need: rename wants it to exist, and L to be absent or empty.
 Free(dir) == NamesAt(dir) = {}
+Replaceable(dir) == IF RenameReplacesEmpty THEN Free(dir) ELSE dir = Absent
 Without(f, n) == [m \in DOMAIN f \ {n} |-> f[m]]
-Emptied(f, n) == [f EXCEPT ![n] = @ \ {n}]
+Emptied(f, n) == [f EXCEPT ![HomeOf(n)] = @ \ {n}]
 
 -----------------------------------------------------------------------------
 (* Where a task can be.  "sent" means that an asynchronous call is under way and has not taken effect. *)
@@ -105,10 +140,10 @@ TasksOf(p) == {t \in Tasks : ProcOf[t] = p}
 InFlight == {"take", "taken", "refused", "failed", "look", "looked", "lookDoubt", "lookedDoubt"}
 
 \* Between two synchronous calls of one turn: no other task of this process can run.
-MidTurn == {"prepare", "verify", "verified", "unverified", "evict", "check", "putBack", "confirm",
+MidTurn == {"prepare", "verify", "verified", "unverified", "evict", "clear", "check", "putBack", "confirm",
             "restore", "released", "lost"}
 
-Contending == InFlight \cup {"prepare", "verify", "verified", "unverified", "evict", "waiting"}
+Contending == InFlight \cup {"prepare", "verify", "verified", "unverified", "evict", "clear", "waiting"}
 OnTheWayOut == {"check", "putBack", "confirm", "restore", "released", "lost", "drop", "dropped",
                 "dropMissed", "dropFailed"}
 PCs == {"idle", "queued", "holding"} \cup Contending \cup OnTheWayOut
@@ -132,6 +167,9 @@ Init ==
   /\ late = {}
   /\ alive = Procs
   /\ inc = [p \in Procs |-> 1]
+  /\ suspects = {}
+  /\ revoked = {}
+  /\ guest = [g \in Guests |-> None]
   /\ heldLocks = [p \in Procs |-> {}]
   /\ releasing = [p \in Procs |-> None]
   /\ contender = [p \in Procs |-> None]
@@ -142,7 +180,8 @@ Init ==
   /\ seen = [t \in Tasks |-> Absent]
   /\ pc = [t \in Tasks |-> "idle"]
   /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals,
-               request |-> MaxRequests]
+               request |-> MaxRequests, suspicion |-> MaxSuspicions, break |-> MaxBreaks,
+               removal |-> MaxRemovals]
 
 -----------------------------------------------------------------------------
 (* Pieces of actions.  Each says which variables it sets. *)
@@ -176,29 +215,55 @@ GiveTo(p, t, T) ==
   /\ queue' = [queue EXCEPT ![p] = SelectSeq(@, LAMBDA u : u \notin T)]
   /\ pc' = [u \in Tasks |-> IF u \in T THEN "holding" ELSE IF u = t THEN "idle" ELSE pc[u]]
 
-\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.  One that
-\* missed a beat, which is a failure of kind "beat", sends a Drop too (spec/lease.md).  Sets pc, budget.
-LeavesDisk(t) ==
-  \/ /\ pc' = [pc EXCEPT ![t] = IF Local THEN "check" ELSE "drop"]
-     /\ UNCHANGED budget
-  \/ /\ Local /\ Fails("beat") /\ SpendFault
-     /\ pc' = [pc EXCEPT ![t] = "drop"]
+\* rename(home, L): whether the disk does it, and what it does.
+Renames(n) == n \in DOMAIN homes /\ (Replaceable(lock) \/ Merges)
+RenamedIn(n) == lock' = NamesAt(lock) \cup homes[n] /\ homes' = Without(homes, n)
 
-\* t's home is of no more use: it is owed that its name leaves the disk.  Sets home, owes.
+\* rename(L, home)
+RenamesBack(n) == lock # Absent /\ (n \in DOMAIN homes => RenameReplacesEmpty /\ homes[n] = {})
+RenamedBack(n) == homes' = (n :> lock) @@ homes /\ lock' = Absent
+
+\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.  One that
+\* missed a beat, which is a failure of kind "beat", sends a Drop too (spec/lease.md).  A lock with a guest's name
+\* in it is always dropped, name by name: the guest's is owed.  Sets pc, budget, owes.
+PutsBack(p) == Local /\ ~HasGuest(p)
+LeavesDisk(t) ==
+  LET p == ProcOf[t] IN
+  /\ owes' = [owes EXCEPT ![p] = [n \in GuestNames(home[p]) |-> "unlinkLock"] @@ @]
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF PutsBack(p) THEN "check" ELSE "drop"]
+        /\ UNCHANGED budget
+     \/ /\ PutsBack(p) /\ Fails("beat") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
+
+\* The names of the home h must leave the disk: what p owes then.
+OwesHome(p, h) == [n \in NamesIn(h) |-> "unlinkHome"] @@ owes[p]
+
+\* t's home is of no more use: it is owed that its names leave the disk.  Sets home, owes.
 GiveUpHome(p) ==
   /\ home' = [home EXCEPT ![p] = None]
   /\ owes' = IF "ForgetGivenUpHome" \in Broken THEN owes
-             ELSE [owes EXCEPT ![p] = (home[p] :> "unlinkHome") @@ @]
+             ELSE [owes EXCEPT ![p] = OwesHome(p, home[p])]
 
 \* Nobody of p contends any more.  On a disk where a Take that was answered may run once more, its home
-\* must not lie idle: the name could come to L when nobody thinks of it.  Sets home, owes.
+\* must not lie idle: the name could come to L when nobody thinks of it.  Nor where a guest is named in it,
+\* who is another one next time.  Sets home, owes.
 LeaveHome(p) ==
-  IF ~Local /\ queue[p] = << >> /\ home[p] # None /\ "KeepIdleHome" \notin Broken
+  IF (~Local \/ HasGuest(p)) /\ queue[p] = << >> /\ home[p] # None /\ "KeepIdleHome" \notin Broken
   THEN GiveUpHome(p)
   ELSE UNCHANGED <<home, owes>>
 
 -----------------------------------------------------------------------------
 (* The actions *)
+
+\* A guest is started before its process asks, and held back; the former one has ended.  (The last conjunct
+\* keeps names finite: nothing refers to the former guest of this incarnation.)  Sets guest.
+StartGuest(p) ==
+  IF HasGuest(p)
+  THEN LET g == GuestOf[p] IN
+       /\ guest[g] = None
+       /\ \A n \in Referenced \ {None} : Owner(n) = g => n[2] # inc[p]
+       /\ guest' = [guest EXCEPT ![g] = [inc |-> inc[p], at |-> "heldBack"]]
+  ELSE UNCHANGED guest
 
 \* A task asks: it joins the holders, becomes the contender, or queues.  A join is never refused, not even
 \* when an exclusive task waits: a nested request would wait for a waiter that waits for it.  The price is
@@ -212,8 +277,9 @@ Request(t) ==
       contends == /\ heldLocks[p] = {} /\ contender[p] = None /\ queue[p] = << >>
                   /\ releasing[p] = None \/ "ContendWhileReleasing" \in Broken
   IN
-  /\ p \in alive /\ pc[t] = "idle" /\ ThreadFree(p)
+  /\ p \in alive /\ pc[t] = "idle" /\ t \notin revoked /\ ThreadFree(p)
   /\ MaxRequests > 0 => budget.request > 0
+  /\ StartGuest(p)
   /\ budget' = IF MaxRequests > 0 THEN [budget EXCEPT !.request = @ - 1] ELSE budget
   /\ CASE joins ->
             /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \cup {t}]
@@ -234,24 +300,23 @@ Request(t) ==
             /\ queue' = [queue EXCEPT ![p] = IF "LifoQueue" \in Broken THEN <<t>> \o @ ELSE Append(@, t)]
             /\ pc' = [pc EXCEPT ![t] = "queued"]
             /\ UNCHANGED <<heldLocks, contender, releasing, home, owes>>
-  /\ UNCHANGED <<lock, homes, late, procVars, gaveUp, seen>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, gaveUp, seen>>
 
-\* mkdir(home), create home/own; then the Take is sent.  When it fails, whatever was made is owed, and
+\* mkdir(home), create home/own (and home/guest); then the Take is sent.  When it fails, whatever was made is owed, and
 \* the request ends with the error.
 Prepare(t) ==
   LET p == ProcOf[t]
       n == Fresh(p)
   IN
   /\ pc[t] = "prepare" /\ FreshOrdinals(p) # {}
-  /\ \/ /\ homes' = (n :> {n}) @@ homes
+  /\ \/ /\ homes' = (n :> NamesIn(n)) @@ homes
         /\ home' = [home EXCEPT ![p] = n]
         /\ pc' = [pc EXCEPT ![t] = "take"]
         /\ UNCHANGED <<contender, queue, owes, budget>>
      \/ /\ Fails("prepare") /\ SpendFault
         /\ \/ UNCHANGED homes
-           \/ homes' = (n :> {}) @@ homes
-           \/ homes' = (n :> {n}) @@ homes
-        /\ owes' = [owes EXCEPT ![p] = (n :> "unlinkHome") @@ @]
+           \/ \E made \in {{}, {n}, NamesIn(n)} : homes' = (n :> made) @@ homes
+        /\ owes' = [owes EXCEPT ![p] = OwesHome(p, n)]
         /\ PassSlot(p, t, Start1(None, owes'[p]))
         /\ UNCHANGED home
   /\ UNCHANGED <<lock, late, procVars, heldLocks, releasing, gaveUp, seen>>
@@ -261,10 +326,8 @@ Prepare(t) ==
 Take(t) ==
   LET p == ProcOf[t]
       n == home[p]
-      possible == n \in DOMAIN homes /\ Free(lock)
-      happens == /\ possible
-                 /\ lock' = homes[n]
-                 /\ homes' = Without(homes, n)
+      possible == Renames(n)
+      happens == possible /\ RenamedIn(n)
       answered == \/ /\ happens
                      /\ pc' = [pc EXCEPT ![t] = "taken"]
                   \/ /\ ~possible
@@ -281,12 +344,16 @@ Take(t) ==
         /\ happens \/ UNCHANGED <<lock, homes>>
   /\ UNCHANGED <<procVars, registry, gaveUp, seen>>
 
-\* readdir(L), in the turn that received the Take (or, after a doubt, the Look): exactly our name?
+\* readdir(L), in the turn that received the Take (or, after a doubt, the Look): exactly
+\* the names that were prepared?
 Verify(t) ==
-  LET p == ProcOf[t] IN
+  LET p == ProcOf[t]
+      good == \/ lock = NamesIn(home[p])
+              \/ "NoVerify" \in Broken
+              \/ "VerifyAnyNames" \in Broken /\ ~Free(lock)
+  IN
   /\ pc[t] \in {"taken", "verify"} /\ MyTurn(t)
-  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF lock = {home[p]} \/ "NoVerify" \in Broken
-                                    THEN "verified" ELSE "unverified"]
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF good THEN "verified" ELSE "unverified"]
         /\ UNCHANGED budget
      \/ /\ Fails("verify") /\ SpendFault
         /\ pc' = [pc EXCEPT ![t] = "unverified"]
@@ -305,8 +372,8 @@ Granted(t) ==
           /\ UNCHANGED <<heldLocks, queue, gaveUp>>
      ELSE /\ GiveTo(p, t, GrantedWith(p, heir))
           /\ gaveUp' = gaveUp \ {t}
-          /\ UNCHANGED <<releasing, budget>>
-  /\ UNCHANGED <<lock, homes, late, procVars, home, owes, seen>>
+          /\ UNCHANGED <<releasing, owes, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, home, seen>>
 
 \* Not taken.  A clean refusal: look who has it.  An error: look whether we have it.  Taken, but not as
 \* it should be (the home had lost its file): the home is given up.
@@ -346,6 +413,13 @@ Dead(p, n) ==
   THEN ~Lives(n) \/ (PidOf[Owner(n)] = PidOf[p] /\ ~(heldLocks[p] # {} /\ home[p] = n))
   ELSE ~Lives(n)
 
+\* Who may be judged dead: a suspect by one judge, and not by another.
+SeemsDead(p, n) == Dead(p, n) \/ n \in suspects
+
+\* L was seen empty.  Where rename does not replace an empty directory it is cleared first.
+AgainFrom(dir) ==
+  IF dir # Absent /\ ~RenameReplacesEmpty /\ "NoClear" \notin Broken THEN {"clear"} ELSE {"take", "waiting"}
+
 Judge(t) ==
   LET p == ProcOf[t]
       names == NamesAt(seen[t])
@@ -371,9 +445,11 @@ Judge(t) ==
             /\ LeaveHome(p)
        [] home[p] \notin names /\ pc[t] = "looked" /\ t \notin gaveUp ->
             /\ \/ /\ names = {}   \* free by now: again, at once or (refused too often) after a while
-                  /\ \E next \in {"take", "waiting"} : pc' = [pc EXCEPT ![t] = next]
+                  /\ \E next \in AgainFrom(seen[t]) : pc' = [pc EXCEPT ![t] = next]
                   /\ forget
-               \/ /\ names # {} /\ \A n \in names : Dead(p, n)
+               \/ /\ names # {}
+                  /\ \/ \A n \in names : SeemsDead(p, n)
+                     \/ "EvictTheLiving" \in Broken /\ \E n \in names : Dead(p, n)
                   /\ pc' = [pc EXCEPT ![t] = "evict"]
                   /\ UNCHANGED seen
                \/ /\ \E n \in names : ~Dead(p, n)
@@ -402,6 +478,20 @@ Evict(t) ==
           /\ seen' = [seen EXCEPT ![t] = Absent]
           /\ pc' = [pc EXCEPT ![t] = "waiting"]
   /\ UNCHANGED <<homes, procVars, registry, gaveUp>>
+
+\* rmdir(L), in the turn that judged, only where rename does not replace an empty directory: it cannot remove
+\* one that is not empty.  Then the Take is sent; cleared too often in vain, after a while.
+Clear(t) ==
+  LET happens == lock' = IF lock = {} \/ "ClearByForce" \in Broken THEN Absent ELSE lock IN
+  /\ pc[t] = "clear"
+  /\ \/ /\ happens
+        /\ \E next \in {"take", "waiting"} : pc' = [pc EXCEPT ![t] = next]
+        /\ UNCHANGED <<late, budget>>
+     \/ /\ Fails("clear") /\ SpendFault
+        /\ happens \/ UNCHANGED lock
+        /\ \E later \in Later : late' = late \cup Pending("clear", home[ProcOf[t]], later)
+        /\ pc' = [pc EXCEPT ![t] = "waiting"]
+  /\ UNCHANGED <<homes, procVars, registry, gaveUp, seen>>
 
 \* The wait is over (a timer, or the file system told us): the Take is sent.
 Wake(t) ==
@@ -439,13 +529,26 @@ GiveUp(t) ==
         /\ UNCHANGED <<home, owes>>
   /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, releasing, seen, budget>>
 
+\* The guest is let go: it works under the lock from here on, whatever becomes of its process.  If it has
+\* ended meanwhile there is nobody to let go.
+LetGo(t) ==
+  LET p == ProcOf[t]
+      g == GuestOf[p]
+  IN
+  /\ HasGuest(p) /\ ThreadFree(p)
+  /\ guest[g] # None /\ guest[g].at = "heldBack"
+  /\ pc[t] = "holding" \/ ("LetGoEarly" \in Broken /\ pc[t] \in Contending)
+  /\ guest' = [guest EXCEPT ![g].at = "running"]
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, registry, gaveUp, seen, pc, budget>>
+
 \* The last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.  Handing
 \* over is bounded in time; here either may happen, and Fairness says that the disk gets its turn.
+\* Whose guest works waits for its end.
 HandsOver(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t} /\ queue[p] # << >>
   /\ GiveTo(p, t, GrantedWith(p, Head(queue[p])))
-  /\ UNCHANGED <<releasing, budget>>
+  /\ UNCHANGED <<releasing, owes, budget>>
 
 GoesToDisk(t) ==
   LET p == ProcOf[t] IN
@@ -455,16 +558,31 @@ GoesToDisk(t) ==
   /\ LeavesDisk(t)
   /\ UNCHANGED queue
 
-Release(t) ==
+LetsGo(t) ==
   LET p == ProcOf[t] IN
   /\ pc[t] = "holding" /\ ThreadFree(p)
+  /\ HasGuest(p) /\ "ReleaseUnderGuest" \notin Broken => guest[GuestOf[p]] = None
   /\ \/ /\ heldLocks[p] # {t}
         /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \ {t}]
         /\ pc' = [pc EXCEPT ![t] = "idle"]
-        /\ UNCHANGED <<releasing, queue, budget>>
+        /\ UNCHANGED <<releasing, queue, owes, budget>>
      \/ HandsOver(t)
      \/ GoesToDisk(t)
-  /\ UNCHANGED <<lock, homes, late, procVars, contender, home, owes, gaveUp, seen>>
+
+\* Of a handle that was revoked: nothing is left to give back.
+Release(t) ==
+  /\ \/ LetsGo(t) /\ UNCHANGED revoked
+     \/ /\ t \in revoked /\ ThreadFree(ProcOf[t])
+        /\ revoked' = revoked \ {t}
+        /\ UNCHANGED <<heldLocks, releasing, queue, pc, owes, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, guest, contender, home, gaveUp, seen>>
+
+\* The watchdog, where it may: a handle that is held for too long is invalid from now on, and the lock goes the
+\* way of a release.  Telling its holder so is no step: nothing here changes by it.
+Expire(t) ==
+  /\ Revokes /\ LetsGo(t)
+  /\ revoked' = revoked \cup {t}
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, guest, contender, home, gaveUp, seen>>
 
 \* readdir(L) must be exactly [own]; then PutBack in the same turn.
 Check(t) ==
@@ -480,10 +598,8 @@ Check(t) ==
 PutBack(t) ==
   LET p == ProcOf[t]
       n == home[p]
-      possible == lock # Absent /\ (n \in DOMAIN homes => homes[n] = {})
-      happens == /\ possible
-                 /\ homes' = (n :> lock) @@ homes
-                 /\ lock' = Absent
+      possible == RenamesBack(n)
+      happens == possible /\ RenamedBack(n)
   IN
   /\ pc[t] = "putBack"
   /\ \/ /\ happens
@@ -511,8 +627,8 @@ Confirm(t) ==
 \* It was not, or that cannot be seen: back with it at once, if nobody took the place.
 Restore(t) ==
   LET n == home[ProcOf[t]]
-      possible == n \in DOMAIN homes /\ Free(lock)
-      happens == possible /\ lock' = homes[n] /\ homes' = Without(homes, n)
+      possible == Renames(n)
+      happens == possible /\ RenamedIn(n)
   IN
   /\ pc[t] = "restore"
   /\ \/ happens /\ UNCHANGED budget
@@ -561,17 +677,17 @@ Released(t) ==
 \* rmdir(home), which only tidies and is tried once.  Effect, and, as nothing else in the process looks at
 \* it before Retried, its turn.
 RetryHappens(n, step) ==
-  CASE step = "unlinkHome" /\ n \in DOMAIN homes /\ n \in homes[n] ->
+  CASE step = "unlinkHome" /\ HomeOf(n) \in DOMAIN homes /\ n \in homes[HomeOf(n)] ->
          homes' = Emptied(homes, n) /\ UNCHANGED lock
     [] step = "unlinkLock" /\ n \in NamesAt(lock) ->
          lock' = lock \ {n} /\ UNCHANGED homes
-    [] step = "rmdirHome" /\ n \in DOMAIN homes /\ homes[n] = {} ->
-         homes' = Without(homes, n) /\ UNCHANGED lock
+    [] step = "rmdirHome" /\ HomeOf(n) \in DOMAIN homes /\ homes[HomeOf(n)] = {} ->
+         homes' = Without(homes, HomeOf(n)) /\ UNCHANGED lock
     [] OTHER -> UNCHANGED <<lock, homes>>
 
 AfterRetry(n, step) ==
   CASE step = "unlinkHome" ->
-         IF n \in DOMAIN homes /\ n \in homes[n] THEN "rmdirHome" ELSE "unlinkLock"
+         IF HomeOf(n) \in DOMAIN homes /\ n \in homes[HomeOf(n)] THEN "rmdirHome" ELSE "unlinkLock"
     [] step = "unlinkLock" -> "rmdirHome"
     [] step = "rmdirHome" -> "paid"
 
@@ -610,17 +726,24 @@ Sent(p) ==
   UNION {CASE pc[t] = "take" -> {[op |-> "take", name |-> home[p]]}
            [] pc[t] = "drop" -> {[op |-> "unlinkLock", name |-> home[p]]}
            [] pc[t] = "evict" -> {[op |-> "unlinkLock", name |-> x] : x \in seen[t]}
+           [] pc[t] = "clear" -> {[op |-> "clear", name |-> home[p]]}
            [] OTHER -> {} : t \in TasksOf(p)}
   \cup {[op |-> owes[p][n], name |-> n] : n \in {m \in DOMAIN owes[p] : owes[p][m] # "paid"}}
 
 SentPutBack(p) ==
   {[op |-> "putBack", name |-> home[p]] : t \in {u \in TasksOf(p) : pc[u] = "putBack"}}
 
-\* The process is gone, with everything that it remembered; nothing is unlocked.
+\* The process is gone, with everything that it remembered; nothing is unlocked.  A guest that was let go goes
+\* on; one that is held back sees the end of its pipe, and ends.
 Crash(p) ==
   /\ p \in alive /\ budget.crash > 0
   /\ budget' = [budget EXCEPT !.crash = @ - 1]
   /\ alive' = alive \ {p}
+  /\ suspects' = {n \in suspects : Owner(n) # p}
+  /\ revoked' = revoked \ TasksOf(p)
+  /\ guest' = IF "EndOfPipeIsGo" \in Broken /\ HasGuest(p) /\ guest[GuestOf[p]] # None
+              THEN [guest EXCEPT ![GuestOf[p]].at = "running"]
+              ELSE guest
   /\ late' = late \cup (IF Local THEN {} ELSE Sent(p))
                   \cup (IF "LatePutBack" \in Broken THEN SentPutBack(p) ELSE {})
   /\ heldLocks' = [heldLocks EXCEPT ![p] = {}]
@@ -639,45 +762,77 @@ Start(p) ==
   /\ p \notin alive
   /\ alive' = alive \cup {p}
   /\ inc' = [inc EXCEPT ![p] = @ + 1]
-  /\ UNCHANGED <<lock, homes, late, registry, gaveUp, seen, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, suspects, revoked, guest, registry, gaveUp, seen, pc, budget>>
+
+\* A guest ends: its work is done, somebody killed it, or it was held back and its process gave up or died.
+GuestEnds(g) ==
+  /\ guest[g] # None
+  /\ guest' = [guest EXCEPT ![g] = None]
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, registry, gaveUp, seen, pc, budget>>
 
 \* A call that was sent takes effect after its process has died, or after it was reported as failed.
 LateEffect(c) ==
   /\ c \in late
   /\ late' = late \ {c}
   /\ LET n == c.name IN
-     CASE c.op = "take" /\ n \in DOMAIN homes /\ Free(lock) ->
-            lock' = homes[n] /\ homes' = Without(homes, n)
-       [] c.op = "putBack" /\ lock # Absent /\ (n \in DOMAIN homes => homes[n] = {}) ->
-            homes' = (n :> lock) @@ homes /\ lock' = Absent
+     CASE c.op = "take" /\ Renames(n) -> RenamedIn(n)
+       [] c.op = "putBack" /\ RenamesBack(n) -> RenamedBack(n)
+       [] c.op = "clear" /\ lock = {} -> lock' = Absent /\ UNCHANGED homes
        [] c.op \in {"unlinkHome", "unlinkLock", "rmdirHome"} -> RetryHappens(n, c.op)
        [] OTHER -> UNCHANGED <<lock, homes>>
   /\ UNCHANGED <<procVars, registry, gaveUp, seen, pc, budget>>
 
-\* Somebody removes the file from a home, or the home.
+\* Somebody removes files from a home, or the home.
 Vandal(n) ==
   /\ budget.vandal > 0
   /\ budget' = [budget EXCEPT !.vandal = @ - 1]
   /\ n \in DOMAIN homes
-  /\ \/ homes[n] # {} /\ homes' = [homes EXCEPT ![n] = {}]
+  /\ \/ \E rest \in SUBSET homes[n] \ {homes[n]} : homes' = [homes EXCEPT ![n] = rest]
      \/ homes' = Without(homes, n)
   /\ UNCHANGED <<lock, late, procVars, registry, gaveUp, seen, pc>>
+
+\* Somebody takes a living owner for dead.  Only names that are seen at L are ever judged.
+Suspect(n) ==
+  /\ budget.suspicion > 0
+  /\ budget' = [budget EXCEPT !.suspicion = @ - 1]
+  /\ n \in NamesAt(lock) \ suspects /\ Lives(n)
+  /\ suspects' = suspects \cup {n}
+  /\ UNCHANGED <<lock, homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
+
+\* unlink(L/n), by an operator, who cannot prove that the owner is dead.  One that runs late is one that runs then.
+Break(n) ==
+  /\ budget.break > 0
+  /\ budget' = [budget EXCEPT !.break = @ - 1]
+  /\ n \in NamesAt(lock)
+  /\ lock' = lock \ {n}
+  /\ suspects' = suspects \cup {m \in {n} : Lives(m)}
+  /\ UNCHANGED <<homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
+
+\* Somebody removes the file n at L, or L with all that is in it.
+Remove(n) ==
+  /\ budget.removal > 0
+  /\ budget' = [budget EXCEPT !.removal = @ - 1]
+  /\ n \in NamesAt(lock)
+  /\ lock' = lock \ {n} \/ lock' = Absent
+  /\ suspects' = suspects \cup {m \in lock \ NamesAt(lock') : Lives(m)}
+  /\ UNCHANGED <<homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
 
 -----------------------------------------------------------------------------
 \* Everything that t does once it has asked, apart from giving up and letting go: it is bound to go on.
 Step(t) ==
   \/ Prepare(t) \/ Take(t) \/ Verify(t) \/ Granted(t) \/ Refused(t) \/ Look(t) \/ Judge(t)
-  \/ Evict(t) \/ Wake(t) \/ Check(t) \/ PutBack(t) \/ Confirm(t) \/ Restore(t) \/ Drop(t)
-  \/ Released(t)
+  \/ Evict(t) \/ Clear(t) \/ Wake(t) \/ Check(t) \/ PutBack(t) \/ Confirm(t) \/ Restore(t)
+  \/ Drop(t) \/ Released(t)
 
-Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ Release(t)
+Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ LetGo(t) \/ Release(t) \/ Expire(t)
 
 Pay(p) == \E n \in Names : Retry(p, n) \/ Retried(p, n)
 
 Environment ==
   \/ \E p \in Procs : Crash(p) \/ Start(p)
+  \/ \E g \in Guests : GuestEnds(g)
   \/ \E c \in late : LateEffect(c)
-  \/ \E n \in Names : Vandal(n)
+  \/ \E n \in Names : Vandal(n) \/ Suspect(n) \/ Break(n) \/ Remove(n)
 
 \* The end of a run with counted requests.  Only "everybody idle, nothing owed, nothing to come" may be
 \* final: anything else without a next step is a deadlock, and TLC looks for deadlocks.  (A waiter that looks
@@ -685,7 +840,7 @@ Environment ==
 AllIdle ==
   /\ \A t \in Tasks : pc[t] = "idle"
   /\ \A p \in Procs : owes[p] = << >> /\ releasing[p] = None /\ contender[p] = None
-  /\ late = {}
+  /\ late = {} /\ revoked = {}
 Finished == MaxRequests > 0 /\ budget.request = 0 /\ AllIdle /\ UNCHANGED vars
 
 Next ==
@@ -705,6 +860,15 @@ Progress ==
   /\ \A t \in Tasks : WF_vars(Step(t)) /\ WF_vars(Release(t))
   /\ \A p \in Procs : WF_vars(Pay(p)) /\ SF_vars(\E n \in Names : Retried(p, n))
 
+\* A guest that its process waits for, held back, may end or not.  Every other one ends: sooner or later its work
+\* is done, and the pipe of one that nobody will let go has an end.
+IsAskedFor(g) ==
+  \E t \in Tasks : /\ HasGuest(ProcOf[t]) /\ GuestOf[ProcOf[t]] = g
+                  /\ pc[t] # "idle" /\ t \notin gaveUp /\ inc[ProcOf[t]] = guest[g].inc
+GuestIsDone(g) == GuestEnds(g) /\ (guest[g].at = "running" \/ ~IsAskedFor(g))
+GuestsAreLetGo == \A t \in {u \in Tasks : HasGuest(ProcOf[u])} : WF_vars(LetGo(t))
+GuestsEnd == \A g \in Guests : WF_vars(GuestIsDone(g))
+
 \* The bound on hand-overs in memory: the disk gets its turn.
 BoundedHandOvers(p) == SF_vars(\E t \in TasksOf(p) : Release(t) /\ GoesToDisk(t))
 
@@ -720,6 +884,9 @@ FairDisk(p) ==
   /\ SF_vars(Free(lock) /\ \E t \in TasksOf(p) : Wake(t))
 
 LiveSpec == Spec /\ Progress
+GuestSpec == LiveSpec /\ GuestsAreLetGo /\ GuestsEnd
+\* Broken: a guest may work for ever.
+EndlessGuestSpec == LiveSpec /\ GuestsAreLetGo
 \* Broken: nobody has to try a debt again.
 NoRetrySpec == Spec /\ \A t \in Tasks : WF_vars(Step(t)) /\ WF_vars(Release(t))
 FairSpec == Spec /\ Progress /\ \A p \in Procs : BoundedHandOvers(p) /\ FairDisk(p)
@@ -734,10 +901,13 @@ Dirs == {Absent} \cup SUBSET Names
 TypeOK ==
   /\ lock = Absent \/ lock \subseteq Names
   /\ DOMAIN homes \subseteq Names /\ \A n \in DOMAIN homes : homes[n] \subseteq Names
-  /\ \A c \in late : /\ c.op \in {"take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"}
+  /\ \A c \in late : /\ c.op \in {"take", "clear", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"}
                      /\ c.name \in Names
   /\ alive \subseteq Procs
   /\ inc \in [Procs -> 1 .. MaxCrashes + 1]
+  /\ suspects \subseteq {n \in Names : Lives(n)}
+  /\ revoked \subseteq {t \in Tasks : ProcOf[t] \in alive /\ t \notin heldLocks[ProcOf[t]]}
+  /\ guest \in [Guests -> {None} \cup [inc : 1 .. MaxCrashes + 1, at : {"heldBack", "running"}]]
   /\ \A p \in Procs :
        /\ heldLocks[p] \subseteq TasksOf(p)
        /\ releasing[p] = None \/ (releasing[p].name \in Names /\ releasing[p].aside \in BOOLEAN)
@@ -751,16 +921,31 @@ TypeOK ==
   /\ pc \in [Tasks -> PCs]
   /\ budget.crash \in 0 .. MaxCrashes /\ budget.fault \in 0 .. MaxFaults
   /\ budget.vandal \in 0 .. MaxVandals /\ budget.request \in 0 .. MaxRequests
+  /\ budget.suspicion \in 0 .. MaxSuspicions /\ budget.break \in 0 .. MaxBreaks
+  /\ budget.removal \in 0 .. MaxRemovals
 
 \* A name for every Prepare: the finite stock of names hides nothing.
 FreshNamesSuffice == \A t \in Tasks : pc[t] = "prepare" => FreshOrdinals(ProcOf[t]) # {}
 
-\* Two tasks hold at the same time only if they are of one process, and both asked to share.
-MutualExclusion ==
-  \A t, u \in Holders : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
+\* Several at a time only if they are of one process, and all asked to share.
+Exclude(T) == \A t, u \in T : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
 
-\* Whoever holds has his name, and no other, on the disk.
-HeldIsOnDisk == \A p \in Procs : heldLocks[p] # {} => lock = {home[p]}
+\* The guests that were let go.
+Running == {g \in Guests : guest[g] # None /\ guest[g].at = "running"}
+IsGuestOf(g, t) == HasGuest(ProcOf[t]) /\ GuestOf[ProcOf[t]] = g /\ guest[g].inc = inc[ProcOf[t]]
+
+\* Two tasks hold at the same time only if they are of one process, and both asked to share.  While a guest
+\* works nobody holds but the incarnation that let it go, and no other guest works.
+MutualExclusion ==
+  /\ Exclude(Holders)
+  /\ \A g \in Running : \A t \in Holders : IsGuestOf(g, t)
+  /\ \A g, h \in Running : g = h
+
+\* Whoever holds has his name on the disk, his guest's beside it, and no other.
+HeldIsOnDisk == \A p \in Procs : heldLocks[p] # {} => lock = NamesIn(home[p])
+
+\* A guest that works has its name on the disk, whatever became of its process.
+GuestIsOnDisk == \A g \in Running : \E n \in NamesAt(lock) : Owner(n) = g /\ Lives(n)
 
 \* A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle.
 NoGhostHolder == \A t \in Tasks : pc[t] = "holding" <=> t \in heldLocks[ProcOf[t]]
@@ -776,23 +961,38 @@ NoIdleQueue ==
   \A p \in Procs : queue[p] # << >> =>
     heldLocks[p] # {} \/ contender[p] # None \/ releasing[p] # None
 
-\* A lock that names a living process is on that process's mind.
+\* A lock that names a living process is on that process's mind; its guest's name too.  (A guest whose process
+\* is gone remembers nothing: it ends.)
 Remembered(n) ==
-  LET p == Owner(n) IN
-  \/ n = home[p] /\ (contender[p] # None \/ heldLocks[p] # {})
+  LET p == Owner(HomeOf(n)) IN
+  \/ HomeOf(n) = home[p] /\ (contender[p] # None \/ heldLocks[p] # {})
   \/ releasing[p] # None /\ releasing[p].name = n
   \/ n \in DOMAIN owes[p]
-NothingForgotten == \A n \in NamesAt(lock) : Lives(n) => Remembered(n)
+NothingForgotten == \A n \in NamesAt(lock) : Lives(n) /\ Lives(HomeOf(n)) => Remembered(n)
 
-\* Whose step is it that changes L while a living process owns it?  Only the owner's.
+\* Whose step is it that changes L while a living process owns it?  Only the owner's; of a guest, its process's.
 ByOwner(n) ==
-  LET p == Owner(n) IN
-  \/ \E t \in TasksOf(p) : home[p] = n /\ (Drop(t) \/ PutBack(t))
-  \/ Retry(p, n)
-  \/ \E c \in late : c.name = n /\ LateEffect(c)
+  LET h == HomeOf(n)
+      p == Owner(h)
+  IN
+  \/ \E t \in TasksOf(p) : home[p] = h /\ (Drop(t) \/ PutBack(t))
+  \/ \E m \in NamesIn(h) : Retry(p, m)
+  \/ \E c \in late : c.name \in NamesIn(h) /\ LateEffect(c)
 NeverTouchesAnothersStep ==
   \A n \in NamesAt(lock) : Lives(n) /\ lock' # lock => ByOwner(n)
 NeverTouchesAnothers == [][NeverTouchesAnothersStep]_vars
+
+\* What is left of it where the environment breaks an assumption: only whoever was taken for dead, broken or
+\* robbed loses, never a third.
+Innocent(t) == home[ProcOf[t]] \notin suspects
+MutualExclusionAmongInnocent == Exclude({t \in Holders : Innocent(t)})
+InnocentIsOnDisk == \A t \in Holders : Innocent(t) => home[ProcOf[t]] \in NamesAt(lock)
+NeverTouchesAnInnocentStep ==
+  \A n \in NamesAt(lock) \ NamesAt(lock') : Lives(n) /\ n \notin suspects' => ByOwner(n)
+NeverTouchesAnInnocent == [][NeverTouchesAnInnocentStep]_vars
+
+\* Whoever may believe that it may write.  Must fail where the watchdog revokes: a writer that ignores it goes on.
+WritersExclude == Exclude(Holders \cup revoked)
 
 \* In a process the lock goes to those who asked first: whoever leaves the queue for the lock or for the slot
 \* is its head, or shares the lock with a group that begins with the head, or with a contender that was before.
@@ -810,11 +1010,13 @@ FifoStep ==
 Fifo == [][FifoStep]_vars
 
 -----------------------------------------------------------------------------
-(* What it implements.  The abstract owner is what the DISK says, not a program counter. *)
+(* What it implements.  The abstract owner is what the DISK says, not a program counter.  An incarnation *)
+(* and its guest are one owner there; that a guest who outlives its process keeps the lock is said by     *)
+(* MutualExclusion and GuestIsOnDisk above.                                                               *)
 
 AbstractOwner ==
   IF Free(lock) THEN None
-  ELSE LET n == CHOOSE m \in lock : TRUE IN <<n[1], n[2]>>
+  ELSE LET n == HomeOf(CHOOSE m \in lock : TRUE) IN <<n[1], n[2]>>
 
 L == INSTANCE Lock WITH owner <- AbstractOwner, users <- UNION {heldLocks[p] : p \in Procs}
 

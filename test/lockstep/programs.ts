@@ -7,7 +7,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type Config, lives } from "../../model/state.ts";
+import { type Config, guestsOf, lives } from "../../model/state.ts";
 import { REPLAYABLE } from "./scopes.ts";
 import { Divergence, goesOn, type Option, type Protocol, World } from "./world.ts";
 
@@ -71,17 +71,21 @@ export function programs(config: Config, maxCommands: number): fc.Arbitrary<Iter
   const commands = [
     ...config.tasks.flatMap((task) => [
       perform(`Request(${task})`, startsWith(`Request(${task})`)),
+      perform(`LetGo(${task})`, startsWith(`LetGo(${task})`)),
       perform(`Release(${task})`, startsWith(`Release(${task})`)),
       perform(`GiveUp(${task})`, startsWith(`GiveUp(${task})`)),
+      ...(config.revokes ? [perform(`Expire(${task})`, startsWith(`Expire(${task})`))] : []),
     ]),
     perform("Steps", ofKind("step")),
   ];
   const environment: (readonly [wanted: boolean, kind: Option["kind"]])[] = [
     [config.maxCrashes > 0, "crash"],
     [config.maxCrashes > 0, "start"],
+    [guestsOf(config).length > 0, "guest"],
     [config.maxFaults > 0, "fault"],
     [!config.local, "late"],
     [config.maxVandals > 0, "vandal"],
+    [config.maxSuspicions + config.maxBreaks + config.maxRemovals > 0, "harm"],
   ];
   for (const [wanted, kind] of environment) if (wanted) commands.push(perform(kind, ofKind(kind)));
   return fc.commands(commands, { maxCommands, size: "max" });

@@ -6,6 +6,7 @@ import {
   at,
   type DebtStep,
   type Dir,
+  guestsOf,
   insert,
   type Name,
   type NameMap,
@@ -30,6 +31,9 @@ export function project(world: World): State {
     late: lateCalls(world),
     alive: config.procs.filter((proc) => world.process(proc).alive),
     inc: perProc((process) => process.incarnation),
+    suspects: [...world.suspects].map((name) => modelName(world, name)).sort(),
+    revoked: config.tasks.filter((task) => world.attempts.get(task)?.revoked === true),
+    guest: Object.fromEntries(guestsOf(config).map((guest) => [guest, world.guests.get(guest) ?? null])),
     heldLocks: perProc(({ entry }) => [...entry.held].map((held) => world.taskOf(held)).sort()),
     releasing: perProc(({ entry }) =>
       entry.releasing === null
@@ -48,6 +52,9 @@ export function project(world: World): State {
       fault: config.maxFaults - world.spent.fault,
       vandal: config.maxVandals - world.spent.vandal,
       request: config.maxRequests - world.spent.request,
+      suspicion: config.maxSuspicions - world.spent.suspicion,
+      break: config.maxBreaks - world.spent.break,
+      removal: config.maxRemovals - world.spent.removal,
     },
   };
 }
@@ -135,6 +142,8 @@ function pcAt(pending: Pending): Pc {
       return doubt ? "lookedDoubt" : "looked";
     case "Evict":
       return "evict";
+    case "Clear":
+      return "clear";
     case "Check":
       return "check";
     case "PutBack":
@@ -179,9 +188,9 @@ function seenBy(world: World, task: Task, pc: Pc): Dir {
 // What is owed
 
 function owes(world: World, process: Process): NameMap<DebtStep | "paid"> {
-  const found = [...process.entry.owes.values()].map(({ home, step }): [Name, DebtStep | "paid"] => {
-    const reply = process.pending.find(({ debt }) => debt === home.name)?.reply;
-    return [modelName(world, home.name), reply === undefined ? step : afterReply(step, reply)];
+  const found = [...process.entry.owes.values()].map(({ name, step }): [Name, DebtStep | "paid"] => {
+    const reply = process.pending.find(({ debt }) => debt === name)?.reply;
+    return [modelName(world, name), reply === undefined ? step : afterReply(step, reply)];
   });
   return found.sort((x, y) => (x[0] < y[0] ? -1 : 1));
 }

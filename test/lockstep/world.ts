@@ -17,24 +17,42 @@ import {
   freshName,
   type Label,
   type Step as ModelStep,
+  mayStartGuest,
   successors,
 } from "../../model/actions.ts";
 import { labelText } from "../../model/machine.ts";
-import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
+import {
+  INVARIANTS,
+  STEP_PROPERTIES,
+  WEAKER_INVARIANTS,
+  WEAKER_STEP_PROPERTIES,
+} from "../../model/properties.ts";
 import {
   at,
+  type Budget,
   type Config,
   type FaultKind,
+  type Guest,
+  guestNames,
+  guestsOf,
   initialState,
+  type LivingGuest,
   type Name,
   type Proc,
   type State,
   stateKey,
   type Task,
 } from "../../model/state.ts";
-import { type DiskCall, type DiskReply, performNow } from "../../src/disk.ts";
+import { type DiskCall, type DiskReply, type OwnerFile, performNow } from "../../src/disk.ts";
 import type * as protocolModule from "../../src/protocol.ts";
-import { type Attempt, createEntry, type Entry, type Home } from "../../src/registry.ts";
+import {
+  type Attempt,
+  createEntry,
+  type Debt,
+  type DebtStep,
+  type Entry,
+  type Home,
+} from "../../src/registry.ts";
 import type { CallAction, Run, Step } from "../../src/steps.ts";
 import { differences, project } from "./projection.ts";
 
@@ -42,7 +60,7 @@ import { differences, project } from "./projection.ts";
 export type Successors = typeof successors;
 
 /** The code under test: src/protocol.ts, or a broken double of it. */
-export type Protocol = Pick<typeof protocolModule, "request" | "giveUp" | "release">;
+export type Protocol = Pick<typeof protocolModule, "request" | "giveUp" | "letGo" | "release" | "expire">;
 
 /** A run of the protocol, and the step that it waits for. */
 export interface Pending {
@@ -60,6 +78,8 @@ export interface Pending {
   doubt: boolean;
   /** What the last Look saw and nobody has judged and evicted yet; undefined: nothing, or absent. */
   seen: readonly string[] | undefined;
+  /** Of a release: its PutBack was made, or was reported as failed and may have been. */
+  moved: boolean;
   /** The action before the present step. */
   last: string;
 }
@@ -85,7 +105,7 @@ export interface Client {
   readonly proc: Proc;
   /** How the promise of its acquire settled. */
   told: "nothing" | "granted" | "failed" | "gave up";
-  release: "not asked" | "asked" | "settled";
+  release: "not asked" | "revoked" | "asked" | "settled";
 }
 
 /** Something that can happen now. */
@@ -93,7 +113,7 @@ export interface Option {
   /** As in a trace: `Take(a1)`, `Take(a1) fails, later`, `Release(a1) to disk`. Unique among the options. */
   readonly text: string;
   /** `step`: the code goes on. `call`: a client calls. The others are the environment's. */
-  readonly kind: "step" | "call" | "crash" | "start" | "fault" | "late" | "vandal";
+  readonly kind: "step" | "call" | "crash" | "start" | "guest" | "fault" | "late" | "vandal" | "harm";
   readonly perform: () => void;
 }
 
@@ -111,6 +131,19 @@ export class Divergence extends Error {
 /** What rename says of something that stands at L; anything else is a doubt. */
 const CLEAN_REFUSALS = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
 const LOCK = "session.jsonl.lock";
+const BUDGET_OF = { Suspect: "suspicion", Break: "break", Remove: "removal" } as const;
+/** Of a rename, by a disk that does not replace an empty directory. */
+const REFUSED: DiskReply = { ok: false, errno: "ENOTEMPTY", error: new Error("ENOTEMPTY: the scope's disk") };
+/** Of a guest here only the pid counts. */
+const NO_SCOPE = {
+  tid: "-",
+  processStart: "-",
+  threadStart: "-",
+  host: "-",
+  boot: "-",
+  pidNamespace: "-",
+  timeNamespace: "-",
+};
 
 /** How a call fails: what it answers, and whether that is believed although it is not so. */
 export interface Failure {
@@ -162,13 +195,20 @@ export class World {
   /** Real owner's name -> the model's. */
   readonly names: Map<string, Name> = new Map();
   late: LateWorldCall[] = [];
+  /** The guests that live. */
+  readonly guests: Map<Guest, LivingGuest> = new Map();
   /** How often the environment has acted; the model's budget is what is left. */
-  readonly spent: { crash: number; fault: number; vandal: number; request: number } = {
+  readonly spent: Record<keyof Budget, number> = {
     crash: 0,
     fault: 0,
     vandal: 0,
     request: 0,
+    suspicion: 0,
+    break: 0,
+    removal: 0,
   };
+  /** Real names of living owners that are no innocent ones: taken for dead, or taken away from L. */
+  readonly suspects: Set<string> = new Set();
   /** The model's state, equal to the projection of the real one. */
   state: State;
   /** {@link stateKey} of it. */
@@ -193,6 +233,10 @@ export class World {
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
+  /** In the turn of a release: a Drop that misses is a loss, since no PutBack can have brought the name back. */
+  private missed = false;
+  /** Whoever judges now takes the suspects for dead. */
+  private mistaken = false;
   private missesBeat = false;
 
   constructor(config: Config, directory: string, protocol: Protocol, otherwise: Otherwise = {}) {
@@ -266,7 +310,8 @@ export class World {
       local: this.config.local,
       services: {
         disk: {
-          now: (call) => performNow(call),
+          renameReplacesEmpty: this.config.renameReplacesEmpty,
+          now: (call) => this.disk(call),
           later: () => {
             throw new Error("the driver makes the asynchronous calls");
           },
@@ -279,8 +324,8 @@ export class World {
           },
         },
         owners: {
-          newHome: () => this.newHome(proc),
-          content: (home) => `${home.name}\n`,
+          newHome: (_lockPath, guest) => this.newHome(proc, guest?.pid),
+          content: (name) => `${name}\n`,
           isOwner: (name) => name.startsWith("own_"),
           judge: (name) => this.judge(name),
         },
@@ -301,29 +346,54 @@ export class World {
     });
   }
 
-  private newHome(proc: Proc): Home {
-    const name = `own_${proc}_${this.process(proc).incarnation}_${++this.homesMade}`;
-    return { name, path: join(this.directory, `.home-${name}`) };
+  private newHome(proc: Proc, guest: Guest | undefined): Home {
+    const number = `${this.process(proc).incarnation}_${++this.homesMade}`;
+    const name = `own_${proc}_${number}`;
+    const guests = guest === undefined ? [] : [`own_${guest}_${number}`];
+    return { name, path: join(this.directory, `.home-${name}`), guests };
+  }
+
+  private lives(name: string): boolean {
+    const [, owner = "", incarnation] = name.split("_");
+    if (guestsOf(this.config).includes(owner)) return this.guests.get(owner)?.inc === Number(incarnation);
+    const process = this.process(owner);
+    return process.alive && process.incarnation === Number(incarnation);
   }
 
   private judge(name: string): { verdict: "dead" | "alive"; reason: string } {
-    const [, proc, incarnation] = name.split("_");
-    const process = this.process(proc ?? "");
-    const lives = process.alive && process.incarnation === Number(incarnation);
+    const lives = this.lives(name);
+    if (lives && this.mistaken && this.suspects.has(name)) return { verdict: "dead", reason: "a mistake" };
     return { verdict: lives ? "alive" : "dead", reason: lives ? "it runs" : "it is gone" };
+  }
+
+  /**
+   * The real call. Where the scope says so, rename refuses an empty directory as well, or merges: no file system
+   * here does either, so a look comes before it.
+   */
+  private disk(call: DiskCall): DiskReply {
+    const { renameReplacesEmpty, merges } = this.config;
+    if (call.call !== "rename" || !fs.existsSync(call.from)) return performNow(call);
+    const target = listingOf(call.to);
+    if (target === undefined) return performNow(call);
+    if (!renameReplacesEmpty && target.length === 0) return REFUSED;
+    if (!merges || call.to !== this.lockPath || target.length === 0) return performNow(call);
+    for (const file of fs.readdirSync(call.from)) fs.renameSync(join(call.from, file), join(call.to, file));
+    return performNow({ call: "rmdir", path: call.from });
   }
 
   /** The driver: a run is taken to its first step, and waits there. */
   private drive(proc: Proc, run: Run): void {
+    const debt = this.newDebt(proc);
     const pending: Pending = {
       proc,
       run,
       step: { kind: "turn", action: "Wake" },
       reply: undefined,
-      releaser: this.releasing,
-      debt: this.newDebt(proc),
+      releaser: debt === undefined ? this.releasing : undefined,
+      debt,
       doubt: false,
       seen: undefined,
+      moved: false,
       last: "",
     };
     this.process(proc).pending.push(pending);
@@ -366,19 +436,55 @@ export class World {
       if (step.kind === "turn") {
         const turn = this.step(pending, () => this.turn(pending));
         const leaves = step.action === "Granted" && isLeftToNobody(process.entry);
-        return leaves && this.mayMissBeat() ? [turn, this.missing(turn.text, turn.perform)] : [turn];
+        return leaves && this.mayMissBeat(process.proc)
+          ? [turn, this.missing(turn.text, turn.perform)]
+          : [turn];
       }
       if (step.kind === "call" && step.mode === "sync") {
-        return [this.step(pending, () => this.callNow(pending, performNow(step.call)))];
+        return [this.step(pending, () => this.callNow(pending, this.disk(step.call)))];
       }
       if (step.kind === "call" && pending.reply === undefined) {
-        return [this.step(pending, () => this.effect(pending, performNow(step.call)))];
+        return [
+          this.step(pending, () => this.effect(pending, this.disk(step.call))),
+          ...this.listings(pending),
+        ];
       }
       if (busy) return [];
       const what = step.kind === "sleep" ? "wake" : "turn of";
       const text = `${what} ${this.nameOf(pending)}`;
-      return [{ text, kind: "step", perform: () => this.startTurn(pending) }];
+      const turn: Option = { text, kind: "step", perform: () => this.startTurn(pending) };
+      return this.seesSuspect(pending) ? [turn, this.judgedWrongly(turn)] : [turn];
     });
+  }
+
+  /** A turn that judges names one of which is a suspect: one judge is mistaken, and another is not. */
+  private seesSuspect({ step, seen }: Pending): boolean {
+    return (
+      step.kind === "call" && step.action === "Look" && seen?.some((name) => this.suspects.has(name)) === true
+    );
+  }
+
+  private judgedWrongly({ text, kind, perform }: Option): Option {
+    return {
+      text: `${text}, mistaken`,
+      kind,
+      perform: () => {
+        this.mistaken = true;
+        perform();
+        this.mistaken = false;
+      },
+    };
+  }
+
+  /** The order of a listing is the disk's business, and the code evicts along it. */
+  private listings(pending: Pending): Option[] {
+    const { step } = pending;
+    if (step.kind !== "call" || step.action !== "Look" || (this.state.lock?.length ?? 0) < 2) return [];
+    const backwards = (): void => {
+      const reply = this.disk(step.call);
+      this.effect(pending, reply.ok ? { ...reply, names: [...reply.names].reverse() } : reply);
+    };
+    return [{ text: `${this.nameOf(pending)} backwards`, kind: "step", perform: backwards }];
   }
 
   private step(pending: Pending, perform: () => void): Option {
@@ -417,15 +523,21 @@ export class World {
   private callNow(pending: Pending, reply: DiskReply): void {
     const label = this.labelOf(pending);
     const { step } = pending;
-    if (step.kind === "call" && step.call.call === "prepare") this.learnName(pending.proc, step.call.name);
-    if (label.action === "Evict") pending.seen = undefined;
+    if (step.kind === "call" && step.call.call === "prepare") this.learnNames(pending.proc, step.call.files);
+    if (label.action === "Evict" && step.kind === "call" && step.call.call === "unlink") {
+      const victim = step.call.path.slice(this.lockPath.length + 1);
+      pending.seen = pending.seen?.filter((name) => name !== victim);
+    }
+    if (label.action === "PutBack") pending.moved = reply.ok || reply.errno !== "ENOENT";
     this.advance(pending, reply);
+    if (pending.step.kind !== "call" || pending.step.action !== "Evict") pending.seen = undefined;
     this.compare(label);
   }
 
   private turn(pending: Pending): void {
     const label = this.labelOf(pending);
     const { contender } = this.process(pending.proc).entry;
+    this.missed = !pending.moved;
     if (label.action === "Granted" && contender?.gaveUp === true) pending.releaser = this.taskOf(contender);
     this.advance(pending, { ok: true, names: [] });
     if (pending.step.kind !== "call" || pending.step.action !== "Evict") pending.seen = undefined;
@@ -438,7 +550,7 @@ export class World {
     const { step } = pending;
     if (failure !== undefined) this.failWith(pending, failure);
     else if (step.kind === "turn") this.turn(pending);
-    else if (step.kind === "call" && step.mode === "sync") this.callNow(pending, performNow(step.call));
+    else if (step.kind === "call" && step.mode === "sync") this.callNow(pending, this.disk(step.call));
     else this.compareUnchanged(pending);
   }
 
@@ -450,17 +562,29 @@ export class World {
       const process = this.process(at(this.config.procOf, task));
       if (!process.alive || isBusy(process)) return [];
       const options: Option[] = [];
-      if (at(this.state.pc, task) === "idle" && this.mayRequest())
+      const attempt = this.attempts.get(task);
+      if (attempt?.revoked === true)
+        options.push(this.call(`Release(${task}) revoked`, () => this.release(task, false)));
+      else if (at(this.state.pc, task) === "idle" && this.mayRequest(process.proc))
         options.push(this.call(`Request(${task})`, () => this.request(task)));
       if (this.canGiveUp(task, process)) options.push(this.call(`GiveUp(${task})`, () => this.giveUp(task)));
-      const attempt = this.attempts.get(task);
       if (attempt !== undefined && process.entry.held.has(attempt)) {
-        options.push(this.call(`Release(${task}) to disk`, () => this.release(task, false)));
-        if (this.mayMissBeat() && process.entry.held.size === 1) {
-          options.push(this.missing(`Release(${task}) to disk`, () => this.release(task, false)));
-        }
-        if (process.entry.queue.length > 0 && process.entry.held.size === 1) {
-          options.push(this.call(`Release(${task}) hands over`, () => this.release(task, true)));
+        const guest = this.guests.get(this.config.guestOf[process.proc] ?? "");
+        if (guest?.at === "heldBack") options.push(this.call(`LetGo(${task})`, () => this.letGo(task)));
+        // As src/run.ts: a guest that lives is waited for.
+        if (guest !== undefined) return options;
+        const alone = process.entry.held.size === 1;
+        const ways = process.entry.queue.length > 0 && alone ? [false, true] : [false];
+        const ends = this.config.revokes ? (["Release", "Expire"] as const) : (["Release"] as const);
+        for (const handsOver of ways) {
+          const where = handsOver ? "hands over" : "to disk";
+          for (const end of ends) {
+            const text = `${end}(${task}) ${where}`;
+            const perform = (): void => this.release(task, handsOver, end);
+            options.push(this.call(text, perform));
+            if (!handsOver && alone && this.mayMissBeat(process.proc))
+              options.push(this.missing(text, perform));
+          }
         }
       }
       return options;
@@ -471,9 +595,10 @@ export class World {
     return { text, kind: "call", perform };
   }
 
-  private mayMissBeat(): boolean {
-    const { faults, maxFaults, local } = this.config;
-    return local && faults.includes("beat") && this.spent.fault < maxFaults;
+  /** A lock with a guest's name in it goes by Drop anyway. */
+  private mayMissBeat(proc: Proc): boolean {
+    const { faults, maxFaults, local, guestOf } = this.config;
+    return local && guestOf[proc] === undefined && faults.includes("beat") && this.spent.fault < maxFaults;
   }
 
   /** The same, by a holder that missed a beat: its release is a Drop, on a local disk too. */
@@ -490,9 +615,10 @@ export class World {
     return { text: `${text}, a beat was missed`, kind: "fault", perform: miss };
   }
 
-  private mayRequest(): boolean {
+  private mayRequest(proc: Proc): boolean {
     const { maxRequests } = this.config;
-    return maxRequests === 0 || this.spent.request < maxRequests;
+    const left = maxRequests === 0 || this.spent.request < maxRequests;
+    return left && mayStartGuest(this.config, this.state, proc);
   }
 
   private canGiveUp(task: Task, { entry }: Process): boolean {
@@ -514,8 +640,10 @@ export class World {
       client.told = what;
     };
     const attempt: Attempt = {
+      guest: this.startGuest(client.proc),
       reentrant: this.config.reentrantTasks.includes(task),
       gaveUp: false,
+      revoked: false,
       granted: () => tell("granted"),
       failed: () => tell("failed"),
       lost: () => {
@@ -528,6 +656,31 @@ export class World {
     this.clients.set(attempt, client);
     this.protocol.request(this.process(at(this.config.procOf, task)).entry, attempt);
     this.compare({ action: "Request", arg: task });
+  }
+
+  /** Before its process asks. It is faked as every process here is. */
+  private startGuest(proc: Proc): Attempt["guest"] {
+    const guest = this.config.guestOf[proc];
+    if (guest === undefined) return undefined;
+    const inc = this.process(proc).incarnation;
+    this.guests.set(guest, { inc, at: "heldBack" });
+    const letGo = (): void => {
+      if (this.guests.has(guest)) this.guests.set(guest, { inc, at: "running" });
+    };
+    return { scope: { ...NO_SCOPE, pid: guest }, letGo };
+  }
+
+  private letGo(task: Task): void {
+    const attempt = this.attempts.get(task);
+    if (attempt !== undefined) {
+      this.protocol.letGo(this.process(at(this.config.procOf, task)).entry, attempt);
+    }
+    this.compare({ action: "LetGo", arg: task });
+  }
+
+  private guestEnds(guest: Guest): void {
+    this.guests.delete(guest);
+    this.compare({ action: "GuestEnds", arg: guest });
   }
 
   /** A client whose promises have settled is of no more interest once its task asks again. */
@@ -547,7 +700,8 @@ export class World {
     this.compare({ action: "GiveUp", arg: task });
   }
 
-  private release(task: Task, handsOver: boolean): void {
+  /** `Expire`: not by its client, who may still call release, and believe that it holds until then. */
+  private release(task: Task, handsOver: boolean, action: "Release" | "Expire" = "Release"): void {
     const attempt = this.attempts.get(task);
     const { entry } = this.process(at(this.config.procOf, task));
     // The hand-over clock: still in time, or not any more.
@@ -555,14 +709,17 @@ export class World {
     this.releasing = task;
     if (attempt !== undefined) {
       const client = this.clientOf(attempt);
-      client.release = "asked";
-      this.protocol.release(entry, attempt, () => {
+      client.release = action === "Release" ? "asked" : "revoked";
+      const settled = (): void => {
         if (client.release !== "asked") throw this.divergence(`the release of ${task} is settled twice`);
         client.release = "settled";
-      });
+      };
+      // Nobody waits for the end of what the watchdog began.
+      if (action === "Release") this.protocol.release(entry, attempt, settled);
+      else this.protocol.expire(entry, attempt, () => {});
     }
     this.releasing = undefined;
-    this.compare({ action: "Release", arg: task });
+    this.compare({ action, arg: task });
   }
 
   // ----------------------------------------------------------------------------------------------
@@ -579,12 +736,50 @@ export class World {
         options.push({ text: `Crash(${proc})`, kind: "crash", perform: () => this.crash(process) });
       }
     }
+    for (const guest of guestsOf(config)) {
+      if (!this.guests.has(guest)) continue;
+      options.push({ text: `GuestEnds(${guest})`, kind: "guest", perform: () => this.guestEnds(guest) });
+    }
     for (const call of this.late) {
       const arg = `${call.op} ${this.names.get(call.name) ?? call.name}`;
       options.push({ text: `LateEffect(${arg})`, kind: "late", perform: () => this.lateEffect(call, arg) });
     }
     if (spent.vandal < config.maxVandals) options.push(...this.vandalOptions());
-    return options;
+    return [...options, ...this.harmOptions()];
+  }
+
+  /** What an environment does that breaks an assumption, to names at L. */
+  private harmOptions(): Option[] {
+    const { config, spent } = this;
+    return (listingOf(this.lockPath) ?? []).flatMap((name): Option[] => {
+      const harm = (action: "Suspect" | "Break" | "Remove", how: string, act: () => void): Option => {
+        const arg = this.names.get(name) ?? name;
+        return {
+          text: `${labelText({ action, arg })}${how}`,
+          kind: "harm",
+          perform: () => {
+            const before = listingOf(this.lockPath) ?? [];
+            act();
+            const left = listingOf(this.lockPath) ?? [];
+            for (const gone of before) if (!left.includes(gone) && this.lives(gone)) this.suspects.add(gone);
+            this.spent[BUDGET_OF[action]]++;
+            this.compare({ action, arg });
+          },
+        };
+      };
+      const file = join(this.lockPath, name);
+      const options: Option[] = [];
+      if (spent.suspicion < config.maxSuspicions && this.lives(name) && !this.suspects.has(name))
+        options.push(harm("Suspect", "", () => this.suspects.add(name)));
+      if (spent.break < config.maxBreaks) options.push(harm("Break", "", () => fs.unlinkSync(file)));
+      if (spent.removal >= config.maxRemovals) return options;
+      const removeLock = (): void => fs.rmSync(this.lockPath, { recursive: true });
+      return [
+        ...options,
+        harm("Remove", " removes the file", () => fs.unlinkSync(file)),
+        harm("Remove", " removes the lock", removeLock),
+      ];
+    });
   }
 
   private vandalOptions(): Option[] {
@@ -606,10 +801,15 @@ export class World {
         const files = fs.readdirSync(home);
         const removeHome = vandal("removes the home", () => fs.rmSync(home, { recursive: true }));
         if (files.length === 0) return [removeHome];
-        const empty = (): void => {
-          for (const inside of files) fs.rmSync(join(home, inside));
+        const removes = (gone: readonly string[]) => (): void => {
+          for (const inside of gone) fs.rmSync(join(home, inside));
         };
-        return [vandal("removes the file", empty), removeHome];
+        const one = files.length === 1 ? [] : files;
+        return [
+          vandal(files.length === 1 ? "removes the file" : "removes the files", removes(files)),
+          ...one.map((inside) => vandal(`removes ${this.names.get(inside)}`, removes([inside]))),
+          removeHome,
+        ];
       });
   }
 
@@ -625,6 +825,7 @@ export class World {
     for (const [attempt, client] of this.clients) {
       if (client.proc === process.proc) this.clients.delete(attempt);
     }
+    for (const name of this.suspects) if (name.split("_")[1] === process.proc) this.suspects.delete(name);
     process.entry = this.createEntry(process.proc);
     this.spent.crash++;
     this.compare({ action: "Crash", arg: process.proc });
@@ -637,19 +838,20 @@ export class World {
       const home = process.entry.home?.name ?? "";
       if (step.kind !== "call" || pending.reply !== undefined) return [];
       if (step.action === "Take") return [{ op: "take", name: home, call: step.call }];
+      if (step.action === "Clear") return [{ op: "clear", name: home, call: step.call }];
       if (step.action === "Drop") return [{ op: "unlinkLock", name: home, call: step.call }];
       if (step.action !== "Evict" || step.call.call !== "unlink") return [];
       return [{ op: "unlinkLock", name: step.call.path.slice(this.lockPath.length + 1), call: step.call }];
     });
     const owes = project(this).owes[process.proc] ?? [];
-    const debts = [...process.entry.owes.values()].flatMap(({ home }): LateWorldCall[] => {
-      const step = owes.find(([name]) => name === this.names.get(home.name))?.[1];
-      return step === undefined || step === "paid" ? [] : [this.debtCall(step, home)];
+    const debts = [...process.entry.owes.values()].flatMap((debt): LateWorldCall[] => {
+      const step = owes.find(([name]) => name === this.names.get(debt.name))?.[1];
+      return step === undefined || step === "paid" ? [] : [this.debtCall(step, debt)];
     });
     return [...calls, ...debts];
   }
 
-  private debtCall(op: "unlinkHome" | "unlinkLock" | "rmdirHome", { name, path }: Home): LateWorldCall {
+  private debtCall(op: DebtStep, { name, home: { path } }: Debt): LateWorldCall {
     if (op === "rmdirHome") return { op, name, call: { call: "rmdir", path } };
     return {
       op,
@@ -671,7 +873,7 @@ export class World {
 
   private lateEffect(call: LateWorldCall, arg: string): void {
     this.late = this.late.filter((other) => other !== call);
-    performNow(call.call);
+    this.disk(call.call);
     this.compare({ action: "LateEffect", arg });
   }
 
@@ -727,7 +929,7 @@ export class World {
       text: `${this.nameOf(pending)} fails${how}`,
       kind: "fault",
       perform: () => {
-        if (happened) performNow(call);
+        if (happened) this.disk(call);
         if (later) this.addLate(this.lateOf(pending, call));
         this.failWith(pending, failure);
       },
@@ -740,7 +942,7 @@ export class World {
       text: `${this.nameOf(pending)} runs twice`,
       kind: "fault",
       perform: () => {
-        const reply = performNow(call);
+        const reply = this.disk(call);
         this.addLate(this.lateOf(pending, call));
         this.spent.fault++;
         this.effect(pending, reply);
@@ -752,6 +954,7 @@ export class World {
     const { step, debt } = pending;
     const home = this.process(pending.proc).entry.home?.name ?? "";
     if (step.kind === "call" && step.action === "Take") return { op: "take", name: home, call };
+    if (step.kind === "call" && step.action === "Clear") return { op: "clear", name: home, call };
     if (debt === undefined) {
       const name = call.call === "unlink" ? call.path.slice(this.lockPath.length + 1) : home;
       return { op: "unlinkLock", name, call };
@@ -769,9 +972,12 @@ export class World {
         this.failWith(pending, failure);
       },
     });
+    const [own] = call.files;
+    const half = call.files.length > 1 && own !== undefined ? { ...call, files: [own] } : undefined;
     return [
       fault("", () => {}),
       fault(", made the directory", () => fs.mkdirSync(call.home)),
+      ...(half === undefined ? [] : [fault(", made one file", () => performNow(half))]),
       fault(", happened", () => performNow(call)),
     ];
   }
@@ -789,10 +995,14 @@ export class World {
   // ----------------------------------------------------------------------------------------------
   // Comparing
 
-  private learnName(proc: Proc, realName: string): void {
-    const name = freshName(this.config, this.state, proc);
-    if (name === undefined) throw new Divergence(`the model has no name left for ${proc}`);
-    this.names.set(realName, name);
+  /** Our own first, as in src; then the guest's. */
+  private learnNames(proc: Proc, files: readonly OwnerFile[]): void {
+    const own = freshName(this.config, this.state, proc);
+    if (own === undefined) throw new Divergence(`the model has no name left for ${proc}`);
+    for (const [i, name] of [own, ...guestNames(this.config, own)].entries()) {
+      const file = files[i];
+      if (file !== undefined) this.names.set(file.name, name);
+    }
   }
 
   private compare(label: Label): void {
@@ -817,7 +1027,8 @@ export class World {
       this.key = key;
       this.checkProperties(before, { label, next: match });
       this.checkClients();
-      this.checkWarnings(label.action === "Released" && from === "lost");
+      const misses = from === "dropMissed" && this.missed;
+      this.checkWarnings(label.action === "Released" && (from === "lost" || misses));
       return;
     }
     const why =
@@ -830,12 +1041,11 @@ export class World {
   /** The scopes here are larger than those that TLC and the explorer exhaust. */
   private checkProperties(before: State, step: ModelStep): void {
     const { config } = this;
-    const invariants = this.lied
-      ? INVARIANTS.filter(({ name }) => !this.tolerated.includes(name))
-      : INVARIANTS;
+    const [promised, stepProperties] = promisedAt(config);
+    const invariants = this.lied ? promised.filter(({ name }) => !this.tolerated.includes(name)) : promised;
     const broken =
       invariants.find((invariant) => !invariant.holds(config, step.next)) ??
-      STEP_PROPERTIES.find((property) => !property.holds(config, before, step));
+      stepProperties.find((property) => !property.holds(config, before, step));
     if (broken !== undefined) throw this.divergence(`${broken.name} is violated by ${labelText(step.label)}`);
   }
 
@@ -853,7 +1063,7 @@ export class World {
     }
   }
 
-  /** A loss is said, once; and nothing else is, since nobody here changes what stands at L (A2). */
+  /** A loss is said, once; and nothing else is, unless somebody changes what stands at L (A2). */
   private checkWarnings(lost: boolean): void {
     const warnings = this.warnings.splice(0);
     if (warnings.length === (lost ? 1 : 0)) return;
@@ -899,6 +1109,30 @@ export class World {
   }
 }
 
+/** What is in a directory; undefined if there is none. */
+function listingOf(path: string): string[] | undefined {
+  return fs.existsSync(path) ? fs.readdirSync(path) : undefined;
+}
+
+/** What fails where an assumption is broken, and what then takes its place; with PutBack nothing does (BadBreakPutBack). */
+const STRONG = ["MutualExclusion", "HeldIsOnDisk", "Refinement", "NeverTouchesAnothers"];
+/** With PutBack, a Restore can bring back a name that its owner has given up meanwhile (BadBreakForgets). */
+const STRONG_LOCALLY = [...STRONG, "NothingForgotten"];
+const WEAK = ["MutualExclusionAmongInnocent", "InnocentIsOnDisk", "NeverTouchesAnInnocent"];
+
+function promisedAt({ merges, local, maxSuspicions, maxBreaks, maxRemovals }: Config) {
+  const harmed = maxSuspicions + maxBreaks + maxRemovals > 0;
+  if (!harmed && !merges) return [INVARIANTS, STEP_PROPERTIES] as const;
+  const broken = local ? STRONG_LOCALLY : STRONG;
+  const lost = merges && !harmed ? broken.filter((name) => name !== "MutualExclusion") : broken;
+  const kept = local ? [] : WEAK;
+  const names = ({ name }: { readonly name: string }): boolean => kept.includes(name);
+  return [
+    [...INVARIANTS.filter(({ name }) => !lost.includes(name)), ...WEAKER_INVARIANTS.filter(names)],
+    [...STEP_PROPERTIES.filter(({ name }) => !lost.includes(name)), ...WEAKER_STEP_PROPERTIES.filter(names)],
+  ] as const;
+}
+
 /** Whoever contended has given up, and nobody else waits: what is granted goes off the disk. */
 const isLeftToNobody = ({ contender, queue }: Entry): boolean =>
   contender?.gaveUp === true && queue.length === 0;
@@ -908,7 +1142,8 @@ export const faultKind = (action: CallAction): FaultKind =>
   `${action[0]?.toLowerCase()}${action.slice(1)}` as FaultKind;
 
 /** What happens without anybody asking, failing or dying: the steps of the code, and that holders let go. */
-export const goesOn = ({ kind, text }: Option): boolean => kind === "step" || text.startsWith("Release(");
+export const goesOn = ({ kind, text }: Option): boolean =>
+  kind === "step" || kind === "guest" || text.startsWith("Release(");
 
 const isUnsettled = ({ told, release }: Client): boolean => told === "nothing" || release === "asked";
 

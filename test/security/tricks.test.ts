@@ -72,7 +72,7 @@ describe.runIf(posix)("a home that is swapped for a link before its mode is mend
   const prepare = ({ performNow }: DiskModule): void => {
     const name = newName();
     const home = join(directory, homeName("a.jsonl.lock", name));
-    performNow({ call: "prepare", home, name, content: "{}\n" });
+    performNow({ call: "prepare", home, files: [{ name, content: "{}\n" }] });
   };
 
   it("leads to no change of what the link leads to", async () => {

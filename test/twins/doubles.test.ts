@@ -4,14 +4,14 @@ import { GUARDS } from "../../model/state.ts";
 import { lockstepProperty, MAX_COMMANDS } from "../lockstep/programs.ts";
 import { SCOPES } from "../lockstep/scopes.ts";
 import { Divergence } from "../lockstep/world.ts";
-import { CODE_DOUBLES, DOUBLES, loadDouble, WITHOUT_DOUBLE } from "./doubles.ts";
+import { CODE_DOUBLES, DOUBLES, loadDouble, NO_VERIFY_MERGING, WITHOUT_DOUBLE } from "./doubles.ts";
 
 // Enough for the rarest of them ten times over; the seed is fixed, so this is not a matter of luck.
 const MOST_PROGRAMS = 3_000;
 const SEED = 7;
 
 describe("a broken double of the protocol is caught by random lockstep", () => {
-  for (const double of [...DOUBLES, ...CODE_DOUBLES]) {
+  for (const double of [...DOUBLES, ...CODE_DOUBLES, NO_VERIFY_MERGING]) {
     it(`${double.guard}: without "${double.gone}"`, async () => {
       const config = SCOPES[double.scope];
       if (config === undefined) throw new Error(`no scope ${double.scope}`);

@@ -27,7 +27,12 @@ export type Patched = Pick<Double, "guard" | "patches"> & Partial<Double>;
 
 const ONE_PROCESS = "one process, three tasks, PutBack";
 const TWO_PUT_BACK = "two processes, three tasks, PutBack";
+const GUEST = "two processes with a guest each, and a third, PutBack";
 const TWO_DROP = "two processes, four tasks, Drop and late effects";
+const NO_REPLACING = "two processes, three tasks, Drop, rename does not replace an empty directory";
+const REVOKING = "two processes, three tasks, Drop, the watchdog revokes";
+const MERGING = "two processes, two tasks, Drop, rename merges";
+const HARMED = "one process, one task, PutBack, broken, removed, Restore fails";
 
 /** One for each guard of the specification, but those of {@link WITHOUT_DOUBLE}. */
 export const DOUBLES: readonly Double<Guard>[] = [
@@ -96,7 +101,10 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: TWO_DROP,
     caughtBy: /^Released\(.*\) is not a step of the model: /,
     patches: [
-      ["if (!reply.ok) owe(entry, home, reply.error);", "if (missed) owe(entry, home);\n    paid = true;"],
+      [
+        'if (!reply.ok) owe(entry, home, home.name, "unlinkHome", reply.error);',
+        "if (missed) oweHome(entry, home);\n    paid = true;",
+      ],
     ],
   },
   {
@@ -118,8 +126,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     caughtBy: /^(Judge|Refused)\(.*\) is not a step of the model: owes:/,
     patches: [
       [
-        "  entry.home = null;\n  if (home !== null) owe(entry, home);",
-        "  entry.home = null;\n  if (home === null) owe(entry, home as never);",
+        "  entry.home = null;\n  if (home !== null) oweHome(entry, home);",
+        "  entry.home = null;\n  if (home === null) oweHome(entry, home as never);",
       ],
     ],
   },
@@ -128,7 +136,50 @@ export const DOUBLES: readonly Double<Guard>[] = [
     gone: "a home does not lie idle where its Take may run once more",
     scope: TWO_DROP,
     caughtBy: /^(GiveUp|Judge|Refused)\(.*\) is not a step of the model: home:/,
-    patches: [["  if (!entry.local) giveUpHome(entry);\n", ""]],
+    patches: [["  if (!local || named) giveUpHome(entry);\n", "  if (named) giveUpHome(entry);\n"]],
+  },
+  {
+    guard: "GuestNotInHome",
+    gone: "the guest's name is in the home",
+    scope: GUEST,
+    caughtBy: /^Prepare\(.*\) is not a step of the model: homes:/,
+    patches: [["const files = namesOf(home).map(", "const files = [home.name].map("]],
+  },
+  {
+    guard: "VerifyAnyNames",
+    gone: "Verify wants exactly the names that were prepared",
+    scope: GUEST,
+    caughtBy: /^Verify\(.*\) is not a step of the model: pc:/,
+    patches: [
+      [
+        "if (isExactly(reply, homeOf(entry))) return true;",
+        "if (reply.ok && reply.names.length > 0) return true;",
+      ],
+    ],
+  },
+  {
+    guard: "EvictTheLiving",
+    gone: "nobody is evicted unless all who are named are dead",
+    scope: GUEST,
+    caughtBy: /^Judge\(.*\) is not a step of the model: (seen|pc):/,
+    patches: [
+      [
+        'const survivor = judged.find(({ verdict }) => verdict !== "dead" && verdict !== "lapsed");',
+        'const survivor = judged.every(({ verdict }) => verdict !== "dead") ? judged[0] : undefined;',
+      ],
+    ],
+  },
+  {
+    guard: "LetGoEarly",
+    gone: "the guest is let go after Granted",
+    scope: GUEST,
+    caughtBy: /^Prepare\(.*\) is not a step of the model: guest:/,
+    patches: [
+      [
+        "    entry.shown = metadata;\n    return true;",
+        "    entry.shown = metadata;\n    entry.contender?.guest?.letGo();\n    return true;",
+      ],
+    ],
   },
   {
     guard: "LifoQueue",
@@ -136,6 +187,31 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: ONE_PROCESS,
     caughtBy: /^Request\(.*\) is not a step of the model: queue:/,
     patches: [["entry.queue.push(attempt);", "entry.queue.unshift(attempt);"]],
+  },
+  {
+    guard: "NoClear",
+    gone: "an empty L is cleared where rename does not replace it",
+    scope: NO_REPLACING,
+    caughtBy: /^Judge\(.*\) is not a step of the model: pc:/,
+    patches: [
+      [
+        "const cleared = stands && !entry.services.disk.renameReplacesEmpty",
+        "const cleared = stands && !stands",
+      ],
+    ],
+  },
+  {
+    guard: "ClearByForce",
+    gone: "Clear removes an empty directory only",
+    scope: NO_REPLACING,
+    caughtBy: /^Clear\(.*\) is not a step of the model: lock:/,
+    patches: [
+      [
+        "  // Refused cleanly, or gone: others were faster",
+        "  nodeFs.rmSync(entry.lockPath, { recursive: true, force: true });\n  // Refused cleanly, or gone: others were faster",
+      ],
+      ["const rename = (", 'import nodeFs from "node:fs";\nconst rename = ('],
+    ],
   },
 ];
 
@@ -177,12 +253,56 @@ export const CODE_DOUBLES: readonly Double[] = [
     caughtBy: /^it warns of \[\], and the lock was lost/,
     patches: [["entry.services.warn(`session lock ", "void (`session lock "]],
   },
+  {
+    guard: "SilentMiss",
+    gone: "a release that finds nothing to put back says that the lock was lost",
+    scope: HARMED,
+    caughtBy: /^it warns of \[\], and the lock was lost/,
+    patches: [['return moved.errno === "ENOENT" ? "drop" : "failed";', 'return "failed";']],
+  },
+  {
+    guard: "RevokedReleases",
+    gone: "the release of a handle that was revoked gives nothing back",
+    scope: REVOKING,
+    caughtBy: /^Release\(.*\) is not a step of the model: /,
+    patches: [
+      ["    attempt.revoked = false;\n    settled(undefined);\n    return;", "    attempt.revoked = false;"],
+    ],
+  },
+  {
+    guard: "RevokedHolds",
+    gone: "a handle that was revoked is in HELD_LOCKS no more",
+    scope: REVOKING,
+    caughtBy: /^Expire\(.*\) is not a step of the model: /,
+    patches: [
+      [
+        "  attempt.revoked = true;\n  endHold(entry, attempt, settled);",
+        "  attempt.revoked = true;\n  void settled;",
+      ],
+    ],
+  },
 ];
+
+/** NoVerify once more: at every scope that merges, and small enough for every schedule, there are too many homes. */
+export const NO_VERIFY_MERGING: Double = {
+  guard: "NoVerifyMerging",
+  gone: "Verify, where rename merges directories",
+  scope: MERGING,
+  caughtBy: /^Verify\(.*\) is not a step of the model: pc:/,
+  patches: [
+    [
+      "if (isExactly(reply, homeOf(entry))) return true;",
+      "if (reply.ok && reply.names.includes(homeOf(entry).name)) return true;",
+    ],
+  ],
+};
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 /** Guards of the specification without a double here, each with the reason. */
 export const WITHOUT_DOUBLE: Readonly<Partial<Record<Guard, string>>> = {
+  EndOfPipeIsGo: "it is the trampoline of src/run.ts: a real process, in test/process/run.test.ts",
+  ReleaseUnderGuest: "whoever has a guest waits for it: src/run.ts, in test/process/run.test.ts",
   JudgeByHeldLocks: "the verdict is behind a port: test/unit/owner judges by every combination of fields",
 };
 

@@ -19,9 +19,15 @@ const RESTARTED = "1 process, 2 tasks, restarted twice";
 const DROP_RESTARTED = "1 process, 1 task, Drop, restarted twice, 3 requests";
 const FAILING = "1 process, 2 tasks, a failing call";
 const DROP_FAILING = "1 process, 1 task, Drop, a failing call, a crash, 2 requests";
+const MISSED_BEAT = "1 process, 2 tasks, a missed beat";
 const VANDAL = "1 process, 2 tasks, a vandal";
 const FAILING_TAKE = "1 process, 1 task, Take fails three times";
+const GUEST = "2 processes, one with a guest, a crash, nobody gives up, 2 requests";
+const GUEST_VANDAL = "1 process with a guest, a vandal, nobody gives up, 1 request";
 const CRASH = "2 processes, 1 task each, a crash, 4 requests";
+const NO_REPLACING = "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests";
+const REVOKING = "1 process, 2 tasks, the watchdog revokes, 3 requests";
+const REMOVED = "1 process, 2 tasks, removed, 2 requests";
 
 /** The smallest scope at which each double must be caught. */
 const CAUGHT_AT: Readonly<Record<string, string>> = {
@@ -36,10 +42,20 @@ const CAUGHT_AT: Readonly<Record<string, string>> = {
   ForgetGivenUpHome: FAILING,
   KeepIdleHome: DROP_RESTARTED,
   LifoQueue: EXCLUSIVE,
+  GuestNotInHome: GUEST,
+  VerifyAnyNames: GUEST_VANDAL,
+  EvictTheLiving: GUEST,
+  LetGoEarly: GUEST,
   NotTold: REENTRANT,
   ErrorNotTold: FAILING,
   ReleaseNeverSettles: DROP_FAILING,
+  PutBackAfterMiss: MISSED_BEAT,
   SilentLoss: VANDAL,
+  NoClear: NO_REPLACING,
+  ClearByForce: NO_REPLACING,
+  RevokedReleases: REVOKING,
+  RevokedHolds: REVOKING,
+  SilentMiss: REMOVED,
 };
 
 /** Here nothing is drained: a promise that never settles is seen where the code has nothing more to do. */

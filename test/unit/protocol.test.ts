@@ -31,6 +31,7 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 const disk: Disk = {
+  renameReplacesEmpty: true,
   now: (call) => failureOf(call) ?? nodeDisk.now(call),
   later: (call, done) => {
     const failure = failureOf(call);
@@ -78,6 +79,7 @@ function take(entry: Entry): Promise<Attempt> {
     const attempt: Attempt = {
       reentrant: false,
       gaveUp: false,
+      revoked: false,
       granted: () => resolve(attempt),
       failed: reject,
       lost: reject,
@@ -98,7 +100,7 @@ function plant({ lockPath }: Entry, pid: number): string {
 
 const takenOver = (entry: Entry): Promise<Evictions | undefined> =>
   new Promise((granted, failed) =>
-    request(entry, { reentrant: false, gaveUp: false, granted, failed, lost: failed }),
+    request(entry, { reentrant: false, gaveUp: false, revoked: false, granted, failed, lost: failed }),
   );
 
 const namesIn = ({ owners, overtaken } = NO_EVICTIONS): object => ({

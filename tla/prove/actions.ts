@@ -26,6 +26,7 @@ import {
   value,
   variable,
 } from "./formula.ts";
+import type { ProvedAction } from "./twins.ts";
 
 /** One way in which an action happens. */
 export interface Case {
@@ -60,7 +61,7 @@ interface Change {
 
 export function encodeActions(broken: readonly Guard[] = []): readonly EncodedAction[] {
   const isBroken = (guard: Guard): boolean => broken.includes(guard);
-  return ACTIONS.map((name) => {
+  return PROVED_ACTIONS.map((name) => {
     const { params, pieces } = ENCODINGS[name](isBroken);
     return {
       name,
@@ -109,6 +110,8 @@ export const lives = (name: Expr): Expr =>
   and(apply("alive", apply("owner", name)), equal(apply("inc", apply("owner", name)), apply("born", name)));
 
 const free = forall([m], not(apply("lock", m)));
+/** What rename puts a directory in the place of: nothing, or an empty one where the platform does. */
+const replaceable = or(not(apply("lockStands")), and(apply("replacesEmpty"), free));
 const isEmpty = (name: Expr): Expr => forall([m], not(apply("homeHas", name, m)));
 /** A directory that holds exactly this name. */
 const exactly = (stands: Expr, has: (name: Expr) => Expr, name: Expr): Expr =>
@@ -324,7 +327,7 @@ const forget: readonly Change[] = [drop("sawDirectory", t), clear("seen", t)];
 // What the disk does. `possible` is when, the changes are what.
 
 /** rename(home, L). */
-const takePossible = (name: Expr): Expr => and(apply("homes", name), free);
+const takePossible = (name: Expr): Expr => and(apply("homes", name), replaceable);
 const takeHappens = (name: Expr): readonly Change[] => [
   put("lockStands", [], truth(true)),
   become("lock", [], (other) => apply("homeHas", name, other)),
@@ -334,7 +337,7 @@ const takeHappens = (name: Expr): readonly Change[] => [
 const rename = (name: Expr): Piece[] => when(takePossible(name), ...takeHappens(name));
 /** rename(L, home). */
 const putBackPossible = (name: Expr): Expr =>
-  and(apply("lockStands"), implies(apply("homes", name), isEmpty(name)));
+  and(apply("lockStands"), implies(apply("homes", name), and(apply("replacesEmpty"), isEmpty(name))));
 const putBackHappens = (name: Expr): readonly Change[] => [
   add("homes", name),
   become("homeHas", [name], (other) => apply("lock", other)),
@@ -520,6 +523,9 @@ function judge(isBroken: IsBroken): Encoding {
       : not(lives(name));
   const ours = exists([m], and(apply("home", mine, m), apply("seen", t, m)));
   const nobody = forall([x], not(apply("seen", t, x)));
+  const clears = isBroken("NoClear")
+    ? truth(false)
+    : and(apply("sawDirectory", t), not(apply("replacesEmpty")));
   return ofTask(
     and(isAt(t, "looked", "lookedDoubt"), myTurn),
     either(
@@ -529,10 +535,11 @@ function judge(isBroken: IsBroken): Encoding {
       both(
         when(and(not(ours), isAt(t, "looked"), not(apply("gaveUp", t)))),
         either(
-          when(nobody, ...forget, goto(t, "take")),
-          when(nobody, ...forget, goto(t, "waiting")),
+          when(and(nobody, not(clears)), ...forget, goto(t, "take")),
+          when(and(nobody, not(clears)), ...forget, goto(t, "waiting")),
           when(and(not(nobody), forall([x], implies(apply("seen", t, x), dead(x)))), goto(t, "evict")),
           some(x, and(apply("seen", t, x), not(dead(x))), ...forget, goto(t, "waiting")),
+          when(and(nobody, clears), ...forget, goto(t, "clear")),
         ),
       ),
     ),
@@ -557,6 +564,29 @@ function evict(isBroken: IsBroken): Encoding {
           laterOrNot("unlinkLock", x),
           effect(...forget, goto(t, "waiting")),
         ),
+      ),
+    ),
+  );
+}
+
+/** rmdir(L): changes nothing where it is not empty. */
+const clears: Change = put("lockStands", [], and(apply("lockStands"), not(free)));
+
+function clearLock(isBroken: IsBroken): Encoding {
+  const happens = isBroken("ClearByForce")
+    ? effect(put("lockStands", [], truth(false)), clear("lock"))
+    : effect(clears);
+  return ofTask(
+    isAt(t, "clear"),
+    either(
+      both(happens, effect(goto(t, "take"))),
+      both(happens, effect(goto(t, "waiting"))),
+      both(
+        fails("clear"),
+        withHome(mine),
+        either(happens, nothing),
+        laterOrNot("clear", n),
+        effect(goto(t, "waiting")),
       ),
     ),
   );
@@ -779,6 +809,7 @@ function sent(op: Expr, name: Expr, isBroken: IsBroken): Expr {
   );
   const outlives = or(
     and(isOp("take"), byHome("take")),
+    and(isOp("clear"), byHome("clear")),
     and(isOp("unlinkLock"), or(byHome("drop"), evicts)),
     ...debts,
   );
@@ -846,6 +877,7 @@ function lateEffect(): Encoding {
       taking("unlinkHome", effect(...retryHappens(n, "unlinkHome"))),
       taking("unlinkLock", effect(...retryHappens(n, "unlinkLock"))),
       taking("rmdirHome", effect(...retryHappens(n, "rmdirHome"))),
+      taking("clear", effect(clears)),
     ),
   };
 }
@@ -861,7 +893,7 @@ function vandal(): Encoding {
   };
 }
 
-const ENCODINGS: Readonly<Record<ActionName, (isBroken: IsBroken) => Encoding>> = {
+const ENCODINGS: Readonly<Record<ProvedAction, (isBroken: IsBroken) => Encoding>> = {
   Request: request,
   Prepare: prepare,
   Take: take,
@@ -871,6 +903,7 @@ const ENCODINGS: Readonly<Record<ActionName, (isBroken: IsBroken) => Encoding>> 
   Look: look,
   Judge: judge,
   Evict: evict,
+  Clear: clearLock,
   Wake: wake,
   GiveUp: giveUp,
   Release: release,
@@ -887,3 +920,7 @@ const ENCODINGS: Readonly<Record<ActionName, (isBroken: IsBroken) => Encoding>> 
   LateEffect: lateEffect,
   Vandal: vandal,
 };
+
+export const PROVED_ACTIONS: readonly ProvedAction[] = ACTIONS.filter(
+  (name): name is ProvedAction => name in ENCODINGS,
+);

@@ -81,7 +81,7 @@ export const modelledModules = (): readonly string[] => [...MODELS.keys()];
 interface Mirror<Config, State, Step extends MachineStep<State>> extends Words<Config, State> {
   readonly machine: Machine<Config, State, Step>;
   readonly readConfig: (dir: string, cfgFile: string) => Config;
-  readonly dumpLabel: (label: Step["label"]) => string;
+  readonly dumpLabel: (label: Step["label"], config: Config) => string;
 }
 
 function configured<Config, State, Step extends MachineStep<State>>(
@@ -114,7 +114,7 @@ function graphOf<Config, State, Step extends MachineStep<State>>(
     invariants: [],
     stepProperties: [],
     onState: (state) => states.push(text(state)),
-    onEdge: (from, step, to) => edges.push([from, dumpLabel(step.label), to]),
+    onEdge: (from, step, to) => edges.push([from, dumpLabel(step.label, config), to]),
   });
   const textOf = (id: number): string => states[id] ?? "";
   return {
