@@ -98,7 +98,13 @@ export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /** Resolves when the process is ready for commands. */
 export async function startChild(params: WorkerParams, start: Start = {}): Promise<Child> {
-  const { prefix = [], env = {}, node = process.execPath, library = "session-write-lock", without = false } = start;
+  const {
+    prefix = [],
+    env = {},
+    node = process.execPath,
+    library = "session-write-lock",
+    without = false,
+  } = start;
   const { file: program, options } = start.worker ?? { file: WORKER, options: {} };
   const [file = "", ...args] = [
     ...prefix,
