@@ -220,9 +220,9 @@ function whereOf({ calledAt }: Nesting): string {
 }
 
 // ------------------------------------------------------------------------------------------------
-// For a command that works under the lock (src/run.ts)
+// For a command that works under the lock (src/run.ts). Internal: the declarations of the package leave it out.
 
-/** A lock that a guest owns too. */
+/** A lock that a guest owns too. @internal */
 export interface GuestLock {
   /** Aborts when the lock is found to be lost. */
   readonly signal: AbortSignal;
@@ -234,6 +234,8 @@ export interface GuestLock {
 /**
  * As {@link acquireSessionWriteLock}, for a guest that is held back until then; as {@link tryAcquireSessionWriteLock}
  * if it leaves when its first wait begins.
+ *
+ * @internal
  */
 export async function acquireWithGuest(
   params: AcquireSessionWriteLockParams,
@@ -255,7 +257,11 @@ function refuseCompany(entry: Entry): void {
   );
 }
 
-/** Before this process ends itself by a signal, which no exit hook sees. What takes longer is left to the others. */
+/**
+ * Before this process ends itself by a signal, which no exit hook sees. What takes longer is left to the others.
+ *
+ * @internal
+ */
 export async function prepareToDie(mostMs: number): Promise<void> {
   const registry = processRegistry();
   const end = systemClock.now() + mostMs;

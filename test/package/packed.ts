@@ -96,7 +96,7 @@ export function apiOf(dist: string): string {
 
 function declarationOf(name: string, text: string): string {
   const begins = new RegExp(`^export (declare )?(class|const|function|interface|type) ${name}\\b`);
-  const statements = withoutComments(text).split(/^(?=export |import |declare |\/\/)/m);
+  const statements = withoutComments(text).split(/^(?=(?:export|import|declare|type|interface) |\/\/)/m);
   const found = statements.filter((statement) => begins.test(statement));
   if (found.length === 0) throw new Error(`${name} is exported, but nothing declares it`);
   return found.join("").replaceAll(/\n\s*\n/g, "\n");
