@@ -426,8 +426,8 @@ function* leaveDisk(entry: Entry, settled: Settled): Run {
   // Each name goes by itself: the guest has ended, or was never let go.
   for (const name of home.guests) owe(entry, home, name, "unlinkLock");
   // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
-  const inTime = entry.services.heartbeat?.missed(entry) !== true;
-  const mayPutBack = entry.local && home.guests.length === 0 && inTime;
+  const mayPutBack =
+    entry.local && home.guests.length === 0 && entry.services.heartbeat?.missed(entry) !== true;
   const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {

@@ -177,7 +177,7 @@ Calls == IF Local THEN {} ELSE [op : LateOps, name : Names]
 InvStates ==
   /\ alive \in SUBSET Procs
   /\ inc \in [Procs -> 1 .. MaxCrashes + 1]
-  /\ suspects = {} /\ revoked = {}
+  /\ suspects = {} /\ revoked = {} /\ guest = [g \in Guests |-> None]
   /\ pc \in [Tasks -> PCs \ (IF RenameReplacesEmpty THEN {"clear"} ELSE {})]
   /\ TheDeadAreIdle
   /\ \A p \in Procs : Cardinality(AtSome(p, Contending)) <= 1 /\ Cardinality(AtSome(p, OnTheWayOut)) <= 1

@@ -244,7 +244,7 @@ export const CODE_DOUBLES: readonly Double[] = [
     gone: "a holder that missed a beat releases by Drop",
     scope: "two processes, three tasks, missed beats",
     caughtBy: /^(Release|Granted)\(.*\) is not a step of the model: /,
-    patches: [[" && entry.services.heartbeat?.missed(entry) !== true;", ";"]],
+    patches: [["entry.services.heartbeat?.missed(entry) !== true;", "true as boolean;"]],
   },
   {
     guard: "SilentLoss",
@@ -261,13 +261,11 @@ export const CODE_DOUBLES: readonly Double[] = [
     patches: [['return moved.errno === "ENOENT" ? "drop" : "failed";', 'return "failed";']],
   },
   {
-    guard: "RevokedReleases",
-    gone: "the release of a handle that was revoked gives nothing back",
+    guard: "RevokedNeverSettles",
+    gone: "the release of a handle that was revoked settles",
     scope: REVOKING,
-    caughtBy: /^Release\(.*\) is not a step of the model: /,
-    patches: [
-      ["    attempt.revoked = false;\n    settled(undefined);\n    return;", "    attempt.revoked = false;"],
-    ],
+    caughtBy: /^it does not come to rest: .*"unsettled":\["release of /,
+    patches: [["    attempt.revoked = false;\n    settled(undefined);", "    attempt.revoked = false;"]],
   },
   {
     guard: "RevokedHolds",

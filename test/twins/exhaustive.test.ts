@@ -53,7 +53,7 @@ const CAUGHT_AT: Readonly<Record<string, string>> = {
   SilentLoss: VANDAL,
   NoClear: NO_REPLACING,
   ClearByForce: NO_REPLACING,
-  RevokedReleases: REVOKING,
+  RevokedNeverSettles: REVOKING,
   RevokedHolds: REVOKING,
   SilentMiss: REMOVED,
 };
@@ -61,6 +61,7 @@ const CAUGHT_AT: Readonly<Record<string, string>> = {
 /** Here nothing is drained: a promise that never settles is seen where the code has nothing more to do. */
 const SAID_HERE: Readonly<Record<string, RegExp>> = {
   ReleaseNeverSettles: /^it came to rest, and there is still the release of /,
+  RevokedNeverSettles: /^it came to rest, and there is still the release of /,
 };
 
 function configOf(scope: string): (typeof EXHAUSTIVE_SCOPES)[string]["config"] {
