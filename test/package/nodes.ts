@@ -44,7 +44,7 @@ function fetch(): void {
   const scratch = fs.mkdtempSync(join(folder, "nodes-"));
   try {
     for (const manifest of manifests) fs.copyFileSync(join(pinned, manifest), join(scratch, manifest));
-    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"];
     execFileSync("npm", args, { cwd: scratch, stdio: "pipe", timeout: FETCH_LIMIT_MS });
     fs.renameSync(scratch, place());
   } catch (error) {

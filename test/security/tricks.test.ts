@@ -13,6 +13,7 @@ import { acquireSessionWriteLock } from "../../src/index.ts";
 import { rewriteContent } from "../../src/owner/content.ts";
 import { newNonce, readOwnerScope } from "../../src/owner/identity.ts";
 import { openLifeSocket } from "../../src/owner/life.ts";
+import { markPath, readMark, writeProbe } from "../../src/owner/mark.ts";
 import { formatOwnerName, homeName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
@@ -149,6 +150,24 @@ describe.runIf(posix)("what is planted under the name of an owner file of ours",
     expect(() => withOwnFile(path, (fd) => fs.writeSync(fd, "x", 0))).toThrow(
       /EINVAL: not an owner file of ours/,
     );
+  });
+});
+
+describe.runIf(posix)("a link in the place of a mark", () => {
+  it("is not read, and is replaced itself, not what it leads to", async () => {
+    const mark = markPath(join(directory, "a.jsonl.lock"), newName());
+    fs.writeFileSync(join(elsewhere, "precious"), "4711\n");
+    fs.symlinkSync(join(elsewhere, "precious"), mark);
+    expect(readMark(mark)).toBeUndefined();
+    await (await writeProbe(mark, 1n)).becomeMark();
+    expect(readMark(mark)?.beatAt).toBe(1n);
+    expect(fs.readFileSync(join(elsewhere, "precious"), "utf8")).toBe("4711\n");
+  });
+
+  it("twin: a file there is read", () => {
+    const mark = markPath(join(directory, "a.jsonl.lock"), newName());
+    fs.writeFileSync(mark, "4711\n");
+    expect(readMark(mark)?.beatAt).toBe(4711n);
   });
 });
 
