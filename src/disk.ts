@@ -6,6 +6,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { match } from "ts-pattern";
+import { OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS, refuseOthers, withOwnFile } from "./bounded.ts";
 import { ignoreErrors } from "./errors.ts";
 
 export type DiskCall =
@@ -81,41 +82,50 @@ function performLater(call: DiskCall, settle: (reply: DiskReply) => void): void 
     .exhaustive();
 }
 
-/** Permission bits that a home takes over from its parent, so that whoever may write there may evict. */
-const MODE_BITS = 0o2777;
+/**
+ * Permission bits that a home takes over from its parent, so that whoever may write there may evict, and, where the
+ * parent is sticky, nobody else.
+ */
+const MODE_BITS = 0o3777;
 
 function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
   const parent = fs.statSync(dirname(call.home));
   const mode = parent.mode & MODE_BITS;
   fs.mkdirSync(call.home, { mode });
-  const made = fs.statSync(call.home);
+  const made = fs.lstatSync(call.home);
   // The umask took bits away, or the directory is not of its parent's group. Not being allowed to mend it
   // costs no safety: another user's takeover would fail with a clear error instead.
-  if ((made.mode & MODE_BITS) !== mode) ignoreErrors(() => fs.chmodSync(call.home, mode));
-  if (made.gid !== parent.gid) ignoreErrors(() => fs.chownSync(call.home, -1, parent.gid));
+  if ((made.mode & MODE_BITS) !== mode || made.gid !== parent.gid) {
+    ignoreErrors(() => mend(call.home, mode, parent.gid));
+  }
   for (const { name, content } of call.files)
     fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
   return DONE;
 }
 
-/** Never creates, never follows a link, never waits for the other end of a pipe. */
-const BEAT_FLAGS = fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
-/** The first byte of every owner file (src/owner/content.ts): what is written is what was there. */
-const FIRST_BYTE = Buffer.from("{");
-
-function beatNow(path: string): void {
-  const fd = fs.openSync(path, BEAT_FLAGS);
+/** By descriptor: chmod follows links, and by now something else may stand there (spec/security.md). */
+function mend(home: string, mode: number, gid: number): void {
+  const fd = fs.openSync(home, OWN_DIRECTORY_FLAGS);
   try {
-    refuseOthers(fs.fstatSync(fd), path);
-    fs.writeSync(fd, FIRST_BYTE, 0, 1, 0);
+    const stat = fs.fstatSync(fd);
+    if (stat.uid !== process.geteuid?.()) return;
+    if ((stat.mode & MODE_BITS) !== mode) ignoreErrors(() => fs.fchmodSync(fd, mode));
+    if (stat.gid !== gid) ignoreErrors(() => fs.fchownSync(fd, -1, gid));
   } finally {
     fs.closeSync(fd);
   }
 }
 
+/** The first byte of every owner file (src/owner/content.ts): what is written is what was there. */
+const FIRST_BYTE = Buffer.from("{");
+
+function beatNow(path: string): void {
+  withOwnFile(path, (fd) => fs.writeSync(fd, FIRST_BYTE, 0, 1, 0));
+}
+
 function beatLater(path: string, settled: (error: Error | null) => void): void {
   const beat = async (): Promise<void> => {
-    const file = await fs.promises.open(path, BEAT_FLAGS);
+    const file = await fs.promises.open(path, OWN_FILE_FLAGS);
     try {
       refuseOthers(await file.stat(), path);
       await file.write(FIRST_BYTE, 0, 1, 0);
@@ -124,12 +134,6 @@ function beatLater(path: string, settled: (error: Error | null) => void): void {
     }
   };
   beat().then(() => settled(null), settled);
-}
-
-/** What somebody planted under our name may be a pipe, or a second name of a file of somebody else. */
-function refuseOthers(stat: fs.Stats, path: string): void {
-  if (stat.isFile() && stat.nlink === 1) return;
-  throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
 }
 
 function done(action: () => void): DiskReply {

@@ -2,7 +2,7 @@
 
 import fs from "node:fs";
 import { hostname } from "node:os";
-import { readRegularFile } from "../bounded.ts";
+import { READ_LIMIT_BYTES, readRegularFile, withOwnFile } from "../bounded.ts";
 import { ignoreErrors } from "../errors.ts";
 import type { OwnerScope } from "./identity.ts";
 
@@ -48,14 +48,12 @@ export function readContent(file: string): OwnerContent {
  */
 export function rewriteContent(file: string, content: string): void {
   // It is for people: a disk that refuses shows the old one.
-  ignoreErrors(() => {
-    const fd = fs.openSync(file, fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0));
-    try {
-      const blanks = Number(fs.fstatSync(fd).size) - Buffer.byteLength(content);
+  ignoreErrors(() =>
+    withOwnFile(file, (fd, { size }) => {
+      // One that grew is not as we made it: what is behind the bound nobody reads.
+      const blanks = Math.min(size, READ_LIMIT_BYTES) - Buffer.byteLength(content);
       const padded = Buffer.from(content + " ".repeat(Math.max(0, blanks)));
       fs.writeSync(fd, padded, 0, padded.length, 0);
-    } finally {
-      fs.closeSync(fd);
-    }
-  });
+    }),
+  );
 }

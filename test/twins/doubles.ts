@@ -5,7 +5,7 @@
  */
 
 import fs from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Guard } from "../../model/state.ts";
 import type { Protocol } from "../lockstep/world.ts";
@@ -316,7 +316,11 @@ export async function loadPatched<T>(of: string, name: string, patches: Double["
   fs.mkdirSync(GENERATED, { recursive: true });
   // Whole or not at all: another test may be importing the same double.
   const aside = join(GENERATED, `${name}.${process.pid}.tmp`);
-  fs.writeFileSync(aside, source.replaceAll(' from "./', ' from "../../../src/'));
+  const fromHere = (path: string): string => posix.join("../../../src", posix.dirname(of), path);
+  fs.writeFileSync(
+    aside,
+    source.replaceAll(/ from "(\.\.?\/[^"]+)"/g, (_, path: string) => ` from "${fromHere(path)}"`),
+  );
   fs.renameSync(aside, file);
   return (await import(pathToFileURL(file).href)) as T;
 }
