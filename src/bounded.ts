@@ -1,6 +1,6 @@
 /**
- * Reads what others may have planted: never follows a link, never waits for a pipe, never opens a device, and
- * never reads more than a bound.
+ * What others may have planted: never follows a link, never waits for a pipe, never opens a device, never reads more
+ * than a bound, never writes into what is not ours alone (spec/security.md).
  */
 
 import fs from "node:fs";
@@ -30,3 +30,29 @@ export function readRegularFile(path: string): RegularFile | undefined {
     fs.closeSync(fd);
   }
 }
+
+/** Never creates, never follows a link, never waits for the other end of a pipe. */
+export const OWN_FILE_FLAGS: number =
+  fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+
+/** Opens an owner file of ours to write into it. Throws the error of the system call, or `EINVAL` if it is none of ours. */
+export function withOwnFile(path: string, use: (fd: number, stat: fs.Stats) => void): void {
+  const fd = fs.openSync(path, OWN_FILE_FLAGS);
+  try {
+    const stat = fs.fstatSync(fd);
+    refuseOthers(stat, path);
+    use(fd, stat);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** What somebody planted under our name may be a pipe, or a second name of a file of somebody else. */
+function refuseOthers(stat: fs.Stats, path: string): void {
+  if (stat.isFile() && stat.nlink === 1) return;
+  throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
+}
+
+/** To open a directory itself: what a link leads to is refused. */
+export const OWN_DIRECTORY_FLAGS: number =
+  fs.constants.O_RDONLY | (fs.constants.O_DIRECTORY ?? 0) | (fs.constants.O_NOFOLLOW ?? 0);

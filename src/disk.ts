@@ -6,8 +6,8 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { match } from "ts-pattern";
+import { OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS } from "./bounded.ts";
 import { ignoreErrors } from "./errors.ts";
-import { FIRST_BYTE, OWN_FILE_FLAGS } from "./owner/content.ts";
 
 export type DiskCall =
   /** mkdir(home), then create home/name for each file: a private place, so one step. */
@@ -82,21 +82,38 @@ function performLater(call: DiskCall, settle: (reply: DiskReply) => void): void 
     .exhaustive();
 }
 
-/** Permission bits that a home takes over from its parent, so that whoever may write there may evict. */
-const MODE_BITS = 0o2777;
+/**
+ * Permission bits that a home takes over from its parent, so that whoever may write there may evict, and, where the
+ * parent is sticky, nobody else.
+ */
+const MODE_BITS = 0o3777;
 
 function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
   const parent = fs.statSync(dirname(call.home));
   const mode = parent.mode & MODE_BITS;
   fs.mkdirSync(call.home, { mode });
-  const made = fs.statSync(call.home);
+  const made = fs.lstatSync(call.home);
   // The umask took bits away, or the directory is not of its parent's group. Not being allowed to mend it
   // costs no safety: another user's takeover would fail with a clear error instead.
-  if ((made.mode & MODE_BITS) !== mode) ignoreErrors(() => fs.chmodSync(call.home, mode));
-  if (made.gid !== parent.gid) ignoreErrors(() => fs.chownSync(call.home, -1, parent.gid));
+  if ((made.mode & MODE_BITS) !== mode || made.gid !== parent.gid) {
+    ignoreErrors(() => mend(call.home, mode, parent.gid));
+  }
   for (const { name, content } of call.files)
     fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
   return DONE;
+}
+
+/** By descriptor: chmod follows links, and by now something else may stand there (spec/security.md). */
+function mend(home: string, mode: number, gid: number): void {
+  const fd = fs.openSync(home, OWN_DIRECTORY_FLAGS);
+  try {
+    const stat = fs.fstatSync(fd);
+    if (stat.uid !== process.geteuid?.()) return;
+    if ((stat.mode & MODE_BITS) !== mode) ignoreErrors(() => fs.fchmodSync(fd, mode));
+    if (stat.gid !== gid) ignoreErrors(() => fs.fchownSync(fd, -1, gid));
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 function beatNow(path: string): void {
@@ -127,6 +144,9 @@ function beatLater(path: string, settled: (error: Error | null) => void): void {
   };
   beat().then(() => settled(null), settled);
 }
+
+/** Of every owner file (src/owner/content.ts). */
+const FIRST_BYTE = Buffer.from("{");
 
 /**
  * What somebody planted under our name may be a pipe, or a second name of a file of somebody else. But a second name of

@@ -20,6 +20,9 @@ export type SessionWriteLockErrorCode =
   /** The lock is not held any more, but it could not be taken off the disk yet. It is tried again. */
   | "ERELEASE";
 
+/** What is known of an owner's life. `lapsed`: nothing, and its lease has ended (spec/lease.md). */
+export type OwnerLife = "dead" | "alive" | "unknown" | "lapsed";
+
 /** Whoever stands in the way, as far as it is known. */
 export interface LockOwner {
   /** The pid in the owner's name; of the owner's own pid namespace. */
@@ -84,6 +87,16 @@ export function textOf(value: unknown): string {
   } catch {
     return "a value without a text form";
   }
+}
+
+/**
+ * A line for a person, whatever others have put into a name: nothing in it moves a cursor, or hides a letter.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
 }
 
 /** For what may fail without a consequence; the call says why. */

@@ -1,5 +1,6 @@
 export {
   type LockOwner,
+  type OwnerLife,
   SessionWriteLockError,
   type SessionWriteLockErrorCode,
   type SessionWriteLockErrorDetails,

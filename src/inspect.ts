@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { ageOf, describeOwner } from "./describe.ts";
-import { errnoText, type LockOwner, SessionWriteLockError, textOf } from "./errors.ts";
+import { errnoText, type LockOwner, type OwnerLife, SessionWriteLockError, textOf } from "./errors.ts";
 import { type LegacyClaim, lookAtObstruction, migrateLegacyLock } from "./legacy.ts";
 import { isKnownJunk } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
@@ -41,7 +41,7 @@ export interface SessionLockInspection {
 }
 
 export interface InspectedOwner extends LockOwner {
-  readonly life: Judgement["verdict"];
+  readonly life: OwnerLife;
 }
 
 /**

@@ -40,6 +40,7 @@ import {
 } from "./registry.ts";
 import { createDriver } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
+import { warnIfUnsafe } from "./unsafe.ts";
 import { timeoutError } from "./waiting.ts";
 import { warn } from "./warnings.ts";
 import { watchHolder } from "./watchdog.ts";
@@ -219,9 +220,9 @@ function whereOf({ calledAt }: Nesting): string {
 }
 
 // ------------------------------------------------------------------------------------------------
-// For a command that works under the lock (src/run.ts)
+// For a command that works under the lock (src/cli/run.ts). Internal: the declarations of the package leave it out.
 
-/** A lock that a guest owns too. */
+/** A lock that a guest owns too. @internal */
 export interface GuestLock {
   /** Aborts when the lock is found to be lost. */
   readonly signal: AbortSignal;
@@ -233,6 +234,8 @@ export interface GuestLock {
 /**
  * As {@link acquireSessionWriteLock}, for a guest that is held back until then; as {@link tryAcquireSessionWriteLock}
  * if it leaves when its first wait begins.
+ *
+ * @internal
  */
 export async function acquireWithGuest(
   params: AcquireSessionWriteLockParams,
@@ -254,7 +257,11 @@ function refuseCompany(entry: Entry): void {
   );
 }
 
-/** Before this process ends itself by a signal, which no exit hook sees. What takes longer is left to the others. */
+/**
+ * Before this process ends itself by a signal, which no exit hook sees. What takes longer is left to the others.
+ *
+ * @internal
+ */
 export async function prepareToDie(mostMs: number): Promise<void> {
   const registry = processRegistry();
   const end = systemClock.now() + mostMs;
@@ -277,6 +284,7 @@ function entryFor(registry: Registry, { lockPath, sessionFile, directory }: Lock
     return known;
   }
   watchExit(registry);
+  warnIfUnsafe(directory);
   const local = isLocalDisk(directory);
   const entry = createEntry({ lockPath, sessionFile, local, services: realServices(registry) });
   registry.entries.set(lockPath, entry);

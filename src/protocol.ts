@@ -6,7 +6,7 @@
  */
 
 import type { DiskCall, DiskFailure, DiskReply } from "./disk.ts";
-import { errnoText, type LockOwner, SessionWriteLockError } from "./errors.ts";
+import { errnoText, type LockOwner, printable, SessionWriteLockError } from "./errors.ts";
 import { isKnownJunk } from "./owner/name.ts";
 import {
   type Attempt,
@@ -660,7 +660,7 @@ function cannotRelease(entry: Entry, reply: DiskReply): SessionWriteLockError {
 /** The first few names, quoted: names planted by others may be anything. */
 function listed(names: readonly string[]): string {
   if (names.length === 0) return "nothing";
-  const few = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 80)));
+  const few = names.slice(0, 3).map((name) => printable(JSON.stringify(name.slice(0, 80))));
   return few.join(", ") + (names.length > few.length ? ` and ${names.length - few.length} more` : "");
 }
 

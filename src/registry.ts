@@ -7,7 +7,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
-import { type LockOwner, SessionWriteLockError } from "./errors.ts";
+import { type LockOwner, type OwnerLife, SessionWriteLockError } from "./errors.ts";
 import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
@@ -27,7 +27,7 @@ export interface Home {
 /** All that must be at the lock path when this home is there; our own first. */
 export const namesOf = ({ name, guests }: Home): readonly string[] => [name, ...guests];
 
-/** A process that works under the lock, and owns it with us: held back until then (src/run.ts). */
+/** A process that works under the lock, and owns it with us: held back until then (src/cli/run.ts). */
 export interface Guest {
   readonly scope: OwnerScope;
   letGo(): void;
@@ -142,8 +142,8 @@ export type Obstacle =
   | { readonly kind: "refusal"; readonly errno: string };
 
 export type Judgement = {
-  /** `lapsed`: unknown, and its lease has ended (spec/lease.md). True for the turn that judged, and no longer. */
-  readonly verdict: "dead" | "alive" | "unknown" | "lapsed";
+  /** `lapsed`: true for the turn that judged, and no longer. */
+  readonly verdict: OwnerLife;
   readonly reason: string;
 };
 
@@ -225,7 +225,13 @@ export interface Services {
 }
 
 /** The codes of the process warnings (type `SessionWriteLockWarning`). */
-export type WarningCode = "SWL_LOST" | "SWL_OVERDUE" | "SWL_RELEASE" | "SWL_HOOK" | "SWL_LEGACY";
+export type WarningCode =
+  | "SWL_LOST"
+  | "SWL_OVERDUE"
+  | "SWL_RELEASE"
+  | "SWL_HOOK"
+  | "SWL_LEGACY"
+  | "SWL_UNSAFE_DIRECTORY";
 
 export interface Registry {
   /** A process that is found to run with another's memory must not act on it. */

@@ -6,6 +6,7 @@
 
 import fs from "node:fs/promises";
 import { join } from "node:path";
+import { OWN_DIRECTORY_FLAGS } from "./bounded.ts";
 import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
 import { ownerDigest, parseMarkName, sweepMark } from "./owner/mark.ts";
 import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
@@ -73,17 +74,31 @@ async function sweepHome(home: string, owner: string, local: boolean, owners: Ow
   if (!(await areDead([owner]))) return false;
   const inside = await fs.readdir(home).catch(() => []);
   const guests = inside.filter((name) => name !== owner && owners.isOwner(name));
-  return (await areDead(guests)) && (await removeHome(home, [owner, ...guests], inside.filter(isKnownJunk)));
+  return (await areDead(guests)) && (await removeHome(home, [owner, ...guests]));
 }
 
-async function removeHome(home: string, names: readonly string[], junk: readonly string[]): Promise<boolean> {
+async function removeHome(home: string, names: readonly string[]): Promise<boolean> {
   try {
     for (const name of names) await fs.unlink(join(home, name)).catch(ignoreMissing);
-    for (const name of junk) await removeJunk(join(home, name));
+    await removeJunkIn(home);
     await fs.rmdir(home);
     return true;
   } catch {
     return false; // another sweeper was first, or somebody put a thing of his own there
+  }
+}
+
+/**
+ * What looks like a home may be a link to a directory of somebody else, whose files have such names too, or become one
+ * any moment: so what is opened is the directory itself, and what is removed is what is in it.
+ */
+async function removeJunkIn(home: string): Promise<void> {
+  const directory = await fs.open(home, OWN_DIRECTORY_FLAGS);
+  try {
+    const inside = process.platform === "linux" ? `/proc/self/fd/${directory.fd}` : home;
+    for (const name of (await fs.readdir(inside)).filter(isKnownJunk)) await removeJunk(join(inside, name));
+  } finally {
+    await directory.close();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import fs from "node:fs";
 import { hostname } from "node:os";
-import { readRegularFile } from "../bounded.ts";
+import { READ_LIMIT_BYTES, readRegularFile, withOwnFile } from "../bounded.ts";
 import { ignoreErrors } from "../errors.ts";
 import type { OwnerScope } from "./identity.ts";
 
@@ -12,12 +12,6 @@ export interface OwnerContent {
   readonly host: string | undefined;
   readonly metadata: unknown;
 }
-
-/** Opens an owner file of ours for writing: never creates, never follows a link, never waits for the other end of a pipe. */
-export const OWN_FILE_FLAGS: number =
-  fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
-/** Of what {@link formatContent} gives. */
-export const FIRST_BYTE: Buffer = Buffer.from("{");
 
 /** `metadata` is JSON text, or empty. */
 export function formatContent(
@@ -50,20 +44,16 @@ export function readContent(file: string): OwnerContent {
 /**
  * Writes other content into an owner file of ours. One write, never shorter than what is there, so that a reader
  * sees the old content or the new; blanks behind JSON mean nothing. Opened without making it: a name that has left
- * the disk does not come back. What has a second name is left alone: it may be a file of somebody else, or a snapshot.
+ * the disk does not come back.
  */
 export function rewriteContent(file: string, content: string): void {
   // It is for people: a disk that refuses shows the old one.
-  ignoreErrors(() => {
-    const fd = fs.openSync(file, OWN_FILE_FLAGS);
-    try {
-      const stat = fs.fstatSync(fd);
-      if (!stat.isFile() || stat.nlink !== 1) return;
-      const blanks = stat.size - Buffer.byteLength(content);
+  ignoreErrors(() =>
+    withOwnFile(file, (fd, { size }) => {
+      // One that grew is not as we made it: what is behind the bound nobody reads.
+      const blanks = Math.min(size, READ_LIMIT_BYTES) - Buffer.byteLength(content);
       const padded = Buffer.from(content + " ".repeat(Math.max(0, blanks)));
       fs.writeSync(fd, padded, 0, padded.length, 0);
-    } finally {
-      fs.closeSync(fd);
-    }
-  });
+    }),
+  );
 }

@@ -6,7 +6,17 @@
 
 import { AsyncResource } from "node:async_hooks";
 import { createHash, randomBytes } from "node:crypto";
-import { type BigIntStats, closeSync, constants, lstatSync, openSync, renameSync, unlinkSync } from "node:fs";
+import {
+  type BigIntStats,
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+} from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { ignoreErrors } from "../errors.ts";
@@ -46,6 +56,7 @@ function open(directory: string): LifeSocket | undefined {
     const early = `${FILE_PREFIX}${random}.tmp`;
     withShortPath(directory, early, (path) => listen(server, path));
     if (!server.listening) return undefined;
+    letEverybodyAsk(join(directory, early));
     const inode = look(join(directory, early));
     const life = `${random}${digestOf(random, inode)}`;
     renameSync(join(directory, early), join(directory, `${FILE_PREFIX}${life}`));
@@ -74,13 +85,30 @@ function lifeSocket(server: Server, directory: string, life: string): LifeSocket
   };
 }
 
-/**
- * `exclusive`: the worker of a cluster listens itself, or the primary would seem to be it. `writableAll`: whoever may
- * enter the directory may ask; all that can be done with a connection is to be hung up on.
- */
+/** `exclusive`: the worker of a cluster listens itself, or the primary would seem to be it. */
 function listen(server: Server, path: string): void {
-  server.listen({ path, exclusive: true, writableAll: true });
+  server.listen({ path, exclusive: true });
   server.unref();
+}
+
+/** Opens nothing, and names an inode: Linux's, on every architecture that Node.js runs on. It has no name in node:fs. */
+const O_PATH = 0o10000000;
+
+/**
+ * Whoever may enter the directory may ask; all that can be done with a connection is to be hung up on. Not by
+ * `writableAll`, whose chmod follows what stands at the path by then (spec/security.md): this is the socket itself.
+ */
+function letEverybodyAsk(file: string): void {
+  // Without it only processes of this user can ask.
+  ignoreErrors(() => {
+    const fd = openSync(file, O_PATH | constants.O_NOFOLLOW);
+    try {
+      const stat = fstatSync(fd);
+      if (stat.isSocket() && stat.uid === process.geteuid?.()) chmodSync(`/proc/self/fd/${fd}`, 0o777);
+    } finally {
+      closeSync(fd);
+    }
+  });
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -121,7 +149,8 @@ function askSocket(directory: string, life: string, answer: (answer: LifeAnswer)
   }
 }
 
-function connectTo(path: string, answer: (answer: LifeAnswer) => void): void {
+/** `answer` is called once. */
+export function connectTo(path: string, answer: (answer: LifeAnswer) => void): void {
   let answered = false;
   const settle = (reply: LifeAnswer): void => {
     if (!answered) answer(reply);
@@ -208,7 +237,7 @@ export async function sweepLifeSocket(
 const LONGEST_SOCKET_PATH = 107;
 
 /** Calls `use`, which must make its system call at once, with a path that is short enough for a socket. */
-function withShortPath(directory: string, name: string, use: (path: string) => void): void {
+export function withShortPath(directory: string, name: string, use: (path: string) => void): void {
   const direct = join(directory, name);
   if (Buffer.byteLength(direct) <= LONGEST_SOCKET_PATH) {
     use(direct);

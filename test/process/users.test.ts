@@ -1,9 +1,10 @@
 /** Locks that another user has left: taken over where the directory lets one, else said whose they are, and why. */
 
 import fs from "node:fs";
+import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Child } from "./support/child.ts";
-import { root, tool } from "./support/places.ts";
+import { root, runIn, tool } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
 const needs = [root, tool("setpriv")];
@@ -24,6 +25,13 @@ async function dieHolding(session: Session, prefix: readonly string[]): Promise<
   expect(await dead.acquire()).toMatchObject({ held: true });
   await dead.kill();
   return dead;
+}
+
+/** The path of the name that a dead process left at L, in a directory that has always been sticky. */
+async function leaveInSticky(session: Session): Promise<string> {
+  fs.chmodSync(session.directory, 0o1777);
+  await dieHolding(session, as(ALICE));
+  return join(session.lockPath, session.owners()[0] ?? "");
 }
 
 const CASES: readonly (readonly [
@@ -73,6 +81,23 @@ describe("a lock that a process of another user has left", () => {
     expect(refused.message).toContain(
       `EPERM: ${session.lockPath} belongs to uid ${ALICE}, and its directory is sticky, where only that user may remove it`,
     );
+  });
+
+  scenario(
+    "in a sticky directory nobody else can take its name out of the lock",
+    { needs },
+    async (session) => {
+      const name = await leaveInSticky(session);
+      expect(() => runIn(as(BOB), ["rm", name])).toThrow(/Operation not permitted/);
+      expect(session.owners()).toHaveLength(1);
+    },
+  );
+
+  scenario("twin: if the lock itself is not sticky, everybody can", { needs }, async (session) => {
+    const name = await leaveInSticky(session);
+    fs.chmodSync(session.lockPath, 0o777);
+    runIn(as(BOB), ["rm", "-f", name]);
+    expect(session.owners()).toEqual([]);
   });
 
   scenario(

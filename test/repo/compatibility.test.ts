@@ -4,9 +4,16 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 const spec = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "spec");
-const rows = readFileSync(join(spec, "compatibility.md"), "utf8")
-  .split("\n")
-  .filter((line) => line.startsWith("| ") && !/^\| (behaviour|there) /.test(line));
+/** The rows of a page's tables that say something; of one section, if its heading is given. */
+function rowsOf(page: string, heading?: string): readonly string[] {
+  const text = readFileSync(join(spec, page), "utf8");
+  const part = heading === undefined ? text : (text.split(`## ${heading}\n`)[1]?.split(/^## /m)[0] ?? "");
+  return part
+    .split("\n")
+    .filter((line) => line.startsWith("| ") && !/^\| (behaviour|there|trick) /.test(line));
+}
+
+const rows = rowsOf("compatibility.md");
 
 /** The tests that a row of the table names, which no test file has. */
 function missingTests(row: string): readonly string[] {
@@ -16,6 +23,22 @@ function missingTests(row: string): readonly string[] {
     .filter(([, file = "", name = ""]) => !readFileSync(join(spec, file), "utf8").includes(name))
     .map(([, file, name]) => `${file}: ${name}`);
 }
+
+describe("the table of what is defended", () => {
+  it("names a test of each defence, and each of them exists", () => {
+    const defences = rowsOf("security.md", "What is defended");
+    expect(defences.length).toBeGreaterThan(10);
+    expect(defences.flatMap(missingTests)).toEqual([]);
+  });
+
+  it("names doubles that exist", () => {
+    const named = rowsOf("security.md", "What is defended").map((row) => /\| `(\w+)`: /.exec(row)?.[1]);
+    const doubles = named.filter((name) => name !== undefined);
+    const tests = readFileSync(join(spec, "..", "test", "security", "tricks.test.ts"), "utf8");
+    expect(doubles.length).toBeGreaterThanOrEqual(4);
+    expect(doubles.filter((name) => !tests.includes(`"${name}"`))).toEqual([]);
+  });
+});
 
 describe("the table of compatibility", () => {
   it("names a test of each behaviour, and each of them exists", () => {

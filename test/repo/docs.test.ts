@@ -77,6 +77,12 @@ describe("numbers that the documents quote are those of the code", () => {
     expect(quoted("maxHoldMs")).toBe(DEFAULT_MAX_HOLD_MS);
   });
 
+  it("every code of a warning is in README.md", () => {
+    const codes = [...read("src/registry.ts").matchAll(/"(SWL_[A-Z_]+)"/g)].map(([, code]) => code ?? "");
+    expect(codes.length).toBeGreaterThanOrEqual(6);
+    for (const code of codes) expect(read("README.md"), code).toContain(`\`${code}\``);
+  });
+
   it("every error code of the code is in README.md", () => {
     const codes = [...read("src/errors.ts").matchAll(/^ {2}\| "(E[A-Z]+)"/gm)].map(([, code]) => code ?? "");
     expect(codes.length).toBeGreaterThanOrEqual(7);

@@ -5,7 +5,7 @@
  */
 
 import fs from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Guard } from "../../model/state.ts";
 import type { Protocol } from "../lockstep/world.ts";
@@ -299,8 +299,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 /** Guards of the specification without a double here, each with the reason. */
 export const WITHOUT_DOUBLE: Readonly<Partial<Record<Guard, string>>> = {
-  EndOfPipeIsGo: "it is the trampoline of src/run.ts: a real process, in test/process/run.test.ts",
-  ReleaseUnderGuest: "whoever has a guest waits for it: src/run.ts, in test/process/run.test.ts",
+  EndOfPipeIsGo: "it is the trampoline of src/cli/run.ts: a real process, in test/process/run.test.ts",
+  ReleaseUnderGuest: "whoever has a guest waits for it: src/cli/run.ts, in test/process/run.test.ts",
   JudgeByHeldLocks: "the verdict is behind a port: test/unit/owner judges by every combination of fields",
 };
 
@@ -316,7 +316,11 @@ export async function loadPatched<T>(of: string, name: string, patches: Double["
   fs.mkdirSync(GENERATED, { recursive: true });
   // Whole or not at all: another test may be importing the same double.
   const aside = join(GENERATED, `${name}.${process.pid}.tmp`);
-  fs.writeFileSync(aside, source.replaceAll(' from "./', ' from "../../../src/'));
+  const fromHere = (path: string): string => posix.join("../../../src", posix.dirname(of), path);
+  fs.writeFileSync(
+    aside,
+    source.replaceAll(/ from "(\.\.?\/[^"]+)"/g, (_, path: string) => ` from "${fromHere(path)}"`),
+  );
   fs.renameSync(aside, file);
   return (await import(pathToFileURL(file).href)) as T;
 }

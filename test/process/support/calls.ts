@@ -251,7 +251,7 @@ const EXTRAS: readonly Extra[] = [
   { name: "Prepare: mkdir of the home", calls: /^mkdir$/, on: ["home"] },
   {
     name: "Prepare: stat, mode and group of the home",
-    calls: /^(statx|newfstatat|stat|chmod|chown)$/,
+    calls: /^(statx|newfstatat|lstat|openat|fstat|fchmod|fchown|close)$/,
     on: ["home"],
   },
   { name: "Prepare: the owner file", calls: /^(write|pwrite64|close)$/, on: ["in home"] },
@@ -260,7 +260,11 @@ const EXTRAS: readonly Extra[] = [
     calls: /^(openat|lstat|statx|newfstatat|fstat|read|pread64|close)$/,
     on: ["in lock"],
   },
-  { name: "life socket: made", calls: /^(bind|stat|chmod|rename)$/, on: ["life socket"] },
+  {
+    name: "life socket: made",
+    calls: /^(bind|openat|fstat|newfstatat|close|chmod|rename)$/,
+    on: ["life socket"],
+  },
   { name: "life socket: asked", calls: /^(statx|newfstatat|lstat|connect)$/, on: ["life socket"] },
   { name: "life socket: goes", calls: /^unlink$/, on: ["life socket"] },
   {

@@ -11,6 +11,8 @@ export interface Start {
   /** As `nsenter --target 4711 --mount`; the command that it runs follows. */
   readonly prefix?: readonly string[] | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another version of Node.js. */
+  readonly node?: string;
   /** What it imports: the built package, if nothing is said. */
   readonly library?: string | undefined;
   /** Another program than worker.mjs, and what it is told beside the rest. */
@@ -96,11 +98,17 @@ export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /** Resolves when the process is ready for commands. */
 export async function startChild(params: WorkerParams, start: Start = {}): Promise<Child> {
-  const { prefix = [], env = {}, library = "session-write-lock", without = false } = start;
+  const {
+    prefix = [],
+    env = {},
+    node = process.execPath,
+    library = "session-write-lock",
+    without = false,
+  } = start;
   const { file: program, options } = start.worker ?? { file: WORKER, options: {} };
   const [file = "", ...args] = [
     ...prefix,
-    process.execPath,
+    node,
     program,
     JSON.stringify({ ...params, library, without, ...options }),
   ];
