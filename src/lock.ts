@@ -456,7 +456,8 @@ function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): 
   const watchdog = watchHolder(entry, attempt, options, (error) => loss.abort(error));
   attempt.lost = (error) => {
     lost = true;
-    watchdog.cancel();
+    // Others of this process wait until it is given back: whoever wants to be made to is.
+    if (!options.revokeAfterMaxHold) watchdog.cancel();
     loss.abort(error);
   };
   const isHeld = (): boolean => releasing === undefined && !lost && entry.held.has(attempt);

@@ -162,6 +162,17 @@ describe("a lock that is held for too long, with revokeAfterMaxHold", () => {
     await other.release();
   });
 
+  it("and that is known to be lost, goes to whoever waits here, though its holder never lets go", async () => {
+    const lost = await acquireSessionWriteLock({ sessionFile, maxHoldMs: 50, revokeAfterMaxHold: true });
+    fs.rmSync(lockPath, { recursive: true });
+    expect(() => lost.assertHeld()).toThrow(/it is not there any more/);
+    const next = await acquireSessionWriteLock({ sessionFile });
+    next.assertHeld();
+    await lost.release();
+    next.assertHeld();
+    await next.release();
+  });
+
   it("does not keep a nested acquire of withSessionWriteLock from it", async () => {
     await withSessionWriteLock({ sessionFile, maxHoldMs: 20, revokeAfterMaxHold: true }, async (lock) => {
       await new Promise((resolve) => lock.signal.addEventListener("abort", resolve));
