@@ -159,9 +159,12 @@ function referenced(c: Config, s: State): Set<Name> {
   return names;
 }
 
+/** Broken: the names that a directory shows, or that is at L. */
+const shown = (s: State): Set<Name> => new Set([...(s.lock ?? []), ...s.homes.map(([name]) => name)]);
+
 /** A name that nothing refers to, for the present incarnation of `p`. */
 export function freshName(c: Config, s: State, p: Proc): Name | undefined {
-  const taken = referenced(c, s);
+  const taken = isBroken(c, "ReuseName") ? shown(s) : referenced(c, s);
   for (let ordinal = 1; ordinal <= c.namesPerLife; ordinal++) {
     const name = nameOf(p, at(s.inc, p), ordinal);
     if (!taken.has(name)) return name;
@@ -210,7 +213,7 @@ const homeOf = (s: State, p: Proc): Name => at(s.home, p) ?? "";
  */
 function startAt(c: Config, s: State, p: Proc): Pc {
   if (at(s.home, p) !== null) return "take";
-  return at(s.owes, p).length < c.maxDebts ? "prepare" : "waiting";
+  return at(s.owes, p).length < c.maxDebts || isBroken(c, "NoMaxDebts") ? "prepare" : "waiting";
 }
 
 /** The head of the queue becomes the contender and starts at `first`; nobody does, if nobody waits. */
@@ -225,12 +228,15 @@ function promote(s: State, p: Proc, first: Pc): State {
   };
 }
 
-/** `t` leaves the slot to the head of the queue, in the same turn. */
-const passSlot = (s: State, p: Proc, t: Task, first: Pc): State => promote(setPc(s, t, "idle"), p, first);
+/** `t` leaves the slot to the head of the queue, in the same turn; `alone`: to nobody. */
+const passSlot = (s: State, p: Proc, t: Task, first: Pc, alone = false): State =>
+  alone
+    ? { ...setPc(s, t, "idle"), contender: put(s.contender, p, null) }
+    : promote(setPc(s, t, "idle"), p, first);
 
 /** Who holds when `u` is granted the lock: everybody who waits here too, if all are reentrant. */
 function grantedWith(c: Config, s: State, p: Proc, u: Task): readonly Task[] {
-  if (!c.reentrantTasks.includes(u)) return [u];
+  if (!c.reentrantTasks.includes(u) && !isBroken(c, "ShareWithExclusive")) return [u];
   const others = at(s.queue, p).filter((v) => c.reentrantTasks.includes(v));
   return others.reduce<readonly Task[]>((group, v) => insert(group, v), [u]);
 }
@@ -252,11 +258,14 @@ function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
 
 const wayOut = (c: Config): Pc => (c.local ? "check" : "drop");
 
+/** What is owed is looked for at home first: a late Take may still bring it to L, and nothing brings it back. */
+const firstCall = (c: Config): DebtStep => (isBroken(c, "OweLockFirst") ? "unlinkLock" : "unlinkHome");
+
 /** The home is of no more use: it is owed that its name leaves the disk. */
 function giveUpHome(c: Config, s: State, p: Proc): State {
   const owes = isBroken(c, "ForgetGivenUpHome")
     ? s.owes
-    : put(s.owes, p, mapPut(at(s.owes, p), homeOf(s, p), "unlinkHome"));
+    : put(s.owes, p, mapPut(at(s.owes, p), homeOf(s, p), firstCall(c)));
   return { ...s, home: put(s.home, p, null), owes };
 }
 
@@ -270,9 +279,9 @@ function leaveHome(c: Config, before: State, after: State, p: Proc): State {
 }
 
 /** The contender's request is over without the lock: it gave up, or met one error too many. */
-function leave(c: Config, s: State, p: Proc, t: Task): State {
-  const passed = { ...passSlot(s, p, t, startAt(c, s, p)), gaveUp: remove(s.gaveUp, t) };
-  return leaveHome(c, s, passed, p);
+function leave(c: Config, s: State, p: Proc, t: Task, alone = false): State {
+  const passed = passSlot(s, p, t, startAt(c, s, p), alone);
+  return leaveHome(c, s, { ...passed, gaveUp: remove(s.gaveUp, t) }, p);
 }
 
 /** After a home was given up: wait and try again; or, given up or one error too many, leave. */
@@ -285,9 +294,9 @@ const setPc = (s: State, t: Task, pc: Pc): State => ({ ...s, pc: put(s.pc, t, pc
 const forget = (s: State, t: Task): State => ({ ...s, seen: put(s.seen, t, null) });
 
 /** rename(home, L), or `null` where the disk refuses. */
-function takeHappens(s: State, name: Name): State | null {
+function takeHappens(s: State, name: Name, replaces = false): State | null {
   const contents = mapGet(s.homes, name);
-  if (contents === undefined || !isFree(s.lock)) return null;
+  if (contents === undefined || !(isFree(s.lock) || replaces)) return null;
   return { ...s, lock: contents, homes: mapDelete(s.homes, name) };
 }
 
@@ -299,23 +308,30 @@ function putBackHappens(s: State, name: Name): State | null {
 }
 
 /** unlink(home/own), unlink(L/own), rmdir(home). */
-function retryHappens(s: State, name: Name, step: DebtStep): State {
+function retryHappens(c: Config, s: State, name: Name, step: DebtStep): State {
   const contents = mapGet(s.homes, name);
   return match(step)
     .with("unlinkHome", () =>
       contents?.includes(name) === true ? { ...s, homes: mapPut(s.homes, name, remove(contents, name)) } : s,
     )
-    .with("unlinkLock", () => (includes(s.lock, name) ? { ...s, lock: without(s.lock, name) } : s))
+    .with("unlinkLock", () => {
+      if (includes(s.lock, name)) return { ...s, lock: without(s.lock, name) };
+      return isBroken(c, "RetryByPath") ? { ...s, lock: null } : s;
+    })
     .with("rmdirHome", () => (contents?.length === 0 ? { ...s, homes: mapDelete(s.homes, name) } : s))
     .exhaustive();
 }
 
-function afterRetry(s: State, name: Name, step: DebtStep): DebtStep | "paid" {
+function afterRetry(c: Config, s: State, name: Name, step: DebtStep): DebtStep | "paid" {
+  const lockFirst = isBroken(c, "OweLockFirst");
   return match(step)
-    .with("unlinkHome", () =>
-      mapGet(s.homes, name)?.includes(name) === true ? ("rmdirHome" as const) : ("unlinkLock" as const),
+    .with("unlinkHome", () => {
+      const done = mapGet(s.homes, name)?.includes(name) === true || lockFirst || isBroken(c, "PayAfterOne");
+      return done ? ("rmdirHome" as const) : ("unlinkLock" as const);
+    })
+    .with("unlinkLock", () =>
+      lockFirst && !includes(s.lock, name) ? ("unlinkHome" as const) : ("rmdirHome" as const),
     )
-    .with("unlinkLock", () => "rmdirHome" as const)
     .with("rmdirHome", () => "paid" as const)
     .exhaustive();
 }
@@ -335,6 +351,15 @@ const inTurnAt =
   (c: Config, s: State, t: string): boolean =>
     pcs.includes(at(s.pc, t)) && threadFree(c, s, at(c.procOf, t), t);
 
+/** May `t` become one more holder at once? */
+function mayJoin(c: Config, s: State, p: Proc, t: Task): boolean {
+  const held = at(s.heldLocks, p);
+  const shares = c.reentrantTasks.includes(t);
+  if (isBroken(c, "JoinWhileReleasing") && at(s.releasing, p) !== null && shares) return true;
+  if (held.length === 0 || !shares) return false;
+  return isBroken(c, "JoinExclusive") || held.every((u) => c.reentrantTasks.includes(u));
+}
+
 const request: Action = {
   name: "Request",
   args: tasks,
@@ -350,7 +375,7 @@ const request: Action = {
     const held = at(s.heldLocks, p);
     const release = at(s.releasing, p);
     const owed = release !== null && mapGet(at(s.owes, p), release.name) !== undefined;
-    if (held.length > 0 && [...held, t].every((u) => c.reentrantTasks.includes(u))) {
+    if (mayJoin(c, s, p, t)) {
       return [{ ...setPc(s, t, "holding"), heldLocks: put(s.heldLocks, p, insert(held, t)) }];
     }
     if (isBroken(c, "HoldDroppedName") && owed) {
@@ -386,7 +411,7 @@ const prepare: Action = {
     const results = [setPc({ ...made([name]), home: put(s.home, p, name) }, t, "take")];
     if (fails(c, s, "prepare")) {
       for (const failed of [s, made([]), made([name])]) {
-        const owed = { ...failed, owes: put(s.owes, p, mapPut(at(s.owes, p), name, "unlinkHome" as const)) };
+        const owed = { ...failed, owes: put(s.owes, p, mapPut(at(s.owes, p), name, firstCall(c))) };
         results.push(spendFault(passSlot(owed, p, t, startAt(c, owed, p))));
       }
     }
@@ -400,13 +425,14 @@ const take: Action = {
   enabled: (c, s, t) => at(s.pc, t) === "take" && s.alive.includes(at(c.procOf, t)),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = takeHappens(s, name);
-    const refusal: Pc = mapGet(s.homes, name) === undefined ? "failed" : "refused";
+    const happened = takeHappens(s, name, isBroken(c, "TakeReplaces"));
+    const doubt: Pc = isBroken(c, "DoubtIsRefusal") ? "refused" : "failed";
+    const refusal: Pc = mapGet(s.homes, name) === undefined ? doubt : "refused";
     const answered = happened === null ? setPc(s, t, refusal) : setPc(happened, t, "taken");
     const results = [answered];
     if (fails(c, s, "take")) {
       if (!c.local) results.push(spendFault(sendLate(answered, "take", name, true)));
-      for (const failed of failing(c, s, "take", name, happened)) results.push(setPc(failed, t, "failed"));
+      for (const failed of failing(c, s, "take", name, happened)) results.push(setPc(failed, t, doubt));
     }
     return results;
   },
@@ -429,7 +455,9 @@ const granted: Action = {
   next: (c, before, t) => {
     const p = at(c.procOf, t);
     const s: State = { ...before, contender: put(before.contender, p, null) };
-    if (!s.gaveUp.includes(t)) return [giveTo(s, p, t, grantedWith(c, s, p, t))];
+    if (!s.gaveUp.includes(t) || isBroken(c, "GrantToGone")) {
+      return [giveTo(s, p, t, grantedWith(c, s, p, t))];
+    }
     const [heir] = at(s.queue, p);
     if (heir !== undefined) {
       return [{ ...giveTo(s, p, t, grantedWith(c, s, p, heir)), gaveUp: remove(s.gaveUp, t) }];
@@ -439,6 +467,8 @@ const granted: Action = {
   },
 };
 
+const leavesAlone = (c: Config): boolean => isBroken(c, "RefusedNeverPromotes");
+
 const refused: Action = {
   name: "Refused",
   args: tasks,
@@ -447,7 +477,7 @@ const refused: Action = {
     const p = at(c.procOf, t);
     if (at(s.pc, t) === "failed") return [setPc(s, t, "lookDoubt")];
     if (at(s.pc, t) === "unverified") return waitOrLeave(c, giveUpHome(c, s, p), p, t);
-    return [s.gaveUp.includes(t) ? leave(c, s, p, t) : setPc(s, t, "look")];
+    return [s.gaveUp.includes(t) ? leave(c, s, p, t, leavesAlone(c)) : setPc(s, t, "look")];
   },
 };
 
@@ -468,6 +498,12 @@ function isDead(c: Config, s: State, p: Proc, name: Name): boolean {
   return ours && !(at(s.heldLocks, p).length > 0 && at(s.home, p) === name);
 }
 
+function mayEvict(c: Config, s: State, p: Proc, names: readonly Name[]): boolean {
+  const dead = names.filter((name) => isDead(c, s, p, name));
+  if (isBroken(c, "EvictIfAnyDead") && dead.length > 0) return true;
+  return dead.length === names.length && !isBroken(c, "NeverEvict");
+}
+
 const judge: Action = {
   name: "Judge",
   args: tasks,
@@ -477,12 +513,13 @@ const judge: Action = {
     const names = at(s.seen, t) ?? [];
     const home = at(s.home, p);
     const clean = forget(s, t);
-    if (home !== null && names.includes(home)) return [setPc(clean, t, "verify")];
+    if (home !== null && names.includes(home) && !isBroken(c, "OwnIsAnothers")) {
+      return [setPc(clean, t, "verify")];
+    }
     if (at(s.pc, t) === "lookedDoubt") return waitOrLeave(c, giveUpHome(c, clean, p), p, t);
-    if (s.gaveUp.includes(t)) return [leave(c, clean, p, t)];
+    if (s.gaveUp.includes(t)) return [leave(c, clean, p, t, leavesAlone(c))];
     if (names.length === 0) return [setPc(clean, t, "take"), setPc(clean, t, "waiting")];
-    if (names.every((name) => isDead(c, s, p, name))) return [setPc(s, t, "evict")];
-    return [setPc(clean, t, "waiting")];
+    return [mayEvict(c, s, p, names) ? setPc(s, t, "evict") : setPc(clean, t, "waiting")];
   },
 };
 
@@ -531,6 +568,7 @@ const giveUp: Action = {
     const p = at(c.procOf, t);
     const pc = at(s.pc, t);
     if (pc === "queued") {
+      if (isBroken(c, "GoneStaysQueued")) return [{ ...s, gaveUp: insert(s.gaveUp, t) }];
       const queue = at(s.queue, p).filter((u) => u !== t);
       return [{ ...setPc(s, t, "idle"), queue: put(s.queue, p, queue) }];
     }
@@ -544,6 +582,13 @@ const giveUp: Action = {
   },
 };
 
+/** Who gets the lock in memory. */
+function heirs(c: Config, s: State, p: Proc, head: Task): readonly Task[] {
+  const group = grantedWith(c, s, p, head);
+  if (!isBroken(c, "HandOverToAll")) return group;
+  return at(s.queue, p).reduce<readonly Task[]>((all, t) => insert(all, t), group);
+}
+
 const release: Action = {
   name: "Release",
   args: tasks,
@@ -551,14 +596,14 @@ const release: Action = {
   next: (c, s, t) => {
     const p = at(c.procOf, t);
     const held = at(s.heldLocks, p);
-    if (held.length !== 1 || held[0] !== t) {
-      return [{ ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) }];
-    }
+    const shared = held.length !== 1 || held[0] !== t;
+    const leaves: State = { ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) };
+    if (shared && !isBroken(c, "ReleaseOfAll")) return [leaves];
     const [head] = at(s.queue, p);
-    const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
+    const handedOver = shared ? [leaves] : head === undefined ? [] : [giveTo(s, p, t, heirs(c, s, p, head))];
     const toDisk: State = {
       ...setPc(s, t, wayOut(c)),
-      heldLocks: put(s.heldLocks, p, []),
+      heldLocks: isBroken(c, "HoldWhileReleasing") ? s.heldLocks : put(s.heldLocks, p, remove(held, t)),
       releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
     };
     return [...handedOver, toDisk];
@@ -569,7 +614,10 @@ const check: Action = {
   name: "Check",
   args: tasks,
   enabled: isAt("check"),
-  next: (c, s, t) => [setPc(s, t, isExactly(s.lock, at(s.home, at(c.procOf, t))) ? "putBack" : "drop")],
+  next: (c, s, t) => {
+    const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoCheck");
+    return [setPc(s, t, good ? "putBack" : "drop")];
+  },
 };
 
 const putBack: Action = {
@@ -593,7 +641,8 @@ const confirm: Action = {
   enabled: isAt("confirm"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    return [setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, name) ? "released" : "restore")];
+    const good = isExactly(mapGet(s.homes, name) ?? null, name) || isBroken(c, "NoConfirm");
+    return [setPc(s, t, good ? "released" : "restore")];
   },
 };
 
@@ -601,7 +650,10 @@ const restore: Action = {
   name: "Restore",
   args: tasks,
   enabled: isAt("restore"),
-  next: (c, s, t) => [setPc(takeHappens(s, homeOf(s, at(c.procOf, t))) ?? s, t, "lost")],
+  next: (c, s, t) => {
+    const back = isBroken(c, "NoRestore") ? null : takeHappens(s, homeOf(s, at(c.procOf, t)));
+    return [setPc(back ?? s, t, "lost")];
+  },
 };
 
 const drop: Action = {
@@ -610,7 +662,7 @@ const drop: Action = {
   enabled: isAt("drop"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened: State = { ...s, lock: without(s.lock, name) };
+    const happened: State = { ...s, lock: isBroken(c, "DropByPath") ? null : without(s.lock, name) };
     const results = [setPc(happened, t, includes(s.lock, name) ? "dropped" : "dropMissed")];
     if (fails(c, s, "drop")) {
       for (const failed of failing(c, s, "unlinkLock", name, happened)) {
@@ -631,16 +683,19 @@ const released: Action = {
     const name = homeOf(s, p);
     const owed = pc === "dropFailed" && !isBroken(c, "ForgetFailedRelease");
     const kept = pc === "released";
-    const mustPay = owed || pc === "dropMissed" || pc === "lost";
+    const left = (pc === "dropMissed" || pc === "lost") && !isBroken(c, "MissedOwesNothing");
     const after: State = {
       ...s,
       home: kept ? s.home : put(s.home, p, null),
-      owes: mustPay ? put(s.owes, p, mapPut(at(s.owes, p), name, "unlinkHome")) : s.owes,
+      owes: owed || left ? put(s.owes, p, mapPut(at(s.owes, p), name, firstCall(c))) : s.owes,
       gaveUp: remove(s.gaveUp, t),
+      heldLocks: put(s.heldLocks, p, remove(at(s.heldLocks, p), t)),
     };
-    if (owed) return [setPc(after, t, "idle")];
     const first: Pc = at(s.releasing, p)?.aside === true ? "waiting" : startAt(c, after, p);
-    return [passSlot({ ...after, releasing: put(s.releasing, p, null) }, p, t, first)];
+    if (owed)
+      return [isBroken(c, "PromoteWhileOwed") ? passSlot(after, p, t, first) : setPc(after, t, "idle")];
+    const free: State = { ...after, releasing: put(s.releasing, p, null) };
+    return [passSlot(free, p, t, first, isBroken(c, "ReleasedNeverPromotes"))];
   },
 };
 
@@ -663,8 +718,8 @@ const retry: Action = {
     const p = ownerOf(n).proc;
     const step = debtOf(s, n);
     if (step === undefined || step === "paid") return [];
-    const happened = retryHappens(s, n, step);
-    const paid = mapPut(at(s.owes, p), n, afterRetry(s, n, step));
+    const happened = retryHappens(c, s, n, step);
+    const paid = mapPut(at(s.owes, p), n, afterRetry(c, s, n, step));
     const results: State[] = [{ ...happened, owes: put(s.owes, p, paid) }];
     if (!fails(c, s, "retry")) return results;
     for (const failed of failing(c, s, step, n, happened)) {
@@ -683,8 +738,9 @@ const retried: Action = {
     const p = ownerOf(n).proc;
     const after: State = { ...s, owes: put(s.owes, p, mapDelete(at(s.owes, p), n)) };
     const release = at(s.releasing, p);
-    if (release?.name !== n) return [after];
+    if (release?.name !== n || isBroken(c, "RetriedForgetsRelease")) return [after];
     const free: State = { ...after, releasing: put(s.releasing, p, null) };
+    if (isBroken(c, "RetriedNeverPromotes")) return [free];
     return [promote(free, p, release.aside ? "waiting" : startAt(c, free, p))];
   },
 };
@@ -749,7 +805,10 @@ const start: Action = {
   name: "Start",
   args: procs,
   enabled: (_c, s, p) => !s.alive.includes(p),
-  next: (_c, s, p) => [{ ...s, alive: insert(s.alive, p), inc: put(s.inc, p, at(s.inc, p) + 1) }],
+  next: (c, s, p) => {
+    const inc = isBroken(c, "KeepIncarnation") ? s.inc : put(s.inc, p, at(s.inc, p) + 1);
+    return [{ ...s, alive: insert(s.alive, p), inc }];
+  },
 };
 
 export const lateText = (call: LateCall): string => `${call.op} ${call.name}`;
@@ -758,7 +817,7 @@ const lateEffect: Action = {
   name: "LateEffect",
   args: (_c, s) => s.late.map(lateText),
   enabled: () => true,
-  next: (_c, before, arg) => {
+  next: (c, before, arg) => {
     const call = before.late.find((other) => lateText(other) === arg);
     if (call === undefined) return [];
     const s: State = { ...before, late: before.late.filter((other) => other !== call) };
@@ -766,7 +825,7 @@ const lateEffect: Action = {
       match(call.op)
         .with("take", () => takeHappens(s, call.name) ?? s)
         .with("putBack", () => putBackHappens(s, call.name) ?? s)
-        .with("unlinkHome", "unlinkLock", "rmdirHome", (step) => retryHappens(s, call.name, step))
+        .with("unlinkHome", "unlinkLock", "rmdirHome", (step) => retryHappens(c, s, call.name, step))
         .exhaustive(),
     ];
   },

@@ -251,11 +251,15 @@ export class World {
     return { name, path: join(this.directory, `.home-${name}`) };
   }
 
-  private judge(name: string): { verdict: "dead" | "alive"; reason: string } {
-    const [, proc, incarnation] = name.split("_");
+  /** Every second owner that lives cannot be judged: for the protocol that must be the same. */
+  private judge(name: string): { verdict: "dead" | "alive" | "unknown"; reason: string } {
+    const [, proc, incarnation, home] = name.split("_");
     const process = this.process(proc ?? "");
     const lives = process.alive && process.incarnation === Number(incarnation);
-    return { verdict: lives ? "alive" : "dead", reason: lives ? "it runs" : "it is gone" };
+    if (!lives) return { verdict: "dead", reason: "it is gone" };
+    return Number(home) % 2 === 0
+      ? { verdict: "unknown", reason: "it may run" }
+      : { verdict: "alive", reason: "it runs" };
   }
 
   /** The driver: a run is taken to its first step, and waits there. */
