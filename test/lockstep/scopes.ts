@@ -106,13 +106,17 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     local: false,
     maxRequests: 3,
   }),
-  "1 process, 2 tasks that never give up, Drop fails once, 3 requests": exhaustive(["a1", "a2"], "gate", {
-    patientTasks: ["a1", "a2"],
-    local: false,
-    faults: ["drop"],
-    maxFaults: 1,
-    maxRequests: 3,
-  }),
+  "1 process, 2 tasks that never give up, Drop, two calls of the way out fail, 3 requests": exhaustive(
+    ["a1", "a2"],
+    "gate",
+    {
+      patientTasks: ["a1", "a2"],
+      local: false,
+      faults: ["drop", "retry"],
+      maxFaults: 2,
+      maxRequests: 3,
+    },
+  ),
   "1 process, 2 tasks, restarted twice": exhaustive(["a1", "a2"], "gate", { maxCrashes: 2 }),
   "1 process, 1 task, Drop, restarted twice, 3 requests": exhaustive(["a1"], "gate", {
     local: false,
@@ -132,7 +136,6 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     maxCrashes: 1,
     maxRequests: 4,
   }),
-  "1 process, 1 task, Take fails five times": exhaustive(["a1"], "deep", { faults: ["take"], maxFaults: 5 }),
   "2 processes, 1 task each, a crash": exhaustive(["a1", "b1"], "deep", { maxCrashes: 1 }),
   "2 processes, 1 task each, a vandal": exhaustive(["a1", "b1"], "deep", { maxVandals: 1 }),
   "1 process, 1 task that never gives up, three vandals": exhaustive(["a1"], "deep", {

@@ -8,7 +8,7 @@ import { memoryOf } from "../lockstep/memory.ts";
 import { replay, withWorld } from "../lockstep/programs.ts";
 import { EXHAUSTIVE_SCOPES } from "../lockstep/scopes.ts";
 import type { Protocol } from "../lockstep/world.ts";
-import { CODE_DOUBLES, DOUBLES, loadDouble } from "./doubles.ts";
+import { CODE_DOUBLES, DOUBLES, doubleOf, loadDouble } from "./doubles.ts";
 
 // tests G16
 
@@ -63,9 +63,7 @@ describe("the comparison is caught when it goes wrong", () => {
   });
 
   it("a path that the code lacks is an edge that was never driven", async () => {
-    const neverHandsOver = CODE_DOUBLES.find(({ guard }) => guard === "NeverHandsOver");
-    if (neverHandsOver === undefined) throw new Error("no double never hands over");
-    const code = await loadDouble(neverHandsOver);
+    const code = await loadDouble(doubleOf("NeverHandsOver"));
     const { failures, edges, edgesDriven } = await runScope(EXCLUSIVE, {}, code);
     expect(failures[0]).toMatch(/^Release\(a\d\), Release holding -> idle, was never driven after: /);
     expect(failures[0]).toMatch(/\nReplay: npm run lockstep -- --scope /);

@@ -42,7 +42,6 @@ export const TWINS: Readonly<Record<Guard, Twin | null>> = {
   EvictIfAnyDead: { action: "Judge", claim: "EvictsOnlyTheDead" },
   KeepIncarnation: { action: "Start", claim: "NothingUntracked" },
   NoCheck: { action: "Check", claim: "HeldNameIsAtL" },
-  // Without these every conjunct is kept.
   LifoQueue: null,
   RetriedForgetsRelease: null,
   NoMaxDebts: null,
@@ -50,4 +49,15 @@ export const TWINS: Readonly<Record<Guard, Twin | null>> = {
   NeverEvict: null,
   NoConfirm: null,
   NoRestore: null,
+};
+
+/** Without these every conjunct is kept, and why that is so. */
+export const WITHOUT_ROW: Readonly<Partial<Record<Guard, string>>> = {
+  LifoQueue: "any order of the queue is safe; Fifo is checked by TLC (G8)",
+  RetriedForgetsRelease: "who waits for ever does nothing wrong: a deadlock is no step",
+  NoMaxDebts: "the proof has as many names as one likes",
+  OwnIsAnothers: "a home that is not recognised is given up, and what is given up is owed",
+  NeverEvict: "who waits for the dead for ever does nothing wrong",
+  NoConfirm: "under A1 and A2 what comes back is ours, or emptied at home, where Verify sees it",
+  NoRestore: "under A1 and A2 nothing of another ever comes back",
 };
