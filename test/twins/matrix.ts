@@ -20,6 +20,7 @@ import {
   type Cell,
   compareCells,
   type Kept,
+  problemsOf,
   readKept,
   renderPage,
   writeKept,
@@ -49,7 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
   const checks = select(CHECKS, values.check, (name) => name, "check");
   if (values.list) return say(mutants.map(({ name, gone }) => `${name}: without "${gone}"`).join("\n"));
   const found = await runAll(mutants, checks);
-  const problems = problemsOf(mutants, checks, found);
+  const problems = problemsOf(mutants, found, checks);
   if (values.update) {
     writeKept(found);
     writePage(renderPage(MUTANTS, readKept()));
@@ -351,27 +352,5 @@ function output(file: string, args: readonly string[]): Promise<string> {
 }
 
 const RUNNERS: Readonly<Record<Check, Runner>> = { tlc, explorer, proof, random, exhaustive, processes };
-
-// ------------------------------------------------------------------------------------------------
-// Judging
-
-/** Each cell against what the list of mutants says of it. */
-function problemsOf(mutants: readonly Mutant[], checks: readonly Check[], found: Kept): string[] {
-  return mutants.flatMap(({ name, expected }) =>
-    checks.flatMap((one) => {
-      const cell = found[name]?.[one];
-      const wanted = expected[one];
-      if (wanted.kind === "none") return [];
-      if (cell === undefined) return [`${name}, ${one}: it was not asked`];
-      if (wanted.kind === "survives") {
-        return cell.verdict === "survived"
-          ? []
-          : [`${name}, ${one}: it should survive, and is killed by ${cell.by}`];
-      }
-      if (cell.verdict === "survived") return [`${name}, ${one}: it SURVIVES ${wanted.where}`];
-      return wanted.by.test(cell.by) ? [] : [`${name}, ${one}: it is killed by something else: ${cell.by}`];
-    }),
-  );
-}
 
 if (isProgram(import.meta.url)) await runProgram(() => main(process.argv.slice(2)));

@@ -50,6 +50,29 @@ export function compareCells(found: Kept, kept: Kept): readonly string[] {
   );
 }
 
+/** Each cell against what the list of mutants says of it. */
+export function problemsOf(
+  mutants: readonly Mutant[],
+  found: Kept,
+  checks: readonly Check[] = CHECKS,
+): string[] {
+  return mutants.flatMap(({ name, expected }) =>
+    checks.flatMap((one) => {
+      const cell = found[name]?.[one];
+      const wanted = expected[one];
+      if (wanted.kind === "none") return [];
+      if (cell === undefined) return [`${name}, ${one}: it was not asked`];
+      if (wanted.kind === "survives") {
+        return cell.verdict === "survived"
+          ? []
+          : [`${name}, ${one}: it should survive, and is killed by ${cell.by}`];
+      }
+      if (cell.verdict === "survived") return [`${name}, ${one}: it SURVIVES ${wanted.where}`];
+      return wanted.by.test(cell.by) ? [] : [`${name}, ${one}: it is killed by something else: ${cell.by}`];
+    }),
+  );
+}
+
 const textOf = ({ verdict, by, first, violated }: Cell): string =>
   JSON.stringify([verdict, killer(by), first, violated]);
 
