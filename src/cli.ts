@@ -2,13 +2,8 @@
 /** The command line. Thin for now: it looks, and changes nothing. */
 
 import fs from "node:fs";
-import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { errnoText } from "./errors.ts";
-import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
-import { createOwners } from "./owners.ts";
-import { isLocalDisk } from "./paths.ts";
-import { askAndJudge, type Owners, processRegistry } from "./registry.ts";
+import { inspectSessionLocks, type SessionLockInspection } from "./inspect.ts";
 
 const USAGE = `Usage: session-write-lock inspect [--json] PATH...
 Shows who holds the locks of session files. A PATH is a session file, or a directory of them.
@@ -20,14 +15,6 @@ Nothing is changed.
 
 Exit codes: 0 looked, 2 a mistake in the command line, 3 a path could not be read.`;
 
-/** What stands at one lock path. */
-interface Inspection {
-  readonly lockPath: string;
-  readonly state: "free" | "held" | "stale" | "unknown" | "foreign";
-  readonly owners: readonly { readonly name: string; readonly pid: number; readonly verdict: string }[];
-  readonly note: string;
-}
-
 async function main(args: readonly string[]): Promise<number> {
   const parsed = parse(args);
   if (typeof parsed === "string") {
@@ -36,14 +23,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (parsed.help) return say(USAGE);
   if (parsed.version) return say(version());
-  const owners = createOwners(processRegistry().self);
-  const found: Inspection[] = [];
+  const found: SessionLockInspection[] = [];
   let code = 0;
   for (const path of parsed.paths) {
     try {
-      for (const lockPath of lockPaths(resolve(path))) found.push(await inspect(lockPath, owners));
+      found.push(...(await inspectSessionLocks(path)));
     } catch (error) {
-      console.error(`session-write-lock: Cannot inspect ${path}: ${errnoText(error)}`);
+      console.error(`session-write-lock: ${(error as Error).message}`);
       code = 3;
     }
   }
@@ -80,57 +66,7 @@ function parse(args: readonly string[]): Command | string {
   }
 }
 
-/** A directory's lock paths, or the one of a session file. */
-function lockPaths(path: string): readonly string[] {
-  const stat = fs.statSync(path, { throwIfNoEntry: false });
-  if (stat?.isDirectory() === true && !path.endsWith(".lock")) {
-    const names = fs.readdirSync(path).filter((name) => name.endsWith(".lock"));
-    return names.sort().map((name) => join(path, name));
-  }
-  return [path.endsWith(".lock") ? path : `${path}.lock`];
-}
-
-async function inspect(lockPath: string, owners: Owners): Promise<Inspection> {
-  const stat = fs.lstatSync(lockPath, { throwIfNoEntry: false });
-  if (stat === undefined) return { lockPath, state: "free", owners: [], note: "nothing stands there" };
-  if (!stat.isDirectory()) {
-    return { lockPath, state: "foreign", owners: [], note: "not a directory: not a lock of this library" };
-  }
-  const names = namesAt(lockPath).filter((name) => !isKnownJunk(name));
-  if (names.length === 0) return { lockPath, state: "free", owners: [], note: "an empty directory" };
-  if (!names.every((name) => owners.isOwner(name))) {
-    return { lockPath, state: "foreign", owners: [], note: "it holds names that are not owners" };
-  }
-  const place = { path: lockPath, local: isLocalDisk(dirname(lockPath)) };
-  const judged = await askAndJudge(owners, names, place);
-  const state = judged.every(({ verdict }) => verdict === "dead")
-    ? "stale"
-    : judged.some(({ verdict }) => verdict === "alive")
-      ? "held"
-      : "unknown";
-  return {
-    lockPath,
-    state,
-    owners: judged.map(({ name, reason }) => ({
-      name,
-      pid: Number(parseOwnerName(name)?.pid),
-      verdict: reason,
-    })),
-    note: "",
-  };
-}
-
-/** A lock may be given back between two looks. */
-function namesAt(lockPath: string): readonly string[] {
-  try {
-    return fs.readdirSync(lockPath);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-}
-
-function line({ lockPath, state, owners, note }: Inspection): string {
+function line({ lockPath, state, owners, note }: SessionLockInspection): string {
   const who = owners.map(({ pid, verdict }) => `pid ${pid} (${verdict})`).join(", ");
   return `${state.padEnd(8)}${lockPath}  ${who}${note}`;
 }

@@ -35,6 +35,8 @@ export interface LockOwner {
   readonly ageMs: number | undefined;
   /** What is known about the owner's life, in words. */
   readonly verdict: string;
+  /** What the owner was given as `metadata`, as it can be read; undefined if there is none. Claimed, not proved. */
+  readonly metadata: unknown;
 }
 
 export interface SessionWriteLockErrorDetails {
@@ -70,6 +72,16 @@ export class SessionWriteLockError extends Error {
 export function errnoText(error: unknown): string {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   return typeof code === "string" ? code : String(message ?? error);
+}
+
+/** A value of a user, for a message; some have no text form. */
+export function textOf(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  try {
+    return String(value);
+  } catch {
+    return "a value without a text form";
+  }
 }
 
 /** For what may fail without a consequence; the call says why. */

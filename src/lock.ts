@@ -1,34 +1,42 @@
 /** What users import: acquire, hold, release. The protocol behind it is protocol.ts. */
 
 import { AsyncResource } from "node:async_hooks";
-import fs from "node:fs";
-import { hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { type LockOwner, SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, watchExit } from "./exit.ts";
-import { type AcquireOptions, type AcquireSessionWriteLockParams, readOptions } from "./options.ts";
-import { readHostName } from "./owner/content.ts";
+import { callHook, createWaitingTeller } from "./hooks.ts";
+import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
+import {
+  type AcquireOptions,
+  type AcquireSessionWriteLockParams,
+  readOptions,
+  type TryAcquireSessionWriteLockParams,
+} from "./options.ts";
 import { openLifeSocket } from "./owner/life.ts";
-import { isKnownJunk, parseOwnerName } from "./owner/name.ts";
+import { isKnownJunk } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
 import { giveUp, isExactly, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
+  type CallSite,
   createEntry,
   type Entry,
   isIdle,
+  type Judgement,
   type Nesting,
+  type OwnerPlace,
   processRegistry,
   type Registry,
   type Services,
-  type WarningCode,
 } from "./registry.ts";
 import { createDriver } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
+import { timeoutError } from "./waiting.ts";
+import { warn } from "./warnings.ts";
 
 /** A lock that is held, until `release()`. */
 export interface SessionWriteLock {
@@ -77,15 +85,43 @@ interface Handle {
   isReleased(): boolean;
 }
 
+/**
+ * Takes the write lock of a session file if that can be done without waiting: in one round, at the end of which
+ * it gives up if somebody has the lock (`undefined`), also if that is this process, or the lock is just being given
+ * back. A lock whose owner is proved dead is taken over. Something else than a lock in the way is `undefined` too;
+ * `inspectSessionLocks` says what it is.
+ *
+ * Rejects as {@link acquireSessionWriteLock} does, `ELOCKED` aside: what the disk refuses is tried once. The options
+ * are the same, but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
+ */
+export async function tryAcquireSessionWriteLock(
+  params: TryAcquireSessionWriteLockParams,
+): Promise<SessionWriteLock | undefined> {
+  return (await enter(params, readOptions(params, { waits: false }), "leaves"))?.lock;
+}
+
 async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
-  const options = readOptions(params);
+  const handle = await enter(params, readOptions(params, { waits: true }), "waits");
+  if (handle === undefined)
+    throw new Error(`session-write-lock: ${params.sessionFile} left its wait (a bug)`);
+  return handle;
+}
+
+/** Whether an acquisition waits for what stands in its way, or leaves when its first wait begins. */
+type Patience = "waits" | "leaves";
+
+async function enter(
+  { sessionFile }: TryAcquireSessionWriteLockParams,
+  options: AcquireOptions,
+  patience: Patience,
+): Promise<Handle | undefined> {
   options.signal?.throwIfAborted();
-  refusePlatform(params.sessionFile);
-  const path = resolveLockPath(params.sessionFile);
+  refusePlatform(sessionFile);
+  const path = resolveLockPath(sessionFile);
   const registry = processRegistry();
   refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
-  const handle = await contendFor(entry, options);
+  const handle = await contendFor(entry, options, patience);
   sweepOnce(path.directory, entry.services.owners);
   return handle;
 }
@@ -112,18 +148,16 @@ export async function withSessionWriteLock<T>(
   action: (lock: SessionWriteLock) => T | Promise<T>,
 ): Promise<T> {
   const { nesting } = processRegistry();
+  const calledAt = callSite(withSessionWriteLock);
   const { lock, isReleased } = await acquire(params);
   const reentrant = params.allowReentrant === true;
-  const outer: Nesting = { lockPath: lock.lockPath, reentrant, isReleased, parent: enclosing(nesting) };
+  const parent = enclosing(nesting);
+  const outer: Nesting = { lockPath: lock.lockPath, reentrant, calledAt, isReleased, parent };
   try {
     return await nesting.run(outer, async () => await action(lock));
   } finally {
     await lock.release().catch((error: unknown) => warn((error as Error).message, "SWL_RELEASE"));
   }
-}
-
-function warn(message: string, code: WarningCode): void {
-  process.emitWarning(message, { type: "SessionWriteLockWarning", code });
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -136,6 +170,13 @@ function enclosing(nesting: Registry["nesting"]): Nesting | undefined {
   return outer;
 }
 
+/** The frames above a function of ours: some 10 µs (measured), since V8 makes text of them only when it is asked. */
+function callSite(below: (...args: never[]) => unknown): CallSite {
+  const site: CallSite = {};
+  Error.captureStackTrace?.(site, below);
+  return site;
+}
+
 function refuseNesting(
   { nesting }: Registry,
   { sessionFile, lockPath }: LockPath,
@@ -144,9 +185,13 @@ function refuseNesting(
   for (let outer = enclosing(nesting); outer !== undefined; outer = outer.parent) {
     if (outer.lockPath !== lockPath || outer.isReleased()) continue;
     if (allowReentrant && outer.reentrant) continue;
+    const cause = new Error("the outer withSessionWriteLock was called here");
+    cause.stack = (outer.calledAt.stack ?? "").replace(/^.*/, () => String(cause));
+    // `at main (file:///app/agent.js:12:3)`
+    const frame = /^ *(at .*)$/m.exec(cause.stack)?.[1] ?? "somewhere";
     throw new SessionWriteLockError(
-      `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself`,
-      { code: "EDEADLK", sessionFile, lockPath },
+      `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself; the outer one was called ${frame}`,
+      { code: "EDEADLK", sessionFile, lockPath, cause },
     );
   }
 }
@@ -179,9 +224,17 @@ function realServices(registry: Registry): Services {
     owners: createOwners(registry.self, (directory) => lifeIn(registry, directory)),
     drive: createDriver(nodeDisk, systemClock),
     warn,
+    migrateLegacy,
     quiet: tidy,
   };
   return services;
+}
+
+function migrateLegacy(place: OwnerPlace): boolean {
+  const { owners } = realServices(processRegistry());
+  const judge = (claim: LegacyClaim): Judgement =>
+    owners.judgeLegacy?.(claim, place) ?? { verdict: "unknown", reason: "" };
+  return migrateLegacyLock(place, judge, (message) => warn(message, "SWL_LEGACY"));
 }
 
 /** Idle homes that a process keeps on the disk: enough for those who go back and forth between sessions. */
@@ -233,77 +286,63 @@ function closeIdleLives({ entries, lives }: Registry): void {
 // ------------------------------------------------------------------------------------------------
 // One acquisition
 
-function contendFor(entry: Entry, options: AcquireOptions): Promise<Handle> {
+function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): Promise<Handle | undefined> {
   const { clock } = entry.services;
   // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
   const context = new AsyncResource("SessionWriteLock");
   return new Promise((resolve, reject) => {
     const startedAt = clock.now();
+    const teller = createWaitingTeller(entry, options, startedAt, context);
     const settle = (action: () => void): void => {
-      timer.cancel();
+      timer?.cancel();
+      teller.end();
       options.signal?.removeEventListener("abort", onAbort);
-      action();
+      context.runInAsyncScope(action);
     };
-    const leave = (reason: unknown): void => {
+    const leave = (action: () => void): void => {
       giveUp(entry, attempt);
-      settle(() => reject(reason));
+      settle(action);
     };
-    const onAbort = (): void => leave(options.signal?.reason);
+    const onAbort = (): void => leave(() => reject(options.signal?.reason));
     const attempt: Attempt = {
       reentrant: options.allowReentrant,
       gaveUp: false,
-      granted: () =>
-        context.runInAsyncScope(() => settle(() => resolve(createHandle(entry, attempt, options)))),
-      failed: (error) => context.runInAsyncScope(() => settle(() => reject(error))),
+      metadata: options.metadata,
+      migrates: options.migrateLegacyLocks,
+      granted: (evicted) => settle(() => resolve(tellTakeover(entry, attempt, options, evicted))),
+      failed: (error) => settle(() => reject(error)),
       // The handle puts its own here.
       lost: () => {},
+      waits: (error) => {
+        if (patience === "waits") teller.begin();
+        else leave(() => (error === undefined ? resolve(undefined) : reject(error)));
+      },
     };
-    const timer = clock.setTimer(options.timeoutMs, () => leave(timeoutError(entry, options, startedAt)));
+    const timer =
+      patience === "waits"
+        ? clock.setTimer(options.timeoutMs, () =>
+            leave(() => reject(timeoutError(entry, options, startedAt))),
+          )
+        : undefined;
     options.signal?.addEventListener("abort", onAbort, { once: true });
     request(entry, attempt);
   });
 }
 
-function timeoutError(entry: Entry, { timeoutMs }: AcquireOptions, startedAt: number): SessionWriteLockError {
-  const { lockPath, sessionFile, obstacle } = entry;
-  const details = { code: "ELOCKED" as const, sessionFile, lockPath };
-  const prefix = `session file locked (timeout ${timeoutMs}ms):`;
-  if (obstacle?.kind === "foreign") {
-    const message = `${prefix} ${lockPath} is not a lock of this library (${obstacle.what}); it is left alone`;
-    return new SessionWriteLockError(message, { ...details, reason: "foreign" });
+/** The handle, once the hook has seen to what the dead have left. */
+async function tellTakeover(
+  entry: Entry,
+  attempt: Attempt,
+  options: AcquireOptions,
+  owners: readonly LockOwner[],
+): Promise<Handle> {
+  const handle = createHandle(entry, attempt, options);
+  const { onTakeover } = options;
+  if (onTakeover !== undefined && owners.length > 0) {
+    const { sessionFile, lockPath } = entry;
+    await callHook(entry, "onTakeover", () => onTakeover({ sessionFile, lockPath, owners }, handle.lock));
   }
-  if (obstacle?.kind === "refusal") {
-    const message = `${prefix} ${lockPath} seems free, but taking it is refused with ${obstacle.errno}`;
-    return new SessionWriteLockError(message, { ...details, reason: "session_busy" });
-  }
-  const owner = currentOwner(entry, obstacle);
-  const waited = Math.round(entry.services.clock.now() - startedAt);
-  const where = owner.host === undefined || owner.host === hostname() ? "" : ` host=${owner.host}`;
-  const message = `${prefix} pid=${owner.pid ?? "unknown"}${where} ${lockPath} (${owner.verdict}; waited ${waited} ms)`;
-  return new SessionWriteLockError(message, { ...details, reason: "session_busy", owner });
-}
-
-/** Who has it: another process, as last seen; or this one. */
-function currentOwner(entry: Entry, obstacle: Entry["obstacle"]): LockOwner {
-  const name = obstacle?.kind === "owner" ? obstacle.name : entry.home?.name;
-  const identity = name === undefined ? undefined : parseOwnerName(name);
-  return {
-    name: name ?? "",
-    pid: identity === undefined ? process.pid : Number(identity.pid),
-    host: name === undefined ? hostname() : readHostName(join(entry.lockPath, name)),
-    ageMs: ageOf(entry.lockPath),
-    verdict: obstacle?.kind === "owner" ? obstacle.verdict : "this process has it, or is taking it",
-  };
-}
-
-/** Taking the lock renames a directory, which stamps its ctime. */
-function ageOf(lockPath: string): number | undefined {
-  try {
-    const stat = fs.lstatSync(lockPath, { throwIfNoEntry: false });
-    return stat === undefined ? undefined : Math.max(0, Date.now() - stat.ctimeMs);
-  } catch {
-    return undefined;
-  }
+  return handle;
 }
 
 // ------------------------------------------------------------------------------------------------

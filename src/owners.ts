@@ -1,12 +1,13 @@
 /** The real {@link Owners}: names from src/owner, verdicts from what can be observed here and now. */
 
 import { basename, dirname, join } from "node:path";
-import { formatContent } from "./owner/content.ts";
+import { describeOwner } from "./describe.ts";
+import { formatContent, rewriteContent } from "./owner/content.ts";
 import { newNonce, type OwnerScope } from "./owner/identity.ts";
 import { askLifeSocket, type LifeAnswer } from "./owner/life.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "./owner/name.ts";
 import { createJudge, createObserver } from "./owner/observe.ts";
-import { mayAskSocket } from "./owner/verdict.ts";
+import { INITIAL_TIME_NAMESPACES, mayAskSocket } from "./owner/verdict.ts";
 import type { Home, OwnerPlace, Owners } from "./registry.ts";
 
 /** How soon a life socket is asked again: so late, at most, is noticed that a process has ended. */
@@ -33,7 +34,16 @@ export function createOwners(self: OwnerScope, lifeIn: (directory: string) => st
       const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce: newNonce() });
       return { name, path: join(directory, homeName(basename(lockPath), name)) };
     },
-    content: () => formatContent(self),
+    content: (_home, metadata) => formatContent(self, metadata),
+    show: (file, metadata) => rewriteContent(file, formatContent(self, metadata)),
+    describe: describeOwner,
+    judgeLegacy: ({ pid, start = "-" }, { path, local }) => {
+      // A1: field 22 depends on the reader's time namespace, and an old lock file does not say which one that was.
+      const processStart = INITIAL_TIME_NAMESPACES.includes(self.timeNamespace) ? start : "-";
+      const ids = { pid: String(pid), tid: String(pid), processStart, threadStart: processStart };
+      const name = formatOwnerName({ ...self, ...ids, life: "-", nonce: newNonce() });
+      return judge(name, { file: path, local, socket: "silent" });
+    },
     isOwner: (name) => parseOwnerName(name) !== undefined,
     judge: (name, { path, local }) => {
       const socket = answers.of(parseOwnerName(name)?.life);

@@ -46,7 +46,7 @@ export function request(entry: Entry, attempt: Attempt): void {
   const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
   if (entry.held.size > 0 && shared && !entry.lost) {
     entry.held.add(attempt);
-    attempt.granted();
+    attempt.granted([]);
     return;
   }
   const free = entry.held.size === 0 && entry.contender === null && entry.queue.length === 0;
@@ -56,6 +56,7 @@ export function request(entry: Entry, attempt: Attempt): void {
     return;
   }
   entry.queue.push(attempt);
+  attempt.waits?.();
 }
 
 /** `GiveUp`: a timeout or an AbortSignal. The caller has rejected the attempt's promise. */
@@ -123,6 +124,7 @@ function* contend(entry: Entry, asideMs?: number): Run {
       continue;
     }
     if (entry.home === null && !(yield* prepare(entry))) continue;
+    show(entry, homeOf(entry).path, entry.contender);
     const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
     const mine =
       outcome.kind === "taken"
@@ -144,7 +146,8 @@ function newPatience(entry: Entry): Patience {
 function* prepare(entry: Entry): Part<boolean> {
   const { owners } = entry.services;
   const home = owners.newHome(entry.lockPath);
-  const content = owners.content(home);
+  const metadata = entry.contender?.metadata ?? "";
+  const content = owners.content(home, metadata);
   const reply = yield call("Prepare", "sync", {
     call: "prepare",
     home: home.path,
@@ -153,6 +156,7 @@ function* prepare(entry: Entry): Part<boolean> {
   });
   if (reply.ok) {
     entry.home = home;
+    entry.shown = metadata;
     return true;
   }
   owe(entry, home);
@@ -248,6 +252,8 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   const present = seen.ok ? seen.names.filter((name) => !isKnownJunk(name)) : [];
   const foreign = present.filter((name) => !owners.isOwner(name));
   if (refusal.errno === "ENOTDIR") {
+    // Extra (spec/decisions/0005): only on request, only if its owner is proved dead.
+    if (entry.contender?.migrates === true && entry.services.migrateLegacy?.(placeOf(entry)) === true) return;
     // A file or a symbolic link, dangling or not: rename does not follow it, and neither may what we saw.
     const errno = seen.ok || seen.errno === "ENOENT" ? refusal.errno : seen.errno;
     entry.obstacle = { kind: "foreign", what: `a file or a symbolic link: ${errno}` };
@@ -260,7 +266,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
     const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
     const survivor = judged.find(({ verdict }) => verdict !== "dead");
     if (survivor === undefined) {
-      yield* evict(entry, patience, present);
+      yield* evict(entry, patience, judged);
       return;
     }
     entry.obstacle = { kind: "owner", name: survivor.name, verdict: survivor.reason };
@@ -291,10 +297,18 @@ function* freeYetRefused(
   if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
 }
 
+interface DeadOwner {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
-function* evict(entry: Entry, patience: Patience, names: readonly string[]): Part<void> {
-  for (const name of names) {
+function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): Part<void> {
+  for (const { name, reason } of dead) {
+    const owner = entry.services.owners.describe?.(name, entry.lockPath, reason);
     const reply = yield call("Evict", "sync", unlink(`${entry.lockPath}/${name}`));
+    // Of all who evict it the disk says so to one. Whoever gets ENOENT has not evicted anybody.
+    if (reply.ok && owner !== undefined) entry.evicted.push(owner);
     if (reply.ok || reply.errno === "ENOENT") continue;
     entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${reply.errno}` };
     yield* backOff(entry, patience);
@@ -305,7 +319,7 @@ function* evict(entry: Entry, patience: Patience, names: readonly string[]): Par
 /** After a home was given up: wait and try again; or, given up or one error too many, leave. */
 function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: number): Part<void> {
   if (entry.contender?.gaveUp !== true && failures < MOST_FAILURES) {
-    yield* wait(entry, jittered(entry, FIRST_WAIT_MS * failures));
+    yield* wait(entry, jittered(entry, FIRST_WAIT_MS * failures), error);
     return;
   }
   fail(entry, error);
@@ -319,12 +333,13 @@ function* backOff(entry: Entry, patience: Patience): Part<void> {
 }
 
 /** Sleeps; `Wake` is the turn in which it ends. */
-function* wait(entry: Entry, ms: number): Part<void> {
+function* wait(entry: Entry, ms: number, error?: SessionWriteLockError): Part<void> {
   yield {
     kind: "sleep",
     ms,
     arm: (wake: Wakeable) => {
       entry.wait = wake;
+      entry.contender?.waits?.(error);
     },
   };
   yield turn("Wake");
@@ -455,7 +470,18 @@ function give(entry: Entry, heir: Attempt): void {
     if (queued >= 0) entry.queue.splice(queued, 1);
     entry.held.add(holder);
   }
-  for (const holder of entry.held) if (group.includes(holder)) holder.granted();
+  show(entry, entry.lockPath, heir);
+  const evicted = entry.evicted.splice(0);
+  for (const holder of entry.held) {
+    if (group.includes(holder)) holder.granted(holder === heir ? evicted : []);
+  }
+}
+
+/** Extra: our owner file, in our home or at L, shows the metadata of the task that asks for the lock, or has it. */
+function show(entry: Entry, directory: string, { metadata = "" }: Attempt): void {
+  if (entry.home === null || entry.shown === metadata) return;
+  entry.shown = metadata;
+  entry.services.owners.show?.(`${directory}/${entry.home.name}`, metadata);
 }
 
 /** The contender leaves the slot; the head of the queue, if any, goes on with the contention. */

@@ -7,7 +7,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
-import { SessionWriteLockError } from "./errors.ts";
+import { type LockOwner, SessionWriteLockError } from "./errors.ts";
+import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
@@ -25,8 +26,20 @@ export interface Attempt {
   readonly reentrant: boolean;
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
-  /** Called once, in the turn in which the lock is granted. */
-  granted(): void;
+  /**
+   * Called once, in the turn in which the lock is granted. `evicted`: the dead whom this process has evicted here
+   * since its last grant; told to one of those that are granted together.
+   */
+  granted(evicted: readonly LockOwner[]): void;
+  /**
+   * Extra: called each time that a wait begins, as the last thing of that turn, so that `GiveUp` may follow at once.
+   * With the error of the disk, if that is what it waits for.
+   */
+  waits?(error?: SessionWriteLockError): void;
+  /** Extra: JSON text that its owner file shows to others; empty if there is none. */
+  readonly metadata?: string;
+  /** Extra: asks for old lock files of the dead to be removed. */
+  readonly migrates?: boolean;
   /** Called once instead, if the disk fails in a way that waiting does not mend. */
   failed(error: SessionWriteLockError): void;
   /** A holder is told that the lock was lost: somebody changed what stands at L (A2). */
@@ -80,6 +93,10 @@ export interface Entry {
   takenAt: number;
   /** What stood in the way when we last looked. */
   obstacle: Obstacle | undefined;
+  /** The dead whom this process has evicted, until somebody here is granted the lock and told. */
+  readonly evicted: LockOwner[];
+  /** The metadata that the owner file of the present home shows. */
+  shown: string;
   /** Somebody changed what stands at L while it is held (A2), and we noticed: nobody joins, nothing is handed over. */
   lost: boolean;
   readonly services: Services;
@@ -97,8 +114,14 @@ export type Judgement = { readonly verdict: "dead" | "alive" | "unknown"; readon
 export interface Owners {
   /** A new home for this lock path, with a name that was never used before. */
   newHome(lockPath: string): Home;
-  /** What is written into a new owner file: for people and tools, no verdict needs it. */
-  content(home: Home): string;
+  /** What is written into a new owner file: for people and tools, no verdict needs it. `metadata` is JSON text. */
+  content(home: Home, metadata?: string): string;
+  /** Shows other metadata in an owner file of ours. Never makes one. */
+  show?(file: string, metadata: string): void;
+  /** Judges what an old lock file says of its owner, as if it had been written by a process of this pid namespace. */
+  judgeLegacy?(claim: LegacyClaim, place: OwnerPlace): Judgement;
+  /** What can be said of the owner of that name at a lock path. */
+  describe?(name: string, lockPath: string, verdict: string): LockOwner;
   /** Is this file name the name of an owner? Anything else is foreign. */
   isOwner(name: string): boolean;
   judge(name: string, place: OwnerPlace): Judgement;
@@ -136,12 +159,14 @@ export interface Services {
   readonly drive: Driver;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
+  /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */
+  migrateLegacy?(place: OwnerPlace): boolean;
   /** An entry may have become idle: whoever keeps it may put it away, now. */
   quiet(): void;
 }
 
 /** The codes of the process warnings (type `SessionWriteLockWarning`). */
-export type WarningCode = "SWL_LOST" | "SWL_OVERDUE" | "SWL_RELEASE";
+export type WarningCode = "SWL_LOST" | "SWL_OVERDUE" | "SWL_RELEASE" | "SWL_HOOK" | "SWL_LEGACY";
 
 export interface Registry {
   /** A process that is found to run with another's memory must not act on it. */
@@ -155,10 +180,16 @@ export interface Registry {
   readonly self: OwnerScope;
 }
 
+export interface CallSite {
+  readonly stack?: string;
+}
+
 /** A section of `withSessionWriteLock`. */
 export interface Nesting {
   readonly lockPath: string;
   readonly reentrant: boolean;
+  /** Where it was called. The stack is made text only when it is asked for. */
+  readonly calledAt: CallSite;
   isReleased(): boolean;
   readonly parent: Nesting | undefined;
 }
@@ -209,6 +240,8 @@ export function createEntry(params: EntryParams): Entry {
     patience: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,
+    evicted: [],
+    shown: "",
     lost: false,
   };
 }

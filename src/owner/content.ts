@@ -1,41 +1,58 @@
 /** The content of an owner file: for people and tools. No verdict reads it. */
 
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import fs from "node:fs";
 import { hostname } from "node:os";
+import { readRegularFile } from "../bounded.ts";
+import { ignoreErrors } from "../errors.ts";
 import type { OwnerScope } from "./identity.ts";
 
-export function formatContent({ processStart }: OwnerScope): string {
+/** What others may believe of it, and show. */
+export interface OwnerContent {
+  /** The host name that the owner wrote; undefined if there is none that looks like one. */
+  readonly host: string | undefined;
+  readonly metadata: unknown;
+}
+
+/** `metadata` is JSON text, or empty. */
+export function formatContent({ processStart }: OwnerScope, metadata = ""): string {
   const content = {
     pid: process.pid,
     createdAt: new Date().toISOString(),
     starttime: processStart === "-" ? undefined : Number(processStart),
     hostname: hostname(),
     library: "session-write-lock",
+    metadata: metadata === "" ? undefined : (JSON.parse(metadata) as unknown),
   };
   return `${JSON.stringify(content)}\n`;
 }
 
-/** The host name that an owner wrote into its file; undefined if there is none that can be believed and shown. */
-export function readHostName(file: string): string | undefined {
+/** Never throws: whatever an owner file holds. */
+export function readContent(file: string): OwnerContent {
   try {
-    const { hostname: host } = JSON.parse(readBounded(file)) as { hostname?: unknown };
-    return typeof host === "string" && /^[\w.-]{1,253}$/.test(host) ? host : undefined;
+    const text = readRegularFile(file)?.bytes.toString("utf8") ?? "";
+    const { hostname: host, metadata } = JSON.parse(text) as { hostname?: unknown; metadata?: unknown };
+    const isHost = typeof host === "string" && /^[\w.-]{1,253}$/.test(host);
+    return { host: isHost ? host : undefined, metadata };
   } catch {
-    return undefined;
+    return { host: undefined, metadata: undefined };
   }
 }
 
-/** Ours have some 150 bytes, and no metadata makes one that is longer. */
-const READ_LIMIT_BYTES = 4096;
-
-/** What somebody planted under the name may be a link, a pipe, or endless. */
-function readBounded(file: string): string {
-  const fd = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-  try {
-    if (!fstatSync(fd).isFile()) return "";
-    const buffer = Buffer.alloc(READ_LIMIT_BYTES);
-    return buffer.toString("utf8", 0, readSync(fd, buffer, 0, buffer.length, 0));
-  } finally {
-    closeSync(fd);
-  }
+/**
+ * Writes other content into an owner file of ours. One write, never shorter than what is there, so that a reader
+ * sees the old content or the new; blanks behind JSON mean nothing. Opened without making it: a name that has left
+ * the disk does not come back.
+ */
+export function rewriteContent(file: string, content: string): void {
+  // It is for people: a disk that refuses shows the old one.
+  ignoreErrors(() => {
+    const fd = fs.openSync(file, fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0));
+    try {
+      const blanks = Number(fs.fstatSync(fd).size) - Buffer.byteLength(content);
+      const padded = Buffer.from(content + " ".repeat(Math.max(0, blanks)));
+      fs.writeSync(fd, padded, 0, padded.length, 0);
+    } finally {
+      fs.closeSync(fd);
+    }
+  });
 }

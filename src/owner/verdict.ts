@@ -71,7 +71,7 @@ function judgeBySocket(
 }
 
 /** The initial time namespace of every kernel (PROC_TIME_INIT_INO): uptime is not shifted there. */
-const INITIAL_TIME_NAMESPACES: readonly string[] = ["4026531834", "-"];
+export const INITIAL_TIME_NAMESPACES: readonly string[] = ["4026531834", "-"];
 
 /** A6, "the reboot rule": all of its conditions, none of which would do alone. */
 function isOfAnEarlierBoot(self: OwnerScope, owner: OwnerIdentity, { fileBeforeBoot }: Observation): boolean {

@@ -132,6 +132,7 @@ const EXPECTED_EXTRAS = [
   "Prepare: mkdir of the home",
   "Prepare: stat, mode and group of the home",
   "Prepare: the owner file",
+  "an owner file is read",
   "life socket: asked",
   "life socket: goes",
   "life socket: made",

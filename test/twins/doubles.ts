@@ -146,8 +146,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     smallest: DROP_FAILING,
     patches: [
       [
-        "  entry.queue.push(attempt);\n}",
-        "  const debt = [...entry.owes.values()].find(({ home }) => home.name === entry.releasing?.name);\n  if (entry.releasing !== null && debt !== undefined) {\n    entry.releasing = null;\n    entry.home = debt.home;\n    entry.owes.delete(debt.home.name);\n    entry.held.add(attempt);\n    return;\n  }\n  entry.queue.push(attempt);\n}",
+        "  entry.queue.push(attempt);\n  attempt.waits?.();",
+        "  const debt = [...entry.owes.values()].find(({ home }) => home.name === entry.releasing?.name);\n  if (entry.releasing !== null && debt !== undefined) {\n    entry.releasing = null;\n    entry.home = debt.home;\n    entry.owes.delete(debt.home.name);\n    entry.held.add(attempt);\n    return;\n  }\n  entry.queue.push(attempt);",
       ],
     ],
   },
@@ -516,9 +516,7 @@ export const CODE_DOUBLES: readonly Double[] = [
     scope: SHARING,
     caughtBy: /^a\d was told "nothing", release not asked, and holds: true/,
     smallest: REENTRANT,
-    patches: [
-      ["for (const holder of entry.held) if (group.includes(holder)) holder.granted();", "heir.granted();"],
-    ],
+    patches: [["if (group.includes(holder)) holder.granted(", "if (holder === heir) holder.granted("]],
   },
   {
     guard: "ErrorNotTold",

@@ -84,6 +84,7 @@ const SCENARIOS: Readonly<Record<ProcessGuard, readonly [name: string, gone: str
   verify: ["NoVerify", "", /twin: without Verify /],
   evictByName: ["EvictByPath", "", /twin: by path instead of by name /],
   keepSlot: ["PassSlotInFlight", "", /twin: if the slot is passed on /],
+  tellOnce: ["TellAgain", "of a takeover one acquisition is told", /twin: a process that does not forget /],
   sharedRegistry: [
     "OwnRegistry",
     "all copies of the module in a process share one registry",

@@ -4,7 +4,9 @@
  */
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,13 +71,10 @@ describe("an option that cannot be used is refused with EINVAL, and nothing is t
     await expectRefusal({ sessionFile, signal }, "EINVAL", /: signal must be an AbortSignal$/);
   });
 
-  it.each(["metadata", "timeout", "stale", "reentrant", "constructor"])(
-    "there is no option %s",
-    async (key) => {
-      const words = new RegExp(`: there is no option "${key}"$`);
-      await expectRefusal({ sessionFile, [key]: 1 }, "EINVAL", words);
-    },
-  );
+  it.each(["meta", "timeout", "stale", "reentrant", "constructor"])("there is no option %s", async (key) => {
+    const words = new RegExp(`: there is no option "${key}"$`);
+    await expectRefusal({ sessionFile, [key]: 1 }, "EINVAL", words);
+  });
 
   it.each(["timeoutMs", "allowReentrant"])("%s has no text form", async (option) => {
     const words = new RegExp(`: ${option} must be .*, not a value without a text form$`);
@@ -214,27 +213,50 @@ describe("a directory that the user may not use is refused with EDISK and the re
 describe("what stands at the lock path and is not a lock is waited for, never followed, never deleted:", () => {
   it("an empty file", async () => {
     fs.writeFileSync(lockPath, "");
-    await expectForeign("ENOTDIR");
+    await expectForeign("an empty file");
   });
 
   it("an old lock file with JSON in it", async () => {
     fs.writeFileSync(lockPath, JSON.stringify({ pid: 1, createdAt: "2020-01-01T00:00:00.000Z" }));
-    await expectForeign("ENOTDIR");
+    const error = await expectForeign(
+      "an old lock file of pid 1, made at 2020-01-01T00:00:00.000Z; pid 1 runs",
+    );
+    expect(error.message).toContain(`pid=1 ${lockPath} is not a lock`);
+    expect(error.owner).toMatchObject({ pid: 1, name: "" });
   });
 
   it("a file with garbage in it", async () => {
     fs.writeFileSync(lockPath, Buffer.from([0, 255, 254, 10, 0]));
-    await expectForeign("ENOTDIR");
+    await expectForeign("a file of 5 bytes");
   });
 
   it.skipIf(!posix)("a FIFO", async () => {
     execFileSync("mkfifo", [lockPath]);
-    await expectForeign("ENOTDIR");
+    await expectForeign("a FIFO");
+  });
+
+  it.skipIf(!posix)("a socket", async () => {
+    const server = createServer().listen(lockPath);
+    await once(server, "listening");
+    await expectForeign("a socket");
+    server.close();
+  });
+
+  it.skipIf(process.getuid?.() !== 0)("a device", async () => {
+    execFileSync("mknod", [lockPath, "c", "1", "5"]);
+    await expectForeign("a device");
+  });
+
+  it("a huge file", async () => {
+    fs.writeFileSync(lockPath, "");
+    fs.truncateSync(lockPath, 2 ** 40);
+    await expectForeign(`a file of ${2 ** 40} bytes`);
+    fs.truncateSync(lockPath, 0);
   });
 
   it.skipIf(!posix)("a symbolic link to a file", async () => {
     fs.symlinkSync("session.jsonl", lockPath);
-    await expectForeign("ENOTDIR");
+    await expectForeign("a symbolic link");
   });
 
   it.skipIf(!posix)("a symbolic link to an empty directory", async () => {
@@ -252,12 +274,12 @@ describe("what stands at the lock path and is not a lock is waited for, never fo
 
   it.skipIf(!posix)("a symbolic link to nowhere", async () => {
     fs.symlinkSync("nowhere", lockPath);
-    await expectForeign("");
+    await expectForeign("a symbolic link");
   });
 
   it.skipIf(!posix)("a symbolic link to itself", async () => {
     fs.symlinkSync("session.jsonl.lock", lockPath);
-    await expectForeign("ELOOP");
+    await expectForeign("a symbolic link");
   });
 
   it("a directory with something unknown in it", async () => {
@@ -517,11 +539,12 @@ async function expectRefusal(params: unknown, code: SessionWriteLockErrorCode, w
   expect(snapshot()).toEqual(before);
 }
 
-async function expectForeign(words: string): Promise<void> {
+async function expectForeign(words: string): Promise<SessionWriteLockError> {
   const error = await expectTimeout("foreign");
   expect(error.message).toContain(`${lockPath} is not a lock of this library`);
   expect(error.message).toContain(words);
   expect(error.message).toContain("it is left alone");
+  return error;
 }
 
 async function expectTimeout(reason: "session_busy" | "foreign"): Promise<SessionWriteLockError> {
@@ -563,6 +586,7 @@ function snapshot(below = ""): string[] {
     const stat = fs.lstatSync(join(directory, path));
     if (stat.isDirectory()) entries.push(`${path}: directory`, ...snapshot(path));
     else if (stat.isSymbolicLink()) entries.push(`${path} -> ${fs.readlinkSync(join(directory, path))}`);
+    else if (stat.size > 2 ** 30) entries.push(`${path}: ${stat.size} bytes`);
     else if (stat.isFile()) entries.push(`${path}: ${fs.readFileSync(join(directory, path), "hex")}`);
     else entries.push(`${path}: special`);
   }

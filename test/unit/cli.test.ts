@@ -40,7 +40,7 @@ describe("session-write-lock inspect", () => {
       `held    ${directory}/held.jsonl.lock  pid ${process.pid} (pid ${process.pid} runs since the owner started)`,
       `stale   ${directory}/left.jsonl.lock  pid ${pid} (pid ${pid} is gone)`,
       `foreign ${directory}/odd.jsonl.lock  it holds names that are not owners`,
-      `foreign ${directory}/old.jsonl.lock  not a directory: not a lock of this library`,
+      `foreign ${directory}/old.jsonl.lock  a file of 9 bytes`,
       "",
     ]);
     expect(fs.readdirSync(directory, { recursive: true }).sort()).toEqual(before);
@@ -50,7 +50,7 @@ describe("session-write-lock inspect", () => {
   it("takes a session file, and gives JSON", () => {
     const { status, stdout } = run("inspect", "--json", join(directory, "a.jsonl"));
     expect(status).toBe(0);
-    expect(JSON.parse(stdout)).toEqual([
+    expect(JSON.parse(stdout)).toMatchObject([
       { lockPath: join(directory, "a.jsonl.lock"), state: "free", owners: [], note: "nothing stands there" },
     ]);
   });

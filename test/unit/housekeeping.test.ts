@@ -4,7 +4,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { acquireSessionWriteLock, withSessionWriteLock } from "../../src/index.ts";
+import {
+  acquireSessionWriteLock,
+  type SessionWriteLockError,
+  withSessionWriteLock,
+} from "../../src/index.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
 import { formatOwnerName, homeName, parseHomeName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
@@ -134,6 +138,21 @@ describe("withSessionWriteLock", () => {
       expect(lock.isHeld()).toBe(false);
       expect(lock.signal.aborted).toBe(true);
       await expect(acquireSessionWriteLock({ sessionFile })).rejects.toMatchObject({ code: "EDEADLK" });
+    });
+  });
+
+  it("says where the outer one of a nested acquire was called", async () => {
+    const outerCall = (action: () => Promise<unknown>): Promise<unknown> =>
+      withSessionWriteLock({ sessionFile }, action);
+    const error = await outerCall(() => acquireSessionWriteLock({ sessionFile })).catch(
+      (caught: SessionWriteLockError) => caught,
+    );
+    expect(error).toMatchObject({
+      code: "EDEADLK",
+      message: expect.stringMatching(
+        /; the outer one was called at outerCall .*housekeeping\.test\.ts:\d+:\d+\)$/,
+      ),
+      cause: { message: "the outer withSessionWriteLock was called here" },
     });
   });
 

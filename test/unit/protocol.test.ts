@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { type Disk, type DiskCall, type DiskFailure, nodeDisk } from "../../src/disk.ts";
-import type { SessionWriteLockError } from "../../src/errors.ts";
-import { readOwnerScope } from "../../src/owner/identity.ts";
+import type { LockOwner, SessionWriteLockError } from "../../src/errors.ts";
+import { newNonce, readOwnerScope } from "../../src/owner/identity.ts";
+import { formatOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
 import * as protocol from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
+import { deadPid } from "../support/processes.ts";
 import { doubleOf, loadDouble } from "../twins/doubles.ts";
 
 // The protocol under its real driver, on a real directory, with a disk that can be made to fail and a clock that
@@ -156,6 +158,28 @@ describe.each([
     expect(homes.size).toBe(3);
     while (entry.owes.size > 0) await new Promise((resolve) => setImmediate(resolve));
     expect(fs.readdirSync(directory)).toEqual([]);
+  });
+
+  it.each([
+    ["evicts it is told of it", undefined, 1],
+    ["comes too late to evict it is told of nobody", "ENOENT", 0],
+  ])("whose owner is dead: who %s", async (_what, errno, count) => {
+    const entry = entryOf(local);
+    const pid = String(deadPid());
+    const self = readOwnerScope(createObserver());
+    const dead = formatOwnerName({ ...self, pid, tid: pid, life: "-", nonce: newNonce() });
+    fs.mkdirSync(entry.lockPath);
+    fs.writeFileSync(join(entry.lockPath, dead), "");
+    failing = (call) => {
+      if (call.call !== "unlink" || !call.path.endsWith(dead) || errno === undefined) return undefined;
+      fs.unlinkSync(call.path);
+      return errno;
+    };
+    const evicted = await new Promise<readonly LockOwner[]>((granted, failed) =>
+      protocol.request(entry, { reentrant: false, gaveUp: false, granted, failed, lost: failed }),
+    );
+    expect(evicted.map(({ name }) => name)).toEqual(count === 0 ? [] : [dead]);
+    expect(entry.evicted).toEqual([]);
   });
 
   it("is taken although the reply of its Take was lost", async () => {

@@ -247,6 +247,11 @@ const EXTRAS: readonly Extra[] = [
     on: ["home"],
   },
   { name: "Prepare: the owner file", calls: /^(write|pwrite64|close)$/, on: ["in home"] },
+  {
+    name: "an owner file is read",
+    calls: /^(openat|lstat|statx|newfstatat|fstat|read|pread64|close)$/,
+    on: ["in lock"],
+  },
   { name: "life socket: made", calls: /^(bind|stat|chmod|rename)$/, on: ["life socket"] },
   { name: "life socket: asked", calls: /^(statx|newfstatat|lstat|connect)$/, on: ["life socket"] },
   { name: "life socket: goes", calls: /^unlink$/, on: ["life socket"] },

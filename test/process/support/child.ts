@@ -32,10 +32,13 @@ export interface Acquired {
   readonly waitedMs: number;
   /** Whose markers were in the way: those of the dead, or the proof of two holders. */
   readonly found: readonly string[];
+  /** The pids that `onTakeover` was told of. */
+  readonly takenOver?: readonly number[];
   readonly code?: string;
   readonly message?: string;
   readonly verdict?: string;
   readonly reason?: string;
+  readonly owner?: { readonly pid?: number; readonly metadata?: unknown };
 }
 
 export interface Released {
@@ -52,6 +55,8 @@ export interface AcquireArgs {
   readonly library?: string;
   /** Whether the witnesses watch. Default true. */
   readonly inside?: boolean;
+  /** Other options of the library. */
+  readonly options?: object;
   /** Given up by an AbortSignal in the turn in which it asks. */
   readonly abort?: boolean;
 }

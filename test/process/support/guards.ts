@@ -52,7 +52,9 @@ export type Guard =
   /** A contender that gives up keeps the slot until the turn of its call. */
   | "keepSlot"
   /** All copies of the module in a process share one registry. */
-  | "sharedRegistry";
+  | "sharedRegistry"
+  /** Of a takeover one acquisition is told. */
+  | "tellOnce";
 
 const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   zombie: verdict("NoZombieRule", [
@@ -114,6 +116,11 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   verify: protocol("NoVerify"),
   evictByName: protocol("EvictByPath"),
   keepSlot: protocol("PassSlotInFlight"),
+  tellOnce: {
+    name: "TellAgain",
+    file: "protocol.ts",
+    patches: [["entry.evicted.splice(0)", "entry.evicted.slice()"]],
+  },
   sharedRegistry: {
     name: "OwnRegistry",
     file: "registry.ts",

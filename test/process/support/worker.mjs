@@ -38,26 +38,30 @@ const commands = {
     library,
     inside = true,
     abort = false,
+    options = {},
   }) {
     const controller = new AbortController();
     const acquire =
       library === undefined ? acquireSessionWriteLock : (await import(library)).acquireSessionWriteLock;
     const askedAt = now();
+    const takenOver = [];
+    const onTakeover = ({ owners }) => void takenOver.push(...owners.map(({ pid }) => pid));
     try {
       const asking = params.without
         ? { release: async () => {} }
-        : acquire({ sessionFile, timeoutMs, signal: controller.signal });
+        : acquire({ sessionFile, timeoutMs, signal: controller.signal, onTakeover, ...options });
       if (abort) controller.abort(new Error("given up"));
       const lock = await asking;
       const at = now();
       const found = [];
       if (inside) witness.putMarker((marker) => found.push(marker));
       locks.set(as, { lock, counter: inside ? witness.readCounter() : undefined });
-      return { held: true, at, waitedMs: at - askedAt, found };
+      return { held: true, at, waitedMs: at - askedAt, found, takenOver };
     } catch (error) {
       const { code, message, owner, reason } = error ?? {};
-      const verdict = owner?.verdict;
-      return { held: false, at: now(), waitedMs: now() - askedAt, found: [], code, message, verdict, reason };
+      const { verdict, ...who } = owner ?? {};
+      const waitedMs = now() - askedAt;
+      return { held: false, at: now(), waitedMs, found: [], code, message, verdict, reason, owner: who };
     }
   },
   /** Leaves, and gives the lock back; answers when that is done. */
