@@ -12,7 +12,7 @@ const config: ViteUserConfig = defineConfig({
     // A process of its own does not run the mutant, and another user may not read Stryker's copy of src/.
     testNamePattern: /^(?!.*(that the user may not use))/,
     // Few programs, short waits: what a mutant changes shows soon, or not at all.
-    env: { SWL_RUNS: "40", SWL_WAIT_MS: "60" },
+    env: { SWL_RUNS: "40", SWL_WAIT_MS: "200" },
     testTimeout: 30_000,
     maxWorkers: 1,
   },
