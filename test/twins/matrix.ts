@@ -188,7 +188,8 @@ const explorer = oneByOne("explorer", async ({ expected }, where) => {
 const proof: Runner = async (mutants, progress) => {
   await using solver = await startSolver();
   const asking = oneByOne("proof", ({ name, expected }) => refuted(solver, name, expected.proof));
-  return asking(mutants, progress);
+  // Not without await: the solver would be gone before the first answer.
+  return await asking(mutants, progress);
 };
 
 /** The row that must fail; of a guard that no row needs, every row in which it makes a difference. */
