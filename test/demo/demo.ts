@@ -8,6 +8,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { seededRandom } from "../support/random.ts";
 import { type Crew, createCrew } from "./crew.ts";
 import { createLogReader, type LogReader, readCounter, readSession } from "./evidence.ts";
 import { type DemoOptions, readDemoOptions, USAGE, UsageError } from "./options.ts";
@@ -113,17 +114,6 @@ async function whoIsInside(directory: string): Promise<string | undefined> {
     }
   }
   return undefined;
-}
-
-/** mulberry32: small, and the same everywhere. */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 // ------------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ describe("a process that ends while it holds", () => {
     "by process.exit while its release is queued behind a busy pool: late, it takes nothing from the next",
     { needs: [root, mounts, mountable({ type: "ramfs", mount: WITH_DROP })] },
     async (session) => {
-      await mountFor(session, WITH_DROP);
+      await mountFor(session, { mount: WITH_DROP });
       const holder = await session.start("holder");
       await holder.acquire();
       const next = await session.start("next");

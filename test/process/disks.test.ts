@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
-import { DISKS, mountable, mountFor, OVERLAY } from "./support/disks.ts";
+import { DISKS, FUSE_DISKS, mountFor, needsOf, OVERLAY } from "./support/disks.ts";
 import { AT_ONCE_MS } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { mounts, openPlace, type Place, root, runIn, tool } from "./support/places.ts";
@@ -14,10 +14,10 @@ import { listing, type Session, scenario } from "./support/scenario.ts";
 const SECTIONS = 25;
 
 describe("exclusion and takeover", () => {
-  for (const disk of DISKS) {
-    const { type, seenAs, mount, local } = disk;
-    scenario(`on ${type}`, { needs: [root, mounts, mountable(disk)] }, async (session) => {
-      const place = await mountFor(session, mount);
+  for (const disk of [...DISKS, ...FUSE_DISKS]) {
+    const { type, seenAs, local } = disk;
+    scenario(`on ${type}`, { needs: needsOf(disk) }, async (session) => {
+      const place = await mountFor(session, disk);
       expect(place.run("stat", "-f", "-c", "%T", session.directory).trim()).toBe(seenAs);
       if (!local) session.leaves(/^a\.jsonl\.lock = \[\]$/);
       const crew = await startAll(session, ["p1", "p2", "p3"]);
@@ -40,7 +40,7 @@ describe("exclusion and takeover", () => {
   scenario(
     "on an overlay whose lower layer has the session, and the lock of a dead owner",
     {
-      needs: [root, mounts, mountable(OVERLAY)],
+      needs: needsOf(OVERLAY),
     },
     async (session) => {
       fs.writeFileSync(session.sessionFile, "a line of the lower layer\n");
@@ -51,8 +51,10 @@ describe("exclusion and takeover", () => {
       const before = session.listing();
       await mountFor(
         session,
-        `mkdir "$mnt-parts"; mount -t tmpfs tmpfs "$mnt-parts"; cd "$mnt-parts"; mkdir upper work
+        {
+          mount: `mkdir "$mnt-parts"; mount -t tmpfs tmpfs "$mnt-parts"; cd "$mnt-parts"; mkdir upper work
       mount -t overlay -o "lowerdir=${lower},upperdir=upper,workdir=work" overlay "$mnt"`,
+        },
         { plant: false },
       );
       expect(session.lines()).toEqual(["a line of the lower layer"]);
@@ -122,7 +124,7 @@ describe("a disk that is full", () => {
       needs: [root, mounts],
     },
     async (session) => {
-      const place = await mountFor(session, 'mount -t tmpfs -o nr_inodes=64 tmpfs "$mnt"');
+      const place = await mountFor(session, { mount: 'mount -t tmpfs -o nr_inodes=64 tmpfs "$mnt"' });
       const fill = filler(place, session.directory, "echo -n");
       const [holder, next] = (await startAll(session, ["holder", "next"])) as [Child, Child];
 
@@ -155,7 +157,7 @@ describe("a disk that is full", () => {
       needs: [root, mounts],
     },
     async (session) => {
-      const place = await mountFor(session, 'mount -t tmpfs -o size=256k tmpfs "$mnt"');
+      const place = await mountFor(session, { mount: 'mount -t tmpfs -o size=256k tmpfs "$mnt"' });
       const fill = filler(place, session.directory, "head -c 4096 /dev/zero");
       const holder = await session.start("holder");
       fill.full();
@@ -219,7 +221,7 @@ describe("a disk that becomes read-only while the lock is held", () => {
       needs: [root, mounts],
     },
     async (session) => {
-      const place = await mountFor(session, 'mount -t tmpfs tmpfs "$mnt"');
+      const place = await mountFor(session, { mount: 'mount -t tmpfs tmpfs "$mnt"' });
       const [holder, next] = (await startAll(session, ["holder", "next"])) as [Child, Child];
       await holder.acquire();
       place.run("mount", "-o", "remount,bind,ro", session.directory);

@@ -3,7 +3,17 @@
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Need, need, openPlace, type Place, runIn } from "./places.ts";
+import {
+  linux,
+  mounts,
+  type Need,
+  need,
+  openPlace,
+  type Place,
+  pidNamespaces,
+  root,
+  runIn,
+} from "./places.ts";
 import type { Session } from "./scenario.ts";
 
 export interface DiskCase {
@@ -14,6 +24,11 @@ export interface DiskCase {
   readonly mount: string;
   /** Taken for local: release by PutBack, and nothing stays. Else by Drop, and an empty directory stays. */
   readonly local: boolean;
+  /**
+   * A process serves it (FUSE): it needs a pid namespace to end with. A file that is removed while it is open stays until
+   * it is closed, under a name of libfuse (`.fuse_hidden...`, known junk).
+   */
+  readonly served?: true;
 }
 
 /** Smaller ones than that mkfs.xfs refuses; the file is sparse. */
@@ -52,12 +67,41 @@ export const DISKS: readonly DiskCase[] = [
   { type: "ramfs", seenAs: "ramfs", mount: 'mount -t ramfs ramfs "$mnt"', local: false },
 ];
 
+/** Served by a process: another one than the kernel decides what a call does, and when. */
+export const FUSE_DISKS: readonly DiskCase[] = [
+  {
+    type: "bindfs",
+    seenAs: "fuseblk",
+    mount: `mkdir "$mnt-below"; mount -t tmpfs tmpfs "$mnt-below"; bindfs "$mnt-below" "$mnt"`,
+    local: false,
+    served: true,
+  },
+  {
+    type: "ntfs-3g",
+    seenAs: "fuseblk",
+    mount: `${IMAGE}; mkfs.ntfs -q -F "$img"; ntfs-3g "$img" "$mnt"`,
+    local: false,
+    served: true,
+  },
+];
+
+/** What a test on that disk needs of the machine. */
+export function needsOf(disk: DiskCase): readonly Need[] {
+  return [linux, root, mounts, ...(disk.served === true ? [pidNamespaces] : []), mountable(disk)];
+}
+
 /** That it can be made and mounted here. */
-export function mountable({ type, mount }: Pick<DiskCase, "type" | "mount">): Need {
+export function mountable({ type, mount, served }: Pick<DiskCase, "type" | "mount" | "served">): Need {
   return need(`a mount of ${type}`, () => {
     const scratch = fs.mkdtempSync(join(tmpdir(), "swl-mountable-"));
     try {
-      runIn(["unshare", "--mount", "--propagation", "private"], ["sh", "-c", setupOf(mount, scratch)]);
+      const apart = [
+        "--mount",
+        "--propagation",
+        "private",
+        ...(served ? ["--pid", "--fork", "--kill-child"] : []),
+      ];
+      runIn(["unshare", ...apart], ["sh", "-c", setupOf(mount, scratch)]);
     } finally {
       fs.rmSync(scratch, { recursive: true, force: true });
     }
@@ -67,13 +111,21 @@ export function mountable({ type, mount }: Pick<DiskCase, "type" | "mount">): Ne
 const setupOf = (mount: string, directory: string): string =>
   `set -e; mnt=${directory}/disk; img=${directory}/image; mkdir "$mnt"\n(${mount}) > /dev/null 2>&1`;
 
+/** A place in which the file system is mounted at `disk` in the scratch directory. */
+export function placeOf(
+  { mount, served }: Pick<DiskCase, "mount" | "served">,
+  scratch: string,
+): Promise<Place> {
+  return openPlace(served === true ? ["mount", "pid"] : ["mount"], setupOf(mount, scratch));
+}
+
 /** Mounts a file system of the scenario's own, and moves the session there. */
 export async function mountFor(
   session: Session,
-  mount: string,
+  disk: Pick<DiskCase, "mount" | "served">,
   { plant = true }: { readonly plant?: boolean } = {},
 ): Promise<Place> {
-  const place = await session.open(openPlace(["mount"], setupOf(mount, session.scratch)));
+  const place = await session.open(placeOf(disk, session.scratch));
   session.moveTo(place, join(session.scratch, "disk"), plant);
   return place;
 }

@@ -6,7 +6,7 @@
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, type TestContext } from "vitest";
 import { newNonce, type OwnerScope, readOwnerScope } from "../../../src/owner/identity.ts";
 import { formatOwnerName, homeName } from "../../../src/owner/name.ts";
 import { createObserver } from "../../../src/owner/observe.ts";
@@ -57,13 +57,7 @@ export function scenario(
   body: (session: Session) => Promise<void>,
 ): void {
   it(name, { timeout: options.timeout ?? 60_000 }, async (context) => {
-    const needs = [linux, ...(options.needs ?? [])];
-    const missing = needs.filter((need) => !need.isMet()).map(({ what }) => what);
-    if (missing.length > 0) {
-      const reason = `this machine has not: ${missing.join(", ")}`;
-      Object.assign(context.task.meta, { notRun: reason } satisfies NotRunMeta);
-      context.skip(reason);
-    }
+    skipWithout([linux, ...(options.needs ?? [])], context);
     const opened = openSession();
     try {
       await body(opened.session);
@@ -72,6 +66,15 @@ export function scenario(
       await opened.close();
     }
   });
+}
+
+/** Where the machine lacks something, the test is skipped and listed as not run, with the reason. */
+export function skipWithout(needs: readonly Need[], context: TestContext): void {
+  const missing = needs.filter((need) => !need.isMet()).map(({ what }) => what);
+  if (missing.length === 0) return;
+  const reason = `this machine has not: ${missing.join(", ")}`;
+  Object.assign(context.task.meta, { notRun: reason } satisfies NotRunMeta);
+  context.skip(reason);
 }
 
 interface Opened {
