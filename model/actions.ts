@@ -204,6 +204,10 @@ function failing(c: Config, s: State, op: LateOp | null, name: Name, happened: S
   return results;
 }
 
+/** A readdir that fails changes nothing, whenever it happens; what is made of it is the careful answer. */
+const unreadable = (c: Config, s: State, kind: FaultKind, careful: () => State): State[] =>
+  fails(c, s, kind) ? [spendFault(careful())] : [];
+
 /** The home of a process that certainly has one. */
 const homeOf = (s: State, p: Proc): Name => at(s.home, p) ?? "";
 
@@ -444,7 +448,8 @@ const verify: Action = {
   enabled: inTurnAt("taken", "verify"),
   next: (c, s, t) => {
     const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoVerify");
-    return [setPc(s, t, good ? "verified" : "unverified")];
+    const answered = setPc(s, t, good ? "verified" : "unverified");
+    return [answered, ...unreadable(c, s, "verify", () => setPc(s, t, "unverified"))];
   },
 };
 
@@ -485,9 +490,11 @@ const look: Action = {
   name: "Look",
   args: tasks,
   enabled: isAt("look", "lookDoubt"),
-  next: (_c, s, t) => [
-    setPc({ ...s, seen: put(s.seen, t, s.lock) }, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt"),
-  ],
+  next: (c, s, t) => {
+    const looked = setPc(s, t, at(s.pc, t) === "look" ? "looked" : "lookedDoubt");
+    const answered = { ...looked, seen: put(s.seen, t, s.lock) };
+    return [answered, ...unreadable(c, s, "look", () => forget(looked, t))];
+  },
 };
 
 /** Who is dead (A1). */
@@ -616,7 +623,8 @@ const check: Action = {
   enabled: isAt("check"),
   next: (c, s, t) => {
     const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoCheck");
-    return [setPc(s, t, good ? "putBack" : "drop")];
+    const answered = setPc(s, t, good ? "putBack" : "drop");
+    return [answered, ...unreadable(c, s, "check", () => setPc(s, t, "drop"))];
   },
 };
 
@@ -642,7 +650,8 @@ const confirm: Action = {
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
     const good = isExactly(mapGet(s.homes, name) ?? null, name) || isBroken(c, "NoConfirm");
-    return [setPc(s, t, good ? "released" : "restore")];
+    const answered = setPc(s, t, good ? "released" : "restore");
+    return [answered, ...unreadable(c, s, "confirm", () => setPc(s, t, "restore"))];
   },
 };
 
@@ -651,8 +660,10 @@ const restore: Action = {
   args: tasks,
   enabled: isAt("restore"),
   next: (c, s, t) => {
-    const back = isBroken(c, "NoRestore") ? null : takeHappens(s, homeOf(s, at(c.procOf, t)));
-    return [setPc(back ?? s, t, "lost")];
+    const name = homeOf(s, at(c.procOf, t));
+    const happened = isBroken(c, "NoRestore") ? null : takeHappens(s, name);
+    const failed = fails(c, s, "restore") ? failing(c, s, null, name, happened) : [];
+    return [happened ?? s, ...failed].map((next) => setPc(next, t, "lost"));
   },
 };
 

@@ -105,8 +105,21 @@ export interface State {
   readonly budget: Budget;
 }
 
-/** The kinds of calls that may fail. */
-export type FaultKind = "prepare" | "take" | "evict" | "putBack" | "drop" | "retry";
+/** The kinds of calls that may fail, in the order of the actions. */
+export const FAULT_KINDS = [
+  "prepare",
+  "take",
+  "verify",
+  "look",
+  "evict",
+  "check",
+  "putBack",
+  "confirm",
+  "restore",
+  "drop",
+  "retry",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** The guards that can be removed. Each must be caught: see tla/models.json and test/twins. */
 export const GUARDS = [

@@ -24,6 +24,8 @@ export type SessionWriteLockErrorCode =
 export interface LockOwner {
   /** The pid in the owner's name; of the owner's own pid namespace. */
   readonly pid: number | undefined;
+  /** The user whom its file belongs to; undefined if that is not known. */
+  readonly uid: number | undefined;
   /** The host name that the owner wrote into its file, for people; undefined if it is not known. */
   readonly host: string | undefined;
   /** The owner's name: the file in the directory at the lock path. */

@@ -197,7 +197,16 @@ const NOTHING = {
   removed: false,
 };
 
+/** One that cannot be looked at does not hide the others. */
 async function inspectLock(lockPath: string, owners: Owners): Promise<SessionLockInspection> {
+  try {
+    return await lookAtLock(lockPath, owners);
+  } catch (error) {
+    return { ...NOTHING, lockPath, state: "unknown", note: errnoText(error) };
+  }
+}
+
+async function lookAtLock(lockPath: string, owners: Owners): Promise<SessionLockInspection> {
   const stat = fs.lstatSync(lockPath, { throwIfNoEntry: false });
   if (stat === undefined) return { ...NOTHING, lockPath, state: "free", note: "nothing stands there" };
   if (!stat.isDirectory()) return inspectObstruction(lockPath, owners);
@@ -260,7 +269,7 @@ function namesAt(lockPath: string): readonly string[] {
     return fs.readdirSync(lockPath);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw unreadable(lockPath, errnoText(error), "EDISK", error);
+    throw error;
   }
 }
 

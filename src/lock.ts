@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
-import { type LockOwner, SessionWriteLockError } from "./errors.ts";
+import { SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, watchExit } from "./exit.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
 import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
@@ -28,6 +28,7 @@ import {
   isIdle,
   type Judgement,
   type Nesting,
+  NO_EVICTIONS,
   type OwnerPlace,
   processRegistry,
   type Registry,
@@ -79,25 +80,26 @@ export async function acquireSessionWriteLock(
   return (await acquire(params)).lock;
 }
 
-/** A lock, with what only this module may ask. */
-interface Handle {
-  readonly lock: SessionWriteLock;
-  isReleased(): boolean;
-}
-
 /**
  * Takes the write lock of a session file if that can be done without waiting: in one round, at the end of which
  * it gives up if somebody has the lock (`undefined`), also if that is this process, or the lock is just being given
  * back. A lock whose owner is proved dead is taken over. Something else than a lock in the way is `undefined` too;
  * `inspectSessionLocks` says what it is.
  *
- * Rejects as {@link acquireSessionWriteLock} does, `ELOCKED` aside: what the disk refuses is tried once. The options
- * are the same, but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
+ * Rejects as {@link acquireSessionWriteLock} does, but never with `ELOCKED` and `EDEADLK`: inside of
+ * `withSessionWriteLock` of the same file it is `undefined`. What the disk refuses is tried once. The options are the same,
+ * but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
  */
 export async function tryAcquireSessionWriteLock(
   params: TryAcquireSessionWriteLockParams,
 ): Promise<SessionWriteLock | undefined> {
   return (await enter(params, readOptions(params, { waits: false }), "leaves"))?.lock;
+}
+
+/** A lock, with what only this module may ask. */
+interface Handle {
+  readonly lock: SessionWriteLock;
+  isReleased(): boolean;
 }
 
 async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
@@ -119,7 +121,7 @@ async function enter(
   refusePlatform(sessionFile);
   const path = resolveLockPath(sessionFile);
   const registry = processRegistry();
-  refuseNesting(registry, path, options);
+  if (patience === "waits") refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
   const handle = await contendFor(entry, options, patience);
   sweepOnce(path.directory, entry.services.owners);
@@ -152,7 +154,8 @@ export async function withSessionWriteLock<T>(
   const { lock, isReleased } = await acquire(params);
   const reentrant = params.allowReentrant === true;
   const parent = enclosing(nesting);
-  const outer: Nesting = { lockPath: lock.lockPath, reentrant, calledAt, isReleased, parent };
+  const { lockPath } = lock;
+  const outer: Nesting = { what: "withSessionWriteLock", lockPath, reentrant, calledAt, isReleased, parent };
   try {
     return await nesting.run(outer, async () => await action(lock));
   } finally {
@@ -185,15 +188,24 @@ function refuseNesting(
   for (let outer = enclosing(nesting); outer !== undefined; outer = outer.parent) {
     if (outer.lockPath !== lockPath || outer.isReleased()) continue;
     if (allowReentrant && outer.reentrant) continue;
-    const cause = new Error("the outer withSessionWriteLock was called here");
-    cause.stack = (outer.calledAt.stack ?? "").replace(/^.*/, () => String(cause));
-    // `at main (file:///app/agent.js:12:3)`
-    const frame = /^ *(at .*)$/m.exec(cause.stack)?.[1] ?? "somewhere";
     throw new SessionWriteLockError(
-      `Cannot acquire session lock ${lockPath}: withSessionWriteLock of the same file is around this call, and it would wait for itself; the outer one was called ${frame}`,
-      { code: "EDEADLK", sessionFile, lockPath, cause },
+      `Cannot acquire session lock ${lockPath}: ${outer.what} of the same file is around this call, and it would wait for itself${whereOf(outer)}`,
+      { code: "EDEADLK", sessionFile, lockPath, cause: causeOf(outer) },
     );
   }
+}
+
+function causeOf({ what, calledAt }: Nesting): Error | undefined {
+  if (calledAt?.stack === undefined) return undefined;
+  const cause = new Error(`the outer ${what} was called here`);
+  cause.stack = calledAt.stack.replace(/^.*/, () => String(cause));
+  return cause;
+}
+
+/** Its first frame, as `at main (file:///app/agent.js:12:3)`. */
+function whereOf({ calledAt }: Nesting): string {
+  const frame = /^ *(at .*)$/m.exec(calledAt?.stack ?? "")?.[1];
+  return frame === undefined ? "" : `; the outer one was called ${frame}`;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -309,7 +321,7 @@ function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): 
       gaveUp: false,
       metadata: options.metadata,
       migrates: options.migrateLegacyLocks,
-      granted: (evicted) => settle(() => resolve(tellTakeover(entry, attempt, options, evicted))),
+      granted: (evictions) => settle(() => resolve(tellTakeover(entry, attempt, options, evictions))),
       failed: (error) => settle(() => reject(error)),
       // The handle puts its own here.
       lost: () => {},
@@ -334,13 +346,24 @@ async function tellTakeover(
   entry: Entry,
   attempt: Attempt,
   options: AcquireOptions,
-  owners: readonly LockOwner[],
+  { owners, overtaken } = NO_EVICTIONS,
 ): Promise<Handle> {
   const handle = createHandle(entry, attempt, options);
   const { onTakeover } = options;
   if (onTakeover !== undefined && owners.length > 0) {
     const { sessionFile, lockPath } = entry;
-    await callHook(entry, "onTakeover", () => onTakeover({ sessionFile, lockPath, owners }, handle.lock));
+    const info = { sessionFile, lockPath, owners, overtaken };
+    const { lock, isReleased } = handle;
+    const { nesting } = processRegistry();
+    const parent = enclosing(nesting);
+    const around: Nesting = {
+      what: "onTakeover",
+      lockPath,
+      reentrant: options.allowReentrant,
+      isReleased,
+      parent,
+    };
+    await nesting.run(around, () => callHook(entry, "onTakeover", () => onTakeover(info, lock)));
   }
   return handle;
 }

@@ -39,7 +39,7 @@ export interface TryAcquireSessionWriteLockParams {
    * Called when this acquisition is granted the lock after this process has evicted dead owners, before the promise
    * resolves: the lock is held, and the promise waits for what the hook returns. For what their death may have
    * left half done. At most one acquisition is told of a death; which one, and what is not promised:
-   * spec/protocol.md, "Who is told of a takeover". It must not acquire the same file, which would wait for itself. What
+   * spec/protocol.md, "Who is told of a takeover". An acquire of the same file inside rejects with `EDEADLK`. What
    * it throws is a process warning (`SWL_HOOK`), and the lock is granted all the same. Default none.
    */
   readonly onTakeover?: (info: TakeoverInfo, lock: SessionWriteLock) => unknown;
@@ -74,6 +74,11 @@ export interface TakeoverInfo {
   readonly lockPath: string;
   /** The dead whom this process has evicted here since it last had the lock. Mostly one. */
   readonly owners: readonly LockOwner[];
+  /**
+   * Whether another process was seen to have the lock since they were evicted: it may have written what a repair
+   * must spare. If false none was seen, which is no proof.
+   */
+  readonly overtaken: boolean;
 }
 
 /** Long enough for a writer that flushes, short enough for a person. The issue's module has the same. */

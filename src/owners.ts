@@ -1,7 +1,7 @@
 /** The real {@link Owners}: names from src/owner, verdicts from what can be observed here and now. */
 
 import { basename, dirname, join } from "node:path";
-import { describeOwner } from "./describe.ts";
+import { describeOwner, explainRefusal } from "./describe.ts";
 import { formatContent, rewriteContent } from "./owner/content.ts";
 import { newNonce, type OwnerScope } from "./owner/identity.ts";
 import { askLifeSocket, type LifeAnswer } from "./owner/life.ts";
@@ -37,6 +37,7 @@ export function createOwners(self: OwnerScope, lifeIn: (directory: string) => st
     content: (_home, metadata) => formatContent(self, metadata),
     show: (file, metadata) => rewriteContent(file, formatContent(self, metadata)),
     describe: describeOwner,
+    explain: explainRefusal,
     judgeLegacy: ({ pid, start = "-" }, { path, local }) => {
       // A1: field 22 depends on the reader's time namespace, and an old lock file does not say which one that was.
       const processStart = INITIAL_TIME_NAMESPACES.includes(self.timeNamespace) ? start : "-";

@@ -6,9 +6,18 @@
  */
 
 import type { DiskCall, DiskFailure, DiskReply } from "./disk.ts";
-import { errnoText, SessionWriteLockError } from "./errors.ts";
+import { errnoText, type LockOwner, SessionWriteLockError } from "./errors.ts";
 import { isKnownJunk } from "./owner/name.ts";
-import type { Attempt, Debt, DebtStep, Entry, Home, OwnerPlace, Patience } from "./registry.ts";
+import {
+  type Attempt,
+  type Debt,
+  type DebtStep,
+  type Entry,
+  type Home,
+  NO_EVICTIONS,
+  type OwnerPlace,
+  type Patience,
+} from "./registry.ts";
 import type { CallAction, Part, Run, Step, TurnAction, Wakeable } from "./steps.ts";
 
 /**
@@ -43,10 +52,11 @@ const LONGEST_RETRY_MS = 5_000;
 
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
+  entry.tracer?.called("Request", attempt);
   const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
   if (entry.held.size > 0 && shared && !entry.lost) {
     entry.held.add(attempt);
-    attempt.granted([]);
+    attempt.granted();
     return;
   }
   const free = entry.held.size === 0 && entry.contender === null && entry.queue.length === 0;
@@ -61,6 +71,7 @@ export function request(entry: Entry, attempt: Attempt): void {
 
 /** `GiveUp`: a timeout or an AbortSignal. The caller has rejected the attempt's promise. */
 export function giveUp(entry: Entry, attempt: Attempt): void {
+  entry.tracer?.called("GiveUp", attempt);
   const queued = entry.queue.indexOf(attempt);
   if (queued >= 0) {
     entry.queue.splice(queued, 1);
@@ -87,6 +98,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
  * `settled` is called once, with the error if the lock could not be taken off the disk yet.
  */
 export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
+  entry.tracer?.called("Release", attempt);
   if (entry.held.size > 1) {
     entry.held.delete(attempt);
     settled(undefined);
@@ -103,7 +115,7 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
   const name = entry.home?.name ?? "";
   entry.held.delete(attempt);
   entry.releasing = { name, aside: heir !== undefined };
-  entry.services.drive(leaveDisk(entry, settled));
+  entry.services.drive(leaveDisk(entry, settled), entry.tracer);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -111,7 +123,7 @@ export function release(entry: Entry, attempt: Attempt, settled: (error: Error |
 
 function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
   entry.contender = attempt;
-  entry.services.drive(contend(entry, asideMs));
+  entry.services.drive(contend(entry, asideMs), entry.tracer);
 }
 
 function* contend(entry: Entry, asideMs?: number): Run {
@@ -233,7 +245,7 @@ function* refused(entry: Entry, patience: Patience, refusal: Refusal): Part<bool
   if (mine) return yield* verify(entry, patience);
   if (!refusal.clean) {
     giveUpHome(entry);
-    const error = cannot(entry, "take the lock", refusal);
+    const error = cannot(entry, "take the lock", refusal, explain(entry, refusal.errno), names[0]);
     yield* waitOrLeave(entry, error, ++patience.failures);
     return false;
   }
@@ -263,6 +275,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   } else if (foreign.length > 0) {
     entry.obstacle = { kind: "foreign", what: `a directory that holds ${listed(foreign)}` };
   } else if (present.length > 0) {
+    noteOvertaken(entry);
     const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
     const survivor = judged.find(({ verdict }) => verdict !== "dead");
     if (survivor === undefined) {
@@ -308,12 +321,24 @@ function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): P
     const owner = entry.services.owners.describe?.(name, entry.lockPath, reason);
     const reply = yield call("Evict", "sync", unlink(`${entry.lockPath}/${name}`));
     // Of all who evict it the disk says so to one. Whoever gets ENOENT has not evicted anybody.
-    if (reply.ok && owner !== undefined) entry.evicted.push(owner);
+    if (reply.ok && owner !== undefined) noteEviction(entry, owner);
     if (reply.ok || reply.errno === "ENOENT") continue;
-    entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${reply.errno}` };
+    const why = explain(entry, reply.errno);
+    entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${why}` };
     yield* backOff(entry, patience);
     return;
   }
+}
+
+function noteEviction(entry: Entry, owner: LockOwner): void {
+  const { owners, overtaken } = entry.evictions;
+  entry.evictions = { owners: [...owners, owner], overtaken };
+}
+
+/** Whoever is seen at L, and was not evicted by us, came after those that were. */
+function noteOvertaken(entry: Entry): void {
+  const { owners } = entry.evictions;
+  if (owners.length > 0) entry.evictions = { owners, overtaken: true };
 }
 
 /** After a home was given up: wait and try again; or, given up or one error too many, leave. */
@@ -411,7 +436,7 @@ function endRelease(entry: Entry): void {
 function owe(entry: Entry, home: Home, lastError?: Error): void {
   const debt: Debt = { home, step: "unlinkHome", lastError };
   entry.owes.set(home.name, debt);
-  entry.services.drive(pay(entry, debt));
+  entry.services.drive(pay(entry, debt), entry.tracer);
 }
 
 const AFTER: Readonly<Record<DebtStep, DebtStep | "paid">> = {
@@ -471,9 +496,10 @@ function give(entry: Entry, heir: Attempt): void {
     entry.held.add(holder);
   }
   show(entry, entry.lockPath, heir);
-  const evicted = entry.evicted.splice(0);
+  const { evictions } = entry;
+  entry.evictions = NO_EVICTIONS;
   for (const holder of entry.held) {
-    if (group.includes(holder)) holder.granted(holder === heir ? evicted : []);
+    if (group.includes(holder)) holder.granted(holder === heir ? evictions : undefined);
   }
 }
 
@@ -529,17 +555,25 @@ function jittered(entry: Entry, ms: number): number {
   return ms * (1 + JITTER * (2 * entry.services.clock.random() - 1));
 }
 
+const explain = ({ services, lockPath }: Entry, errno: string): string =>
+  services.owners.explain?.(errno, lockPath) ?? errno;
+
+/** `owner`: the name of whoever has it, as far as it was seen. */
 function cannot(
   entry: Entry,
   what: string,
   failure?: DiskFailure,
   why = failure?.errno,
+  owner?: string,
 ): SessionWriteLockError {
+  const isOwner = owner !== undefined && entry.services.owners.isOwner(owner);
+  const verdict = "it was not judged";
   return new SessionWriteLockError(`Cannot ${what} at ${entry.lockPath}: ${why}`, {
     code: "EDISK",
     sessionFile: entry.sessionFile,
     lockPath: entry.lockPath,
     cause: failure?.error,
+    owner: isOwner ? entry.services.owners.describe?.(owner, entry.lockPath, verdict) : undefined,
   });
 }
 

@@ -13,6 +13,7 @@ import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
 import type { Driver, Wakeable } from "./steps.ts";
+import { type Tracer, tracerOf } from "./trace.ts";
 
 /** A private directory beside the lock path that holds one file, named like it. */
 export interface Home {
@@ -27,10 +28,10 @@ export interface Attempt {
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
   /**
-   * Called once, in the turn in which the lock is granted. `evicted`: the dead whom this process has evicted here
-   * since its last grant; told to one of those that are granted together.
+   * Called once, in the turn in which the lock is granted. With the evictions of this process since its last grant;
+   * told to one of those that are granted together.
    */
-  granted(evicted: readonly LockOwner[]): void;
+  granted(evictions?: Evictions): void;
   /**
    * Extra: called each time that a wait begins, as the last thing of that turn, so that `GiveUp` may follow at once.
    * With the error of the disk, if that is what it waits for.
@@ -65,6 +66,16 @@ export interface Patience {
   waitMs: number;
 }
 
+/** What the next grant of this process is told of. */
+export interface Evictions {
+  /** The dead whom this process has evicted. */
+  readonly owners: readonly LockOwner[];
+  /** Whether somebody else was seen at L since. */
+  readonly overtaken: boolean;
+}
+
+export const NO_EVICTIONS: Evictions = { owners: [], overtaken: false };
+
 export interface Entry {
   readonly lockPath: string;
   /** The canonical session file, for messages. */
@@ -93,13 +104,15 @@ export interface Entry {
   takenAt: number;
   /** What stood in the way when we last looked. */
   obstacle: Obstacle | undefined;
-  /** The dead whom this process has evicted, until somebody here is granted the lock and told. */
-  readonly evicted: LockOwner[];
+  /** Until somebody here is granted the lock and told. */
+  evictions: Evictions;
   /** The metadata that the owner file of the present home shows. */
   shown: string;
   /** Somebody changed what stands at L while it is held (A2), and we noticed: nobody joins, nothing is handed over. */
   lost: boolean;
   readonly services: Services;
+  /** Who listens to what happens here: nobody, unless a trace is wanted. */
+  readonly tracer: Tracer | undefined;
 }
 
 /** What stands at the lock path, for messages. */
@@ -120,6 +133,8 @@ export interface Owners {
   show?(file: string, metadata: string): void;
   /** Judges what an old lock file says of its owner, as if it had been written by a process of this pid namespace. */
   judgeLegacy?(claim: LegacyClaim, place: OwnerPlace): Judgement;
+  /** An errno, with whose permissions are in the way, if they are. */
+  explain?(errno: string, lockPath: string): string;
   /** What can be said of the owner of that name at a lock path. */
   describe?(name: string, lockPath: string, verdict: string): LockOwner;
   /** Is this file name the name of an owner? Anything else is foreign. */
@@ -184,12 +199,14 @@ export interface CallSite {
   readonly stack?: string;
 }
 
-/** A section of `withSessionWriteLock`. */
+/** A section of `withSessionWriteLock`, or a hook that runs with the lock held. */
 export interface Nesting {
+  /** For messages. */
+  readonly what: "withSessionWriteLock" | "onTakeover";
   readonly lockPath: string;
   readonly reentrant: boolean;
-  /** Where it was called. The stack is made text only when it is asked for. */
-  readonly calledAt: CallSite;
+  /** Where `withSessionWriteLock` was called. The stack is made text only when it is asked for. */
+  readonly calledAt?: CallSite;
   isReleased(): boolean;
   readonly parent: Nesting | undefined;
 }
@@ -228,7 +245,7 @@ export interface EntryParams {
 }
 
 export function createEntry(params: EntryParams): Entry {
-  return {
+  const entry: Entry & { tracer: Tracer | undefined } = {
     ...params,
     held: new Set(),
     releasing: null,
@@ -240,10 +257,13 @@ export function createEntry(params: EntryParams): Entry {
     patience: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,
-    evicted: [],
+    evictions: NO_EVICTIONS,
     shown: "",
     lost: false,
+    tracer: undefined,
   };
+  entry.tracer = tracerOf(entry);
+  return entry;
 }
 
 /** Nobody holds, waits, releases or owes: only an idle home may be left. */

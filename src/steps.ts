@@ -10,6 +10,7 @@
 import { match } from "ts-pattern";
 import type { Clock } from "./clock.ts";
 import type { Disk, DiskCall, DiskReply } from "./disk.ts";
+import type { Tracer } from "./trace.ts";
 
 export type Step =
   /** A system call. Asynchronous: its result comes in a turn of its own. Synchronous: in this turn. */
@@ -58,44 +59,56 @@ export type Run = Generator<Step, void, DiskReply>;
 /** A piece of a run, with a result. */
 export type Part<T> = Generator<Step, T, DiskReply>;
 
-/** What makes steps happen. */
-export type Driver = (run: Run) => void;
+/** What makes steps happen, and tells whoever listens. */
+export type Driver = (run: Run, tracer?: Tracer) => void;
 
 const NOTHING: DiskReply = { ok: true, names: [] };
 
 /** The real driver: synchronous calls and turns at once, the others when the kernel and the clock say so. */
 export function createDriver(disk: Disk, clock: Clock): Driver {
-  const drive = (run: Run, reply: DiskReply = NOTHING): void => {
+  const drive = (run: Run, tracer: Tracer | undefined, reply: DiskReply = NOTHING): void => {
     let result = run.next(reply);
     while (result.done !== true) {
-      const next = perform(run, result.value);
+      const next = perform(run, tracer, result.value);
       if (next === undefined) return;
       result = run.next(next);
     }
   };
-  const perform = (run: Run, step: Step): DiskReply | undefined =>
+  const perform = (run: Run, tracer: Tracer | undefined, step: Step): DiskReply | undefined =>
     match(step)
-      .with({ kind: "turn" }, () => NOTHING)
-      .with({ kind: "call", mode: "sync" }, ({ call }) => disk.now(call))
-      .with({ kind: "call", mode: "async" }, ({ call }) => {
-        disk.later(call, (reply) => drive(run, reply));
+      .with({ kind: "turn" }, (turn) => {
+        tracer?.begins(run, turn);
+        return NOTHING;
+      })
+      .with({ kind: "call", mode: "sync" }, (call) => {
+        tracer?.begins(run, call);
+        const reply = disk.now(call.call);
+        tracer?.ends(run, reply);
+        return reply;
+      })
+      .with({ kind: "call", mode: "async" }, (call) => {
+        tracer?.begins(run, call);
+        disk.later(call.call, (reply) => {
+          tracer?.ends(run, reply);
+          drive(run, tracer, reply);
+        });
         return undefined;
       })
       .with({ kind: "ask" }, ({ ask }) => {
-        ask(() => drive(run));
+        ask(() => drive(run, tracer));
         return undefined;
       })
       .with({ kind: "sleep" }, ({ ms, background, arm }) => {
-        const timer = clock.setTimer(ms, () => drive(run), background);
+        const timer = clock.setTimer(ms, () => drive(run, tracer), background);
         arm({
           wake: () => {
             timer.cancel();
-            drive(run);
+            drive(run, tracer);
           },
           cancel: () => timer.cancel(),
         });
         return undefined;
       })
       .exhaustive();
-  return drive;
+  return (run, tracer) => drive(run, tracer);
 }

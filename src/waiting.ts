@@ -53,6 +53,7 @@ function describeForeign(
   const owner: LockOwner = {
     name: "",
     pid,
+    uid: undefined,
     host: undefined,
     ageMs: ageOf(lockPath),
     verdict: verdict ?? what,
@@ -69,6 +70,7 @@ function currentOwner({ lockPath, home }: Entry, obstacle: Entry["obstacle"]): L
   return {
     name: "",
     pid: process.pid,
+    uid: process.getuid?.(),
     host: hostname(),
     ageMs: ageOf(lockPath),
     verdict,

@@ -294,9 +294,12 @@ Take(t) ==
 Verify(t) ==
   LET p == ProcOf[t] IN
   /\ pc[t] \in {"taken", "verify"} /\ MyTurn(t)
-  /\ pc' = [pc EXCEPT ![t] = IF lock = {home[p]} \/ "NoVerify" \in Broken
-                              THEN "verified" ELSE "unverified"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF lock = {home[p]} \/ "NoVerify" \in Broken
+                                    THEN "verified" ELSE "unverified"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("verify") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "unverified"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
 \* Into HELD_LOCKS.  A contender that gave up meanwhile passes the lock on, or takes it off the disk.
 Granted(t) ==
@@ -339,12 +342,13 @@ Refused(t) ==
                   /\ gaveUp' = gaveUp \ {t}
   /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, releasing, seen, budget>>
 
-\* readdir(L): effect.
+\* readdir(L): effect.  When it fails nothing was seen.
 Look(t) ==
   /\ pc[t] \in {"look", "lookDoubt"}
-  /\ seen' = [seen EXCEPT ![t] = lock]
+  /\ \/ seen' = [seen EXCEPT ![t] = lock] /\ UNCHANGED budget
+     \/ Fails("look") /\ SpendFault /\ seen' = [seen EXCEPT ![t] = Absent]
   /\ pc' = [pc EXCEPT ![t] = IF @ = "look" THEN "looked" ELSE "lookedDoubt"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp>>
 
 \* Who is dead (A1).  Merging the probes of several names is sound: death is for ever.
 Dead(p, n) ==
@@ -485,9 +489,12 @@ Release(t) ==
 \* readdir(L) must be exactly [own]; then PutBack in the same turn.
 Check(t) ==
   /\ pc[t] = "check"
-  /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} \/ "NoCheck" \in Broken
-                              THEN "putBack" ELSE "drop"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} \/ "NoCheck" \in Broken
+                                 THEN "putBack" ELSE "drop"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("check") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
 \* rename(L, home), synchronous.  The only call that is not conditional by name, so it must never run
 \* late.  When it fails the release goes on as a Drop.
@@ -515,19 +522,25 @@ PutBack(t) ==
 Confirm(t) ==
   LET n == home[ProcOf[t]] IN
   /\ pc[t] = "confirm"
-  /\ pc' = [pc EXCEPT ![t] = IF (n \in DOMAIN homes /\ homes[n] = {n}) \/ "NoConfirm" \in Broken
-                              THEN "released" ELSE "restore"]
-  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen, budget>>
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF (n \in DOMAIN homes /\ homes[n] = {n}) \/ "NoConfirm" \in Broken
+                                 THEN "released" ELSE "restore"]
+        /\ UNCHANGED budget
+     \/ /\ Fails("confirm") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "restore"]
+  /\ UNCHANGED <<lock, homes, late, procVars, registry, gaveUp, seen>>
 
-\* It was not: back with it at once, if nobody took the place.
+\* It was not, or that cannot be seen: back with it at once, if nobody took the place.
 Restore(t) ==
-  LET n == home[ProcOf[t]] IN
+  LET n == home[ProcOf[t]]
+      possible == n \in DOMAIN homes /\ Free(lock) /\ "NoRestore" \notin Broken
+      happens == possible /\ lock' = homes[n] /\ homes' = Without(homes, n)
+  IN
   /\ pc[t] = "restore"
-  /\ IF n \in DOMAIN homes /\ Free(lock) /\ "NoRestore" \notin Broken
-     THEN lock' = homes[n] /\ homes' = Without(homes, n)
-     ELSE UNCHANGED <<lock, homes>>
+  /\ \/ happens /\ UNCHANGED budget
+     \/ ~possible /\ UNCHANGED <<lock, homes, budget>>
+     \/ Fails("restore") /\ SpendFault /\ (happens \/ UNCHANGED <<lock, homes>>)
   /\ pc' = [pc EXCEPT ![t] = "lost"]
-  /\ UNCHANGED <<late, procVars, registry, gaveUp, seen, budget>>
+  /\ UNCHANGED <<late, procVars, registry, gaveUp, seen>>
 
 \* unlink(L/own): effect.  "dropMissed": it was not there (a PutBack that failed had happened, or
 \* somebody took it away).

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mermaidMistakes } from "../support/mermaidGrammar.ts";
-import { seededRandom } from "../support/random.ts";
+import { seededRandom } from "../support/random.mjs";
 import { BROKEN_DISKS } from "./brokenDisks.ts";
 import { isExplainedByForce } from "./bruteForce.ts";
 import { AXIOMS, type Call, diskOf, type Layout, ONE_MOMENT, type Reply, stateOf } from "./disk.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Child, startChild } from "../process/support/child.ts";
 import { type DiskCase, placeOf } from "../process/support/disks.ts";
-import { seededRandom } from "../support/random.ts";
+import { seededRandom } from "../support/random.mjs";
 import { type Layout, listingText, PATHS, type Standing, stateOf } from "./disk.ts";
 import type { History } from "./history.ts";
 import { PROCESSES, type Round, randomRound } from "./workload.ts";

@@ -8,7 +8,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { seededRandom } from "../support/random.ts";
+import { seededRandom } from "../support/random.mjs";
 import { type Crew, createCrew } from "./crew.ts";
 import { createLogReader, type LogReader, readCounter, readSession } from "./evidence.ts";
 import { type DemoOptions, readDemoOptions, USAGE, UsageError } from "./options.ts";

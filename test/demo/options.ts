@@ -1,6 +1,8 @@
 /** The options of the demo: read strictly, since a mistyped option must not look like a passed check. */
 
-import { parseArgs } from "node:util";
+import { readArgs, UsageError, whole } from "../support/cliOptions.ts";
+
+export { UsageError };
 
 export interface DemoOptions {
   readonly seconds: number;
@@ -10,10 +12,6 @@ export interface DemoOptions {
   readonly withoutLock: boolean;
   readonly keep: boolean;
   readonly json: boolean;
-}
-
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 export const USAGE = `npm run demo -- [options]
@@ -27,7 +25,7 @@ export const USAGE = `npm run demo -- [options]
 
 /** @throws UsageError for unknown options and absurd values. */
 export function readDemoOptions(args: readonly string[]): DemoOptions {
-  const values = parse(args);
+  const values = readArgs(args, OPTIONS);
   const withoutLock = values["without-lock"] === true;
   // One writer alone damages nothing, whatever it does.
   const fewest = withoutLock ? 2 : 1;
@@ -46,47 +44,12 @@ export function readDemoOptions(args: readonly string[]): DemoOptions {
   };
 }
 
-function parse(args: readonly string[]): Values {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        seconds: { type: "string" },
-        processes: { type: "string" },
-        "kill-every": { type: "string" },
-        seed: { type: "string" },
-        "without-lock": { type: "boolean" },
-        keep: { type: "boolean" },
-        json: { type: "boolean" },
-      },
-      strict: true,
-      allowPositionals: false,
-    });
-    return values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-interface Values {
-  readonly seconds?: string;
-  readonly processes?: string;
-  readonly "kill-every"?: string;
-  readonly seed?: string;
-  readonly "without-lock"?: boolean;
-  readonly keep?: boolean;
-  readonly json?: boolean;
-}
-
-interface Range {
-  readonly fallback: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-function whole(name: string, text: string | undefined, { fallback, from, to }: Range): number {
-  if (text === undefined) return fallback;
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= from && value <= to) return value;
-  throw new UsageError(`${name} must be a whole number from ${from} to ${to}, not ${JSON.stringify(text)}`);
-}
+const OPTIONS = {
+  seconds: { type: "string" },
+  processes: { type: "string" },
+  "kill-every": { type: "string" },
+  seed: { type: "string" },
+  "without-lock": { type: "boolean" },
+  keep: { type: "boolean" },
+  json: { type: "boolean" },
+} as const;

@@ -33,10 +33,15 @@ export class ModelEdges {
   private readonly entered = new Set<StateId>();
   /** How many edges the real lock has gone along; all of them are reachable. */
   driven = 0;
-  readonly edges: number;
+  edges: number;
+  private readonly takesInOthers: boolean;
 
-  /** Explores the model. `start` is the key of the state from which edges count: the initial one by default. */
-  constructor(config: Config, start?: string) {
+  /**
+   * Explores the model. `start` is the key of the state from which edges count: the initial one by default. Other
+   * states and edges are errors, or (after an answer that was a lie) are taken in.
+   */
+  constructor(config: Config, start?: string, others: "errors" | "taken in" = "errors") {
+    this.takesInOthers = others === "taken in";
     explore(ownerDirectory, config, {
       invariants: [],
       stepProperties: [],
@@ -54,7 +59,7 @@ export class ModelEdges {
         }
       },
     });
-    const root = start === undefined ? 0 : this.idOf(start);
+    const root = start === undefined ? 0 : this.idOf({ key: start });
     this.reachable = this.reachableFrom(root);
     this.entered.add(root);
     this.edges = this.leaving(this.reachable);
@@ -69,10 +74,14 @@ export class ModelEdges {
     return this.entered.size;
   }
 
-  idOf(key: string): StateId {
+  idOf({ key, state }: { readonly key: string; readonly state?: State }): StateId {
     const id = this.ids.get(key);
-    if (id === undefined) throw new Error(`the explorer does not reach ${key}`);
-    return id;
+    if (id !== undefined) return id;
+    if (!this.takesInOthers || state === undefined) throw new Error(`the explorer does not reach ${key}`);
+    this.ids.set(key, this.known.length);
+    this.known.push({ state, key });
+    this.outgoing.push([]);
+    return this.known.length - 1;
   }
 
   state(id: StateId): Known {
@@ -83,12 +92,21 @@ export class ModelEdges {
 
   /** The real lock has gone this way. */
   drive(from: StateId, label: Label, to: StateId): void {
-    const edge = this.outgoing[from]?.find((other) => other.to === to && sameLabel(other.label, label));
-    if (edge === undefined) throw new Error(`the explorer has no edge ${labelText(label)} there`);
+    const edge =
+      this.outgoing[from]?.find((other) => other.to === to && sameLabel(other.label, label)) ??
+      this.takeIn(from, label, to);
     if (edge.driven) return;
     edge.driven = true;
     this.driven++;
     this.entered.add(to);
+  }
+
+  private takeIn(from: StateId, label: Label, to: StateId): ModelEdge {
+    if (!this.takesInOthers) throw new Error(`the explorer has no edge ${labelText(label)} there`);
+    const edge: ModelEdge = { label, to, driven: false };
+    this.outgoing[from]?.push(edge);
+    this.edges++;
+    return edge;
   }
 
   /** The driven ones, or those that were not driven though the lock has been where they begin. */

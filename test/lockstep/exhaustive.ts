@@ -18,19 +18,41 @@ import { setImmediate } from "node:timers/promises";
 import { at, type Config, type Proc } from "../../model/state.ts";
 import { type Edge, ModelEdges, type StateId } from "./edges.ts";
 import { type Counters, countersOf, memoryOf } from "./memory.ts";
-import { freshDirectory, removeDirectory, replay } from "./programs.ts";
-import { Divergence, type Option, type Protocol, type Successors, World } from "./world.ts";
+import { freshDirectory, MOST_DRAIN_STEPS, nextToRest, removeDirectory, replay } from "./programs.ts";
+import {
+  Divergence,
+  type Failures,
+  goesOn,
+  type Option,
+  type Protocol,
+  type Successors,
+  World,
+} from "./world.ts";
 
 export interface ExhaustOptions {
   /** Starts below this prefix, and counts only what is reachable from there. */
   readonly prefix?: readonly string[];
   /** Instead of the model's, for a twin. */
   readonly successors?: Successors;
+  /** Instead of EIO alone. With lies among them the places are more than the model's. */
+  readonly failures?: Failures;
+  readonly lies?: boolean;
+  /** Properties that are not looked at once a lie was told. */
+  readonly tolerated?: readonly string[];
+  /** Called at each place that is met for the first time. Throws for what must not be. */
+  readonly onPlace?: (world: World, place: MetPlace) => void;
   /** Instead of memory.ts, for a twin. */
   readonly memory?: typeof memoryOf;
   /** Called now and then. */
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
+}
+
+/** A place, for those who look at it while the world is there. */
+export interface MetPlace {
+  readonly options: readonly Option[];
+  /** The code has nothing more to do, and nobody holds. */
+  readonly isRest: boolean;
 }
 
 export interface Progress {
@@ -70,6 +92,8 @@ interface Place {
   /** The options there, and where each leads; undefined: never taken. */
   readonly options: readonly string[];
   readonly next: (PlaceId | undefined)[];
+  /** Those of the options that happen by themselves. */
+  readonly going: readonly string[];
   /** How many were never taken. */
   open: number;
 }
@@ -99,6 +123,7 @@ export async function exhaust(
     counts: chooser.counts(),
     countersAt: chooser.countersAt(),
     wayTo: (state) => chooser.wayToState(state),
+    restless: chooser.restless(),
   };
 }
 
@@ -108,6 +133,8 @@ export interface Exhausted {
   readonly countersAt: (edge: Edge) => readonly Counters[];
   /** A shortest schedule to a state that the lock has been in. */
   readonly wayTo: (state: StateId) => readonly string[];
+  /** Schedules that do not come to rest though nothing fails any more, nobody asks, and every holder lets go. */
+  readonly restless: readonly (readonly string[])[];
 }
 
 class Chooser {
@@ -137,7 +164,7 @@ class Chooser {
     this.protocol = protocol;
     this.settings = settings;
     this.world = this.freshWorld();
-    this.edges = new ModelEdges(config, this.world.key);
+    this.edges = new ModelEdges(config, this.world.key, settings.lies === true ? "taken in" : "errors");
     this.here = this.arrive();
   }
 
@@ -174,6 +201,28 @@ class Chooser {
     } finally {
       removeDirectory(this.world.directory);
     }
+  }
+
+  /**
+   * From each place the choices of `drain`, along known ways: it must come to rest. The same place twice at the
+   * same turn of the choice would be a circle.
+   */
+  restless(): Exhausted["restless"] {
+    const found: (readonly string[])[] = [];
+    const comes = new Set<PlaceId>();
+    for (const start of this.places.keys()) {
+      const walked: PlaceId[] = [];
+      let here: PlaceId | undefined = start;
+      for (let i = 0; here !== undefined && !comes.has(here) && i < MOST_DRAIN_STEPS; i++) {
+        walked.push(here);
+        const place = this.place(here);
+        const option = nextToRest(place.going, i);
+        here = option === undefined ? undefined : place.next[place.options.indexOf(option)];
+      }
+      if (here === undefined || comes.has(here)) for (const place of walked) comes.add(place);
+      else found.push(this.wayToPlace(start));
+    }
+    return found;
   }
 
   // ----------------------------------------------------------------------------------------------
@@ -217,7 +266,7 @@ class Chooser {
     const { world } = this;
     this.options = world.options();
     this.checkRest();
-    const state = this.edges.idOf(world.key);
+    const state = this.edges.idOf(world);
     const key = `${state} ${(this.settings.memory ?? memoryOf)(world)}`;
     const texts = this.options.map(({ text }) => text);
     const known = this.ids.get(key);
@@ -227,15 +276,18 @@ class Chooser {
     }
     if (new Set(texts).size < texts.length) throw new Error(`two options are alike: ${texts.join("; ")}`);
     const id = this.places.length;
+    const going = this.options.filter(goesOn).map(({ text }) => text);
     this.ids.set(key, id);
     this.places.push({
       state,
       counters: this.counters(),
       options: this.shared(texts),
+      going: this.shared(going),
       next: new Array<PlaceId | undefined>(texts.length).fill(undefined),
       open: texts.length,
     });
     if (texts.length > 0) this.openPlaces++;
+    this.settings.onPlace?.(world, { options: this.options, isRest: going.length === 0 });
     return id;
   }
 
@@ -374,7 +426,7 @@ class Chooser {
 
   /** A world in which these steps were taken. The caller removes its directory. */
   private worldAfter(steps: readonly string[]): World {
-    const world = new World(this.config, freshDirectory(), this.protocol, this.settings.successors);
+    const world = new World(this.config, freshDirectory(), this.protocol, this.settings);
     try {
       replay(world, steps);
       return world;

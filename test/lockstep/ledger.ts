@@ -41,6 +41,7 @@ export const LEDGER: readonly LedgerEntry[] = [
     unable: ({ spins }) => spins < MOST_SPINS,
     reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits, not takes at once",
     scopes: [
+      "1 process, 2 tasks, a failing call",
       "1 process, 1 task, Drop, restarted twice, 3 requests",
       "2 processes, 1 task each, a crash, 4 requests",
       "2 processes, 1 task each, a crash",
@@ -77,6 +78,7 @@ export const LEDGER: readonly LedgerEntry[] = [
     unable: failedTooSeldom,
     reason: "as after a doubt: MOST_FAILURES homes in a row must fail before the code gives the request up",
     scopes: [
+      "1 process, 2 tasks, a failing call",
       "1 process, 2 tasks, a vandal",
       "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { type Config, lives } from "../../model/state.ts";
 import { REPLAYABLE } from "./scopes.ts";
-import { Divergence, type Option, type Protocol, World } from "./world.ts";
+import { Divergence, goesOn, type Option, type Protocol, World } from "./world.ts";
 
 /** What the commands' `check` sees: what the model allows now. */
 interface Model {
@@ -146,7 +146,17 @@ const NO_REST = "it does not come to rest";
 export const MAX_COMMANDS = 60;
 
 /** Far more than any drain needs; a livelock is found by it. */
-const MOST_DRAIN_STEPS = 5_000;
+export const MOST_DRAIN_STEPS = 5_000;
+
+/**
+ * Which of the options that go on is the next. Sleepers last: otherwise they look again and again, and nobody else
+ * comes to his turn.
+ */
+export function nextToRest(going: readonly string[], turn: number): string | undefined {
+  const awake = going.filter((text) => !text.startsWith("wake"));
+  const candidates = awake.length > 0 ? awake : going;
+  return candidates[turn % candidates.length];
+}
 
 /**
  * Lets everything come to its end: no new requests, holders let go, nothing else fails. Afterwards nobody
@@ -154,13 +164,12 @@ const MOST_DRAIN_STEPS = 5_000;
  */
 export function drain(world: World): void {
   for (let i = 0; i < MOST_DRAIN_STEPS; i++) {
-    const options = world
-      .options()
-      .filter(({ kind, text }) => kind === "step" || text.startsWith("Release("));
-    // Sleepers last: otherwise they look again and again, and nobody else comes to his turn.
-    const awake = options.filter(({ text }) => !text.startsWith("wake"));
-    const candidates = awake.length > 0 ? awake : options;
-    const option = candidates[i % candidates.length];
+    const options = world.options().filter(goesOn);
+    const next = nextToRest(
+      options.map(({ text }) => text),
+      i,
+    );
+    const option = options.find(({ text }) => text === next);
     if (option === undefined) break;
     world.perform(option);
   }

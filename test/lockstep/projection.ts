@@ -187,7 +187,9 @@ function owes(world: World, process: Process): NameMap<DebtStep | "paid"> {
 /** The specification merges a Retry's turn with its effect: what the code will know, it knows here. */
 function afterReply(step: DebtStep, reply: DiskReply): DebtStep | "paid" {
   if (step === "rmdirHome") return "paid";
-  const missing = !reply.ok && reply.errno === "ENOENT";
+  // What the code takes for "it is not there": more than ENOENT only after a lie (test/faults).
+  const never = step === "unlinkHome" && !reply.ok && reply.errno === "ENAMETOOLONG";
+  const missing = !reply.ok && (never || reply.errno === "ENOENT" || reply.errno === "ENOTDIR");
   if (!reply.ok && !missing) return step;
   return step === "unlinkHome" && missing ? "unlinkLock" : "rmdirHome";
 }

@@ -1,6 +1,6 @@
 /** The scopes of lockstep: configurations of the model that programs are run at. */
 
-import type { Config } from "../../model/state.ts";
+import { type Config, FAULT_KINDS } from "../../model/state.ts";
 import { MAX_DEBTS } from "../../src/protocol.ts";
 
 const PROC_OF: Readonly<Record<string, string>> = {
@@ -82,7 +82,8 @@ function exhaustive(tasks: readonly string[], gate: "gate" | "deep", rest: Parti
   return { config: scope(tasks, { maxCrashes: 0, ...rest }), gate: gate === "gate" };
 }
 
-const EVERY_FAULT_PUT_BACK = ["prepare", "take", "evict", "putBack", "drop", "retry"] as const;
+/** On a local disk every kind may fail. */
+const EVERY_FAULT_PUT_BACK = FAULT_KINDS;
 const EVERY_FAULT_DROP = ["prepare", "take", "evict", "drop", "retry"] as const;
 
 /**

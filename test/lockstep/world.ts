@@ -24,6 +24,7 @@ import { INVARIANTS, STEP_PROPERTIES } from "../../model/properties.ts";
 import {
   at,
   type Config,
+  type FaultKind,
   initialState,
   type Name,
   type Proc,
@@ -34,7 +35,7 @@ import {
 import { type DiskCall, type DiskReply, performNow } from "../../src/disk.ts";
 import type * as protocolModule from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry, type Home } from "../../src/registry.ts";
-import type { Run, Step } from "../../src/steps.ts";
+import type { CallAction, Run, Step } from "../../src/steps.ts";
 import { differences, project } from "./projection.ts";
 
 /** The model's side of the comparison: `successors`, or a broken double of it. */
@@ -110,8 +111,43 @@ export class Divergence extends Error {
 /** What rename says of something that stands at L; anything else is a doubt. */
 const CLEAN_REFUSALS = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
 const LOCK = "session.jsonl.lock";
-/** What an injected failure says. The protocol must not care which one it is. */
-const INJECTED = Object.assign(new Error("EIO: injected"), { code: "EIO" });
+
+/** How a call fails: what it answers, and whether that is believed although it is not so. */
+export interface Failure {
+  /** What follows `fails` in the option's text; empty for the one that stands for all. */
+  readonly text: string;
+  /** As libuv reports it. */
+  readonly errno: string;
+  /**
+   * The protocol takes this answer for the truth, and here it is none: what the model does not have. From then on
+   * only the properties are looked at.
+   */
+  readonly isLie: boolean;
+  /** In this way alone. */
+  readonly way?: WayToFail;
+}
+
+/** Whether a call that reports a failure happened, and whether it happens later (again). */
+export interface WayToFail {
+  readonly happened: boolean;
+  readonly later: boolean;
+}
+
+/** The failures of a call that a task, or a debt, is about to make. */
+export type Failures = (action: CallAction, call: DiskCall) => readonly Failure[];
+
+/** One that the protocol does not understand, for those that do not care which. */
+const EIO: Failures = () => [{ text: "", errno: "EIO", isLie: false }];
+
+/** A world other than that of the specification, and of the code as it is. */
+export interface Otherwise {
+  /** Instead of the model's, for a twin. */
+  readonly successors?: Successors | undefined;
+  /** Instead of EIO alone. */
+  readonly failures?: Failures | undefined;
+  /** Properties that are not looked at once a lie was told. */
+  readonly tolerated?: readonly string[] | undefined;
+}
 
 export class World {
   readonly config: Config;
@@ -146,18 +182,26 @@ export class World {
 
   private readonly protocol: Protocol;
   private readonly successors: Successors;
+  private readonly failures: Failures;
+  private readonly tolerated: readonly string[];
+  /** An answer that was believed was not so: the model has no such step, and its successors need not be steps either. */
+  private lied = false;
+  /** Losses that were said although nobody changed what stands at L: after a lie only. */
+  falseAlarms = 0;
   private compared: Label | undefined;
   private known: Known | undefined;
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
 
-  constructor(config: Config, directory: string, protocol: Protocol, model: Successors = successors) {
+  constructor(config: Config, directory: string, protocol: Protocol, otherwise: Otherwise = {}) {
     this.config = config;
     this.directory = directory;
     this.lockPath = join(directory, LOCK);
     this.protocol = protocol;
-    this.successors = model;
+    this.successors = otherwise.successors ?? successors;
+    this.failures = otherwise.failures ?? EIO;
+    this.tolerated = otherwise.tolerated ?? [];
     for (const proc of config.procs) {
       const entry = this.createEntry(proc);
       this.processes.set(proc, { proc, incarnation: 1, alive: true, entry, pending: [] });
@@ -378,10 +422,11 @@ export class World {
   }
 
   /** A reply is delivered, or a sleep is over: the turn begins with the step that the code takes next. */
-  private startTurn(pending: Pending): void {
+  private startTurn(pending: Pending, failure?: Failure): void {
     this.advance(pending, pending.reply ?? { ok: true, names: [] });
     const { step } = pending;
-    if (step.kind === "turn") this.turn(pending);
+    if (failure !== undefined) this.failWith(pending, failure);
+    else if (step.kind === "turn") this.turn(pending);
     else if (step.kind === "call" && step.mode === "sync") this.callNow(pending, performNow(step.call));
     else this.compareUnchanged(pending);
   }
@@ -604,27 +649,52 @@ export class World {
     if (this.spent.fault >= this.config.maxFaults) return [];
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind !== "call" || pending.reply !== undefined) return [];
-      const kind = step.action[0]?.toLowerCase() + step.action.slice(1);
-      if (!this.config.faults.some((fault) => fault === kind)) return [];
-      if (step.call.call === "prepare") return this.prepareFaults(pending, step.call);
-      const mayBeLate = !this.config.local && kind !== "putBack";
-      const failing = [false, true].flatMap((happened) =>
-        (mayBeLate ? [false, true] : [false]).map((later) => this.fault(pending, step.call, happened, later)),
+      if (step.kind !== "call") return [];
+      if (pending.reply !== undefined) return this.verifyFaults(process, pending);
+      if (!this.mayFail(step.action)) return [];
+      const failing = this.failures(step.action, step.call).flatMap((failure) =>
+        step.call.call === "prepare"
+          ? this.prepareFaults(pending, step.call, failure)
+          : this.waysToFail(step.call, failure).map((way) => this.fault(pending, step.call, failure, way)),
       );
-      return step.action === "Take" && mayBeLate ? [...failing, this.runsTwice(pending, step.call)] : failing;
+      const twice = step.action === "Take" && !this.config.local;
+      return twice ? [...failing, this.runsTwice(pending, step.call)] : failing;
     });
   }
 
-  private fault(pending: Pending, call: DiskCall, happened: boolean, later: boolean): Option {
-    const how = `${happened ? ", happened" : ""}${later ? ", later" : ""}`;
+  private mayFail(action: CallAction): boolean {
+    return this.config.faults.some((fault) => fault === faultKind(action));
+  }
+
+  /** The one synchronous call that begins a turn: that of a Take which was answered. */
+  private verifyFaults(process: Process, pending: Pending): Option[] {
+    const { step, reply } = pending;
+    const isNext = step.kind === "call" && step.action === "Take" && reply?.ok === true && !isBusy(process);
+    if (!isNext || !this.mayFail("Verify")) return [];
+    return this.failures("Verify", { call: "readdir", path: this.lockPath }).map((failure) => ({
+      text: `Verify(${this.argOf(pending)}) fails${failure.text}`,
+      kind: "fault",
+      perform: () => this.startTurn(pending, failure),
+    }));
+  }
+
+  /** A readdir changes nothing, so it makes no difference whether, or when, it happens. */
+  private waysToFail({ call }: DiskCall, { way }: Failure): readonly WayToFail[] {
+    if (way !== undefined) return [way];
+    if (call === "readdir") return [{ happened: false, later: false }];
+    const moments = this.config.local ? [false] : [false, true];
+    return [false, true].flatMap((happened) => moments.map((later) => ({ happened, later })));
+  }
+
+  private fault(pending: Pending, call: DiskCall, failure: Failure, { happened, later }: WayToFail): Option {
+    const how = `${failure.text}${happened ? ", happened" : ""}${later ? ", later" : ""}`;
     return {
       text: `${this.nameOf(pending)} fails${how}`,
       kind: "fault",
       perform: () => {
         if (happened) performNow(call);
         if (later) this.addLate(this.lateOf(pending, call));
-        this.failWith(pending);
+        this.failWith(pending, failure);
       },
     };
   }
@@ -655,13 +725,13 @@ export class World {
     return { op, name: debt, call };
   }
 
-  private prepareFaults(pending: Pending, call: DiskCall & { call: "prepare" }): Option[] {
+  private prepareFaults(pending: Pending, call: DiskCall & { call: "prepare" }, failure: Failure): Option[] {
     const fault = (text: string, act: () => void): Option => ({
-      text: `${this.nameOf(pending)} fails${text}`,
+      text: `${this.nameOf(pending)} fails${failure.text}${text}`,
       kind: "fault",
       perform: () => {
         act();
-        this.failWith(pending);
+        this.failWith(pending, failure);
       },
     });
     return [
@@ -671,12 +741,14 @@ export class World {
     ];
   }
 
-  private failWith(pending: Pending): void {
+  private failWith(pending: Pending, { errno, isLie }: Failure): void {
     const { step } = pending;
-    const failure: DiskReply = { ok: false, errno: "EIO", error: INJECTED };
+    const error = Object.assign(new Error(`${errno}: injected`), { code: errno });
+    const reply: DiskReply = { ok: false, errno, error };
     this.spent.fault++;
-    if (step.kind === "call" && step.mode === "async") this.effect(pending, failure);
-    else this.callNow(pending, failure);
+    this.lied ||= isLie;
+    if (step.kind === "call" && step.mode === "async") this.effect(pending, reply);
+    else this.callNow(pending, reply);
   }
 
   // ----------------------------------------------------------------------------------------------
@@ -700,7 +772,8 @@ export class World {
     const real = project(this);
     const key = stateKey(real);
     const candidates = this.successors(this.config, this.state, label);
-    const match = candidates.find((candidate) => stateKey(candidate) === key);
+    const isStep = candidates.find((candidate) => stateKey(candidate) === key);
+    const match = isStep ?? (this.lied ? real : undefined);
     if (match !== undefined) {
       const [from, to] = [this.state.pc[label.arg], match.pc[label.arg]];
       this.driven.add(from === undefined ? label.action : `${label.action} ${from} -> ${to}`);
@@ -722,8 +795,11 @@ export class World {
   /** The scopes here are larger than those that TLC and the explorer exhaust. */
   private checkProperties(before: State, step: ModelStep): void {
     const { config } = this;
+    const invariants = this.lied
+      ? INVARIANTS.filter(({ name }) => !this.tolerated.includes(name))
+      : INVARIANTS;
     const broken =
-      INVARIANTS.find((invariant) => !invariant.holds(config, step.next)) ??
+      invariants.find((invariant) => !invariant.holds(config, step.next)) ??
       STEP_PROPERTIES.find((property) => !property.holds(config, before, step));
     if (broken !== undefined) throw this.divergence(`${broken.name} is violated by ${labelText(step.label)}`);
   }
@@ -746,6 +822,10 @@ export class World {
   private checkWarnings(lost: boolean): void {
     const warnings = this.warnings.splice(0);
     if (warnings.length === (lost ? 1 : 0)) return;
+    if (this.lied) {
+      this.falseAlarms += warnings.length;
+      return;
+    }
     throw this.divergence(
       `it warns of ${JSON.stringify(warnings)}, and the lock was ${lost ? "" : "not "}lost`,
     );
@@ -783,6 +863,13 @@ export class World {
     return `after: ${this.trace.join("; ")}`;
   }
 }
+
+/** The model's word for the failures of an action: `putBack` of `PutBack`. */
+export const faultKind = (action: CallAction): FaultKind =>
+  `${action[0]?.toLowerCase()}${action.slice(1)}` as FaultKind;
+
+/** What happens without anybody asking, failing or dying: the steps of the code, and that holders let go. */
+export const goesOn = ({ kind, text }: Option): boolean => kind === "step" || text.startsWith("Release(");
 
 const isUnsettled = ({ told, release }: Client): boolean => told === "nothing" || release === "asked";
 

@@ -23,6 +23,8 @@ const WAYS_TO_END: readonly (readonly [how: string, end: (holder: Child) => void
   ["SIGTERM", (holder) => holder.signal("SIGTERM")],
   ["SIGINT", (holder) => holder.signal("SIGINT")],
   ["SIGHUP", (holder) => holder.signal("SIGHUP")],
+  ["SIGQUIT", (holder) => holder.signal("SIGQUIT")],
+  ["its natural end", (holder) => void holder.leave()],
 ];
 
 describe("a holder that is killed", () => {
@@ -151,28 +153,35 @@ describe("a process that ends while it holds", () => {
     },
   );
 
-  scenario("leaves no line behind that comes after a line of the next", {}, async (session) => {
-    expect(await writeAfterExit(session)).toEqual([
-      "the last line of the dead",
-      "the first line of the next",
-    ]);
-  });
+  for (const [how, end] of WAYS_TO_END.filter(([way]) => !way.startsWith("SIG"))) {
+    scenario(`by ${how} leaves no line behind that comes after a line of the next`, {}, async (session) => {
+      expect(await writeAfterExit(session, end)).toEqual([
+        "the last line of the dead",
+        "the first line of the next",
+      ]);
+    });
+  }
 
   scenario("twin: with an exit hook that releases, a late line of the dead follows", {}, async (session) => {
-    const lines = await writeAfterExit(session, without("noReleaseOnExit"));
+    const exit = (holder: Child): void => void holder.ask("exit");
+    const lines = await writeAfterExit(session, exit, without("noReleaseOnExit"));
     expect(lines).toEqual(["the first line of the next", "the last line of the dead"]);
   });
 });
 
-/** A holder whose only write is queued behind a busy pool calls process.exit; another waits, and writes. */
-async function writeAfterExit(session: Session, library?: string): Promise<readonly string[]> {
+/** A holder whose only write is queued behind a busy pool comes to its end; another waits, and writes. */
+async function writeAfterExit(
+  session: Session,
+  end: (holder: Child) => void,
+  library?: string,
+): Promise<readonly string[]> {
   const holder = await session.start("holder", { library });
   await holder.acquire();
   const next = await session.start("next");
   const waiting = next.acquire({ timeoutMs: 30_000 });
   await holder.ask("occupyPool", { iterations: POOL_ITERATIONS });
   await holder.ask("queueWrite", { text: "the last line of the dead" });
-  void holder.ask("exit");
+  end(holder);
   expect(await waiting).toMatchObject({ held: true });
   await next.ask("write", { text: "the first line of the next" });
   await holder.ended;

@@ -16,9 +16,12 @@ describe("onTakeover", () => {
     async (session) => {
       const { killed, told } = await killHolders(session, KILLS);
       // By whom is the evictor's luck: in the window between its Evict and its Take another one may come first.
-      const next = killed.filter((pid, i) => told[i]?.includes(pid)).length;
+      const next = killed.filter((pid, i) => told[i]?.takenOver.includes(pid)).length;
       console.log(`takeovers: ${KILLS}, told to the very next holder: ${next}, later: ${KILLS - next}`);
-      expect(told.flat().sort()).toEqual([...killed].sort());
+      expect(told.flatMap(({ takenOver }) => takenOver).sort()).toEqual([...killed].sort());
+      // Whoever is told late knows that.
+      const late = told.filter(({ takenOver }, i) => takenOver.some((pid) => pid !== killed[i]));
+      expect(late.map(({ overtaken }) => overtaken)).toEqual(late.map(() => true));
       expect(next).toBeGreaterThan(0);
     },
   );
@@ -83,22 +86,27 @@ async function toldByTwoAcquisitions(session: Session, library?: string): Promis
   return told;
 }
 
+interface Told {
+  readonly takenOver: readonly number[];
+  readonly overtaken: boolean;
+}
+
 /** Holders that are killed one after another, each while the others wait; a new waiter comes for each. */
 async function killHolders(
   session: Session,
   kills: number,
-): Promise<{ readonly killed: readonly number[]; readonly told: readonly (readonly number[])[] }> {
+): Promise<{ readonly killed: readonly number[]; readonly told: readonly Told[] }> {
   const killed: number[] = [];
   /** What each holder was told when it was granted the lock, from the second on. */
-  const told: (readonly number[])[] = [];
+  const told: Told[] = [];
   const waiting = new Map<Child, Promise<Child>>();
   const wait = async (who: string): Promise<void> => {
     const child = await session.start(who);
     waiting.set(
       child,
-      child.acquire({ timeoutMs: 60_000 }).then(({ held, takenOver = [] }) => {
+      child.acquire({ timeoutMs: 60_000 }).then(({ held, takenOver = [], overtaken = false }) => {
         expect(held).toBe(true);
-        if (killed.length > 0) told.push(takenOver);
+        if (killed.length > 0) told.push({ takenOver, overtaken });
         return child;
       }),
     );

@@ -57,6 +57,20 @@ describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
     expect(names).toEqual(Object.keys(initialState(config)));
   });
 
+  it("what a trace records of a process are variables of the specification, in the same order", () => {
+    const recorder = read("test", "stress", "recorder.mjs");
+    const body = recorder.slice(
+      recorder.indexOf("function stateOf"),
+      recorder.indexOf("/** Whose name a call"),
+    );
+    const recorded = [...body.matchAll(/^ {4}(\w+):/gm)].map(([, name]) => name ?? "");
+    const [config] = Object.values(SCOPES);
+    if (config === undefined) throw new Error("no scope");
+    const variables = Object.keys(initialState(config));
+    expect(recorded.length).toBeGreaterThan(5);
+    expect(recorded).toEqual(variables.filter((name) => recorded.includes(name)));
+  });
+
   it("the specification's program counters are the model's", () => {
     const section = spec.slice(spec.indexOf("InFlight =="), spec.indexOf("ThreadFree(p) =="));
     const names = new Set([...section.matchAll(/"(\w+)"/g)].map(([, name]) => name ?? ""));

@@ -1,5 +1,5 @@
 /**
- * `npm run ok`, the one gate: lint, types, tests, TLC, graph equality, the proof, one after another, each to its end.
+ * `npm run ok`, the one gate: lint, types, tests, TLC, graph equality, the proof, traces of real processes, one after another, each to its end.
  * The numbers of the last line are counted from the machine-readable results: a part that does not give any
  * counts as failed.
  */
@@ -60,6 +60,12 @@ const PARTS: readonly Part[] = [
     count: (stdout) => countRows(JSON.parse(stdout) as ProofResults),
     quiet: true,
   },
+  {
+    name: "stress",
+    command: ["npm", "run", "--silent", "stress", "--", "--tlc", "--json"],
+    count: (stdout) => countStress(JSON.parse(stdout) as StressResults),
+    quiet: true,
+  },
   { name: "findings", command: ["npm", "run", "--silent", "findings", "--", "--check"] },
 ];
 
@@ -110,6 +116,22 @@ function countRows({ comparisons, results, problems }: ProofResults): Counts {
   // A problem that is no row's is a failure too.
   const failed = Math.max(checks.length - passed, problems.length);
   return { passed, failed, notRun: [] };
+}
+
+interface StressResults {
+  readonly seed: number;
+  readonly rounds: readonly { readonly steps: number; readonly ok: boolean }[];
+  readonly samples: readonly { readonly name: string; readonly ok: boolean }[];
+}
+
+/** A round is a check, and so is each question to TLC. */
+function countStress({ seed, rounds, samples }: StressResults): Counts {
+  for (const { steps, ok } of rounds)
+    console.log(`  ${ok ? "ok    " : "FAILED"} ${steps} steps, seed ${seed}`);
+  for (const { name, ok } of samples) console.log(`  ${ok ? "ok    " : "FAILED"} ${name}`);
+  const checks = [...rounds, ...samples];
+  const passed = checks.filter(({ ok }) => ok).length;
+  return { passed, failed: checks.length - passed, notRun: [] };
 }
 
 async function main(): Promise<number> {

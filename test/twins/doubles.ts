@@ -34,7 +34,7 @@ export interface Survives {
 }
 
 /** What makes a double, whoever catches it. */
-export type Patched = Pick<Double, "guard" | "patches">;
+export type Patched = Pick<Double, "guard" | "patches"> & Partial<Double>;
 
 const ONE_PROCESS = "one process, three tasks, PutBack";
 const TWO_PUT_BACK = "two processes, three tasks, PutBack";
@@ -630,15 +630,20 @@ export function doubleOf(guard: string): Double {
 }
 
 /** The protocol with one guard taken out. The source is read now; a patch that does not fit throws. */
-export async function loadDouble({ guard, patches }: Patched): Promise<Protocol> {
-  const source = patchSource("protocol.ts", guard, patches);
-  const file = join(GENERATED, `${guard}.ts`);
+export function loadDouble({ guard, patches }: Patched): Promise<Protocol> {
+  return loadPatched<Protocol>("protocol.ts", guard, patches);
+}
+
+/** A file of src/ with patches, as a module. `name` is that of its file. */
+export async function loadPatched<T>(of: string, name: string, patches: Double["patches"]): Promise<T> {
+  const source = patchSource(of, name, patches);
+  const file = join(GENERATED, `${name}.ts`);
   fs.mkdirSync(GENERATED, { recursive: true });
   // Whole or not at all: another test may be importing the same double.
-  const aside = join(GENERATED, `${guard}.${process.pid}.tmp`);
+  const aside = join(GENERATED, `${name}.${process.pid}.tmp`);
   fs.writeFileSync(aside, source.replaceAll(' from "./', ' from "../../../src/'));
   fs.renameSync(aside, file);
-  return (await import(pathToFileURL(file).href)) as Protocol;
+  return (await import(pathToFileURL(file).href)) as T;
 }
 
 /** Where broken doubles are made; not in the repository. */

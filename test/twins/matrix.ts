@@ -14,6 +14,9 @@ import { isProgram, Progress, runProgram } from "../../tla/tools/console.ts";
 import { readModelConfig } from "../../tla/tools/constants.ts";
 import { violatedBy } from "../../tla/tools/tlcOutput.ts";
 import { reasonOf, ToolError } from "../../tla/tools/toolError.ts";
+import { MISHANDLINGS } from "../faults/mishandlings.ts";
+import { runFaults } from "../faults/run.ts";
+import { FAULT_SCOPES } from "../faults/scopes.ts";
 import { caughtAtRandom, caughtExhaustively } from "./checks.ts";
 import { CODE_DOUBLES, DOUBLES, loadDouble } from "./doubles.ts";
 import {
@@ -173,6 +176,13 @@ const exhaustive = oneByOne("exhaustive", async ({ name, expected }, where) => {
   return answer(message, `${steps} steps`);
 });
 
+const faults = oneByOne("faults", async ({ name }, where) => {
+  const [scope, double] = [FAULT_SCOPES[where], MISHANDLINGS.find(({ guard }) => guard === name)];
+  if (scope === undefined || double === undefined) throw new Error(`no scope, or no double, for ${name}`);
+  const { failures, steps } = await runFaults(where, scope, await loadDouble(double));
+  return answer(failures[0] ?? "", `${steps} steps`);
+});
+
 function answer(message: string, after: string): Omit<Cell, "time"> {
   return { verdict: message === "" ? "survived" : "killed", by: firstLine(message), after };
 }
@@ -307,8 +317,9 @@ const processes: Runner = async (mutants) => {
     "vitest",
     "run",
     "test/process",
+    "test/stress/doubles.test.ts",
     "-t",
-    "twin",
+    "twin|broken code",
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${file}`,
@@ -352,6 +363,14 @@ function output(file: string, args: readonly string[]): Promise<string> {
   });
 }
 
-const RUNNERS: Readonly<Record<Check, Runner>> = { tlc, explorer, proof, random, exhaustive, processes };
+const RUNNERS: Readonly<Record<Check, Runner>> = {
+  tlc,
+  explorer,
+  proof,
+  random,
+  exhaustive,
+  faults,
+  processes,
+};
 
 if (isProgram(import.meta.url)) await runProgram(() => main(process.argv.slice(2)));

@@ -111,6 +111,7 @@ const HEADINGS: Readonly<Record<Check, string>> = {
   proof: "proof",
   random: "random lockstep",
   exhaustive: "exhaustive lockstep",
+  faults: "fault injection",
   processes: "real processes",
 };
 
@@ -146,7 +147,7 @@ function cellText(check: Check, cell: Cell | undefined): string {
 
 function inWords(check: Check, by: string): string {
   if (check === "processes") return `**${by.replace(/^.*?(twin)/, "$1")}**`;
-  if (check === "random" || check === "exhaustive") return `**${lockstepWords(by)}**`;
+  if (check === "random" || check === "exhaustive" || check === "faults") return `**${lockstepWords(by)}**`;
   return `**${by}**`;
 }
 

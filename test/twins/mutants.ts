@@ -13,10 +13,11 @@ import { TWINS, WITHOUT_ROW } from "../../tla/prove/twins.ts";
 import { type ModelConfig, manifestName } from "../../tla/tools/manifest.ts";
 import { modelledModules } from "../../tla/tools/modelGraph.ts";
 import { violatedBy } from "../../tla/tools/tlcOutput.ts";
+import { MISHANDLINGS, type Mishandling } from "../faults/mishandlings.ts";
 import type { Guard as ProcessGuard } from "../process/support/guards.ts";
 import { CODE_DOUBLES, DOUBLES, type Double, WITHOUT_DOUBLE } from "./doubles.ts";
 
-export const CHECKS = ["tlc", "explorer", "proof", "random", "exhaustive", "processes"] as const;
+export const CHECKS = ["tlc", "explorer", "proof", "random", "exhaustive", "faults", "processes"] as const;
 export type Check = (typeof CHECKS)[number];
 
 export type Expectation =
@@ -84,6 +85,7 @@ const SCENARIOS: Readonly<Record<ProcessGuard, readonly [name: string, gone: str
   verify: ["NoVerify", "", /twin: without Verify /],
   evictByName: ["EvictByPath", "", /twin: by path instead of by name /],
   keepSlot: ["PassSlotInFlight", "", /twin: if the slot is passed on /],
+  boundedHandOvers: ["UnboundedHandOvers", "", /twin: without the bound on hand-overs /],
   tellOnce: ["TellAgain", "of a takeover one acquisition is told", /twin: a process that does not forget /],
   sharedRegistry: [
     "OwnRegistry",
@@ -91,6 +93,11 @@ const SCENARIOS: Readonly<Record<ProcessGuard, readonly [name: string, gone: str
     /twin: with a registry each, /,
   ],
 };
+/** Those that leave a trace which is refused: test/stress. */
+const TRACED: ReadonlyMap<string, RegExp> = new Map([
+  ["LifoQueue", /broken code .* without: the queue is first come/],
+  ["ContendWhileReleasing", /broken code .* without: Request waits while RELEASING$/],
+]);
 /** Guards of the specification that in the code are part of the verdict. */
 const VERDICTS: Readonly<Partial<Record<Guard, ProcessGuard>>> = { KeepIncarnation: "start" };
 
@@ -102,7 +109,8 @@ const { models } = JSON.parse(readFileSync(join(tla, manifestName), "utf8")) as 
 const none = (why: string): Expectation => ({ kind: "none", why });
 const PORT = "the verdict is behind a port, and the specification has only who lives and who is dead";
 const CODE_ONLY = "a duty of the code alone: the specification has no such variable";
-const NO_SCENARIO = "no scenario of test/process is about it";
+const NO_SCENARIO = "no scenario of test/process or test/stress is about it";
+const OTHER_CHOOSERS = "the two other choosers of lockstep are asked";
 
 function tlc(config: ModelConfig | undefined): Expectation {
   if (config === undefined) return none(CODE_ONLY);
@@ -147,8 +155,8 @@ function exhaustive({ smallest, caughtBy, saidThere = caughtBy }: Double): Expec
 function processes(name: string, verdict?: ProcessGuard): Expectation {
   const found =
     verdict === undefined ? Object.values(SCENARIOS).find(([mutant]) => mutant === name) : SCENARIOS[verdict];
-  if (found === undefined) return none(NO_SCENARIO);
-  return { kind: "killed", where: "test/process", by: found[2] };
+  const by = found?.[2] ?? TRACED.get(name);
+  return by === undefined ? none(NO_SCENARIO) : { kind: "killed", where: "test/process", by };
 }
 
 const exactly = (text: string): RegExp => new RegExp(`^${text}$`);
@@ -172,6 +180,7 @@ function ofSpecification(guard: Guard): Mutant {
       proof: proof(guard),
       random: double === undefined ? behindPort : random(double),
       exhaustive: double === undefined ? behindPort : exhaustive(double),
+      faults: none(double === undefined ? PORT : OTHER_CHOOSERS),
       processes: processes(guard, VERDICTS[guard]),
     },
   };
@@ -195,7 +204,27 @@ function ofCode(double: Double): Mutant {
       proof: none(config === undefined ? CODE_ONLY : "fairness is about whole runs, the proof about steps"),
       random: random(double),
       exhaustive: exhaustive(double),
+      faults: none(OTHER_CHOOSERS),
       processes: processes(guard),
+    },
+  };
+}
+
+function ofError({ guard, gone, at, caughtBy }: Mishandling): Mutant {
+  const other = none(
+    "it mishandles an errno: the specification has only failures, and the other choosers only EIO",
+  );
+  return {
+    name: guard,
+    gone,
+    expected: {
+      tlc: other,
+      explorer: other,
+      proof: other,
+      random: other,
+      exhaustive: other,
+      faults: { kind: "killed", where: at, by: caughtBy },
+      processes: other,
     },
   };
 }
@@ -211,12 +240,17 @@ function ofVerdict(name: string, gone: string): Mutant {
       proof: port,
       random: port,
       exhaustive: port,
+      faults: port,
       processes: processes(name),
     },
   };
 }
 
-const fromLockstep: readonly Mutant[] = [...GUARDS.map(ofSpecification), ...CODE_DOUBLES.map(ofCode)];
+const fromLockstep: readonly Mutant[] = [
+  ...GUARDS.map(ofSpecification),
+  ...CODE_DOUBLES.map(ofCode),
+  ...MISHANDLINGS.map(ofError),
+];
 
 export const MUTANTS: readonly Mutant[] = [
   ...fromLockstep,

@@ -154,7 +154,12 @@ describe("onTakeover", () => {
     order.push("granted");
     expect(order).toEqual(["recovered", "granted"]);
     expect(told).toMatchObject([
-      { sessionFile, lockPath, owners: [{ pid, metadata: { run: "r1" }, verdict: `pid ${pid} is gone` }] },
+      {
+        sessionFile,
+        lockPath,
+        overtaken: false,
+        owners: [{ pid, metadata: { run: "r1" }, verdict: `pid ${pid} is gone` }],
+      },
     ]);
     await lock.release();
   });
@@ -195,6 +200,20 @@ describe("onTakeover", () => {
     expect(await warned()).toEqual([
       `SWL_HOOK: onTakeover of session lock ${lockPath} failed: Error: on purpose`,
     ]);
+  });
+
+  it("may not acquire the same file: EDEADLK, at once", async () => {
+    holdAndDie({ sessionFile });
+    const lock = await acquireSessionWriteLock({
+      sessionFile,
+      onTakeover: () => acquireSessionWriteLock({ sessionFile }),
+    });
+    await lock.release();
+    expect(await warned()).toEqual([
+      expect.stringContaining("onTakeover of the same file is around this call"),
+    ]);
+    // Not in what comes after it.
+    await (await acquireSessionWriteLock({ sessionFile })).release();
   });
 
   it("may give the lock back", async () => {

@@ -15,6 +15,7 @@ import { readOwnerScope } from "../../src/owner/identity.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
 import { deadPid } from "../support/processes.ts";
+import { type Double, loadPatched } from "../twins/doubles.ts";
 
 const linux = process.platform === "linux";
 const RUNS = process.env["SWL_DEEP"] === undefined ? 5_000 : 100_000;
@@ -58,6 +59,44 @@ const neverWarn = (text: string): never => {
 };
 const migrate = (warn: (text: string) => void = neverWarn, local = true): boolean =>
   migrateLegacyLock({ ...place(), local }, judge, warn);
+
+/** A lock of ours comes to L. */
+function takeIt(): void {
+  fs.mkdirSync(lockPath);
+  fs.writeFileSync(join(lockPath, "owner"), "");
+}
+
+/** An old lock file of a dead process that is replaced after it was read: what becomes of what came then. */
+function replaceInBetween(
+  migrateIt: typeof migrateLegacyLock,
+  replace: () => void,
+): {
+  readonly removed: boolean;
+  readonly isThere: boolean;
+  readonly isUntouched: boolean;
+  readonly warnings: number;
+} {
+  write({ pid: DEAD, createdAt });
+  let seen: fs.Stats | undefined;
+  let warnings = 0;
+  const judgeAndReplace = (claim: LegacyClaim): ReturnType<typeof judge> => {
+    // In a new inode: a file that is written over would keep its own.
+    fs.renameSync(lockPath, join(directory, "former"));
+    replace();
+    seen = fs.lstatSync(lockPath);
+    return judge(claim);
+  };
+  const removed = migrateIt(place(), judgeAndReplace, () => warnings++);
+  const now = fs.lstatSync(lockPath, { throwIfNoEntry: false });
+  const isThere = now?.ino === seen?.ino;
+  // A rename there and back changes its ctime.
+  return { removed, isThere, isUntouched: isThere && now?.ctimeMs === seen?.ctimeMs, warnings };
+}
+
+async function withoutGuard(name: string, patches: Double["patches"]): Promise<typeof migrateLegacyLock> {
+  const legacy = await loadPatched<typeof import("../../src/legacy.ts")>("legacy.ts", name, patches);
+  return legacy.migrateLegacyLock;
+}
 
 describe.skipIf(!linux)("an old lock file", () => {
   let self = { pid: process.pid, starttime: 0 };
@@ -136,42 +175,35 @@ describe.skipIf(!linux)("an old lock file", () => {
     ["the same content in another file", () => write({ pid: DEAD, createdAt })],
     ["a symbolic link", () => fs.symlinkSync("nowhere", lockPath)],
   ])("that is replaced by %s between judgement and removal: that is put back", (_what, replace) => {
-    write({ pid: DEAD, createdAt });
-    let ino = 0;
-    const removed = migrateLegacyLock(
-      place(),
-      (claim) => {
-        // In a new inode: a file that is written over keeps the time of its last change in the same millisecond.
-        fs.renameSync(lockPath, join(directory, "former"));
-        replace();
-        ino = fs.lstatSync(lockPath).ino;
-        return judge(claim);
-      },
-      neverWarn,
-    );
-    expect(removed).toBe(false);
-    expect(fs.lstatSync(lockPath).ino).toBe(ino);
+    const { removed, isThere } = replaceInBetween(migrateLegacyLock, replace);
+    expect({ removed, isThere }).toEqual({ removed: false, isThere: true });
     expect(left()).toEqual(["a.jsonl.lock", "former"]);
   });
 
+  it("twin: if only contents are compared, one with the same content is destroyed", async () => {
+    const broken = await withoutGuard("ComparesContentOnly", [
+      [
+        "const sameFile = now?.stat.dev === stat.dev && now.stat.ino === stat.ino;",
+        "const sameFile = now !== undefined;",
+      ],
+      ["now.stat.mtimeNs === stat.mtimeNs && ", ""],
+    ]);
+    const { removed, isThere } = replaceInBetween(broken, () => write({ pid: DEAD, createdAt }));
+    expect({ removed, isThere }).toEqual({ removed: true, isThere: false });
+  });
+
   it("that is replaced by a lock of ours is not moved at all", () => {
-    write({ pid: DEAD, createdAt });
-    let seen: fs.Stats | undefined;
-    const removed = migrateLegacyLock(
-      place(),
-      (claim) => {
-        fs.unlinkSync(lockPath);
-        fs.mkdirSync(lockPath);
-        fs.writeFileSync(join(lockPath, "owner"), "");
-        seen = fs.statSync(lockPath);
-        return judge(claim);
-      },
-      neverWarn,
-    );
-    expect(removed).toBe(false);
-    // A rename there and back would have changed its ctime.
-    expect(fs.statSync(lockPath)).toMatchObject({ ino: seen?.ino, ctimeMs: seen?.ctimeMs });
-    expect(left()).toEqual(["a.jsonl.lock"]);
+    const { removed, isThere, isUntouched } = replaceInBetween(migrateLegacyLock, takeIt);
+    expect({ removed, isThere, isUntouched }).toEqual({ removed: false, isThere: true, isUntouched: true });
+    expect(left()).toEqual(["a.jsonl.lock", "former"]);
+  });
+
+  it("twin: without the empty file in its place, a lock of ours is moved away, and cannot be put back", async () => {
+    const broken = await withoutGuard("NoFileInPlace", [
+      ['fs.writeFileSync(aside, "", { flag: "wx", mode: 0o600 });', ""],
+    ]);
+    const { isThere, warnings } = replaceInBetween(broken, takeIt);
+    expect({ isThere, warnings }).toEqual({ isThere: false, warnings: 1 });
   });
 
   it("that cannot be put back, since somebody has the path by then, is kept and told", () => {

@@ -4,14 +4,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { type Disk, type DiskCall, type DiskFailure, nodeDisk } from "../../src/disk.ts";
-import type { LockOwner, SessionWriteLockError } from "../../src/errors.ts";
+import type { SessionWriteLockError } from "../../src/errors.ts";
 import { newNonce, readOwnerScope } from "../../src/owner/identity.ts";
 import { formatOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
 import * as protocol from "../../src/protocol.ts";
-import { type Attempt, createEntry, type Entry } from "../../src/registry.ts";
+import { type Attempt, createEntry, type Entry, type Evictions, NO_EVICTIONS } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
+import type { Tracer } from "../../src/trace.ts";
 import { deadPid } from "../support/processes.ts";
 import { doubleOf, loadDouble } from "../twins/doubles.ts";
 
@@ -85,6 +86,26 @@ function take(entry: Entry, code: Pick<typeof protocol, "request"> = protocol): 
     code.request(entry, attempt);
   });
 }
+
+/** The name of an owner of that pid, at L. */
+function plant({ lockPath }: Entry, pid: number): string {
+  const ids = { pid: String(pid), tid: String(pid) };
+  const self = readOwnerScope(createObserver());
+  const name = formatOwnerName({ ...self, ...ids, life: "-", nonce: newNonce() });
+  fs.mkdirSync(lockPath, { recursive: true });
+  fs.writeFileSync(join(lockPath, name), "");
+  return name;
+}
+
+const takenOver = (entry: Entry): Promise<Evictions | undefined> =>
+  new Promise((granted, failed) =>
+    protocol.request(entry, { reentrant: false, gaveUp: false, granted, failed, lost: failed }),
+  );
+
+const namesIn = ({ owners, overtaken } = NO_EVICTIONS): object => ({
+  names: owners.map(({ name }) => name),
+  overtaken,
+});
 
 const letGo = (entry: Entry, attempt: Attempt): Promise<Error | undefined> =>
   new Promise((resolve) => protocol.release(entry, attempt, resolve));
@@ -160,26 +181,36 @@ describe.each([
     expect(fs.readdirSync(directory)).toEqual([]);
   });
 
-  it.each([
-    ["evicts it is told of it", undefined, 1],
-    ["comes too late to evict it is told of nobody", "ENOENT", 0],
-  ])("whose owner is dead: who %s", async (_what, errno, count) => {
+  it("whose owner is dead: who evicts it is told of it", async () => {
     const entry = entryOf(local);
-    const pid = String(deadPid());
-    const self = readOwnerScope(createObserver());
-    const dead = formatOwnerName({ ...self, pid, tid: pid, life: "-", nonce: newNonce() });
-    fs.mkdirSync(entry.lockPath);
-    fs.writeFileSync(join(entry.lockPath, dead), "");
+    const dead = plant(entry, deadPid());
+    expect(namesIn(await takenOver(entry))).toEqual({ names: [dead], overtaken: false });
+    expect(entry.evictions.owners).toEqual([]);
+  });
+
+  it("whose owner is dead: who comes too late to evict it is told of nobody", async () => {
+    const entry = entryOf(local);
+    const dead = plant(entry, deadPid());
     failing = (call) => {
-      if (call.call !== "unlink" || !call.path.endsWith(dead) || errno === undefined) return undefined;
+      if (call.call !== "unlink" || !call.path.endsWith(dead)) return undefined;
       fs.unlinkSync(call.path);
-      return errno;
+      return "ENOENT";
     };
-    const evicted = await new Promise<readonly LockOwner[]>((granted, failed) =>
-      protocol.request(entry, { reentrant: false, gaveUp: false, granted, failed, lost: failed }),
-    );
-    expect(evicted.map(({ name }) => name)).toEqual(count === 0 ? [] : [dead]);
-    expect(entry.evicted).toEqual([]);
+    expect(namesIn(await takenOver(entry))).toEqual({ names: [], overtaken: false });
+  });
+
+  it("whose owner is dead, and that somebody else takes first: who evicted it is told of both", async () => {
+    const entry = entryOf(local);
+    const dead = plant(entry, deadPid());
+    let other: string | undefined;
+    failing = (call) => {
+      // In the window between the Evict and the Take.
+      if (call.call === "unlink" && call.path.endsWith(dead)) other ??= plant(entry, process.pid);
+      if (call.call === "readdir" && entry.evictions.overtaken)
+        fs.rmSync(join(entry.lockPath, other ?? ""), { force: true });
+      return undefined;
+    };
+    expect(namesIn(await takenOver(entry))).toEqual({ names: [dead], overtaken: true });
   });
 
   it("is taken although the reply of its Take was lost", async () => {
@@ -223,4 +254,50 @@ describe("on a disk that refuses to take names away", () => {
   it("twin: without MAX_DEBTS it makes more", async () => {
     expect(await homesOf(await loadDouble(doubleOf("NoMaxDebts")))).toBeGreaterThan(protocol.MAX_DEBTS);
   });
+});
+
+describe("the trace port", () => {
+  const key = Symbol.for("session-write-lock.trace.v1");
+  const hook = globalThis as { [key]?: (entry: Entry) => Tracer };
+  afterEach(() => {
+    delete hook[key];
+  });
+
+  it("has nobody who listens, unless somebody asked before", () => {
+    expect(entryOf(true).tracer).toBeUndefined();
+  });
+
+  it.each([
+    [
+      true,
+      ["Check", "Check is done", "PutBack", "PutBack is done", "Confirm", "Confirm is done", "Released"],
+    ],
+    [false, ["Drop", "Drop is done", "Released"]],
+  ])(
+    "tells each call from outside, each turn, and each call before and after: local %s",
+    async (local, out) => {
+      const heard: string[] = [];
+      let last = "";
+      hook[key] = () => ({
+        called: (action) => heard.push(action),
+        begins: (_run, { action }) => {
+          last = action;
+          heard.push(action);
+        },
+        ends: (_run, reply) => heard.push(reply.ok ? `${last} is done` : reply.errno),
+      });
+      const entry = entryOf(local);
+      await letGo(entry, await take(entry));
+      const way = [
+        "Prepare",
+        "Prepare is done",
+        "Take",
+        "Take is done",
+        "Verify",
+        "Verify is done",
+        "Granted",
+      ];
+      expect(heard).toEqual(["Request", ...way, "Release", ...out]);
+    },
+  );
 });

@@ -2,7 +2,11 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { acquireSessionWriteLock, tryAcquireSessionWriteLock } from "../../src/index.ts";
+import {
+  acquireSessionWriteLock,
+  tryAcquireSessionWriteLock,
+  withSessionWriteLock,
+} from "../../src/index.ts";
 import { processRegistry } from "../../src/registry.ts";
 import { holdAndDie } from "../support/processes.ts";
 
@@ -83,6 +87,12 @@ describe("tryAcquireSessionWriteLock", () => {
     lock?.assertHeld();
     expect(told).toEqual([pid]);
     await lock?.release();
+  });
+
+  it("is undefined inside of withSessionWriteLock of the same file: it would not wait for itself", async () => {
+    await withSessionWriteLock({ sessionFile }, async () => {
+      expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
+    });
   });
 
   it("joins holders who share", async () => {

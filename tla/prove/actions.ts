@@ -17,6 +17,7 @@ import {
   exists,
   forall,
   implies,
+  mapParts,
   not,
   or,
   STATE_SYMBOLS,
@@ -65,9 +66,23 @@ export function encodeActions(broken: readonly Guard[] = []): readonly EncodedAc
     return {
       name,
       params,
-      cases: pieces.map(caseOf).filter(({ guard }) => guard.kind !== "truth" || guard.value),
+      cases: pieces
+        .map(caseOf)
+        .map((one) => (isBroken("NoMaxDebts") ? withoutBound(one) : one))
+        .filter(({ guard }) => guard.kind !== "truth" || guard.value),
     };
   });
+}
+
+/** Broken: there is always room for one more debt. */
+function withoutBound({ chosen, guard, updates }: Case): Case {
+  const without = (expr: Expr): Expr =>
+    expr.kind === "apply" && expr.symbol.startsWith("room") ? truth(true) : mapParts(expr, without);
+  return {
+    chosen,
+    guard: without(guard),
+    updates: updates.map((update) => ({ ...update, value: without(update.value) })),
+  };
 }
 
 /** The initial state, as an action that may follow anything. */
@@ -465,7 +480,14 @@ function verify(isBroken: IsBroken): Encoding {
   const good = isBroken("NoVerify") ? truth(true) : lockIsExactly(n);
   return ofTask(
     and(isAt(t, "taken", "verify"), myTurn),
-    both(withHome(mine), either(when(good, goto(t, "verified")), when(not(good), goto(t, "unverified")))),
+    both(
+      withHome(mine),
+      either(
+        when(good, goto(t, "verified")),
+        when(not(good), goto(t, "unverified")),
+        both(fails("verify"), effect(goto(t, "unverified"))),
+      ),
+    ),
   );
 }
 
@@ -510,6 +532,8 @@ function look(): Encoding {
     either(
       when(isAt(t, "look"), ...sees, goto(t, "looked")),
       when(isAt(t, "lookDoubt"), ...sees, goto(t, "lookedDoubt")),
+      both(when(isAt(t, "look"), ...forget, goto(t, "looked")), fails("look")),
+      both(when(isAt(t, "lookDoubt"), ...forget, goto(t, "lookedDoubt")), fails("look")),
     ),
   );
 }
@@ -622,7 +646,14 @@ function check(isBroken: IsBroken): Encoding {
   const good = isBroken("NoCheck") ? truth(true) : lockIsExactly(n);
   return ofTask(
     isAt(t, "check"),
-    both(withHome(mine), either(when(good, goto(t, "putBack")), when(not(good), goto(t, "drop")))),
+    both(
+      withHome(mine),
+      either(
+        when(good, goto(t, "putBack")),
+        when(not(good), goto(t, "drop")),
+        both(fails("check"), effect(goto(t, "drop"))),
+      ),
+    ),
   );
 }
 
@@ -646,13 +677,24 @@ function confirm(isBroken: IsBroken): Encoding {
   const ours = isBroken("NoConfirm") ? truth(true) : isOurs;
   return ofTask(
     isAt(t, "confirm"),
-    both(withHome(mine), either(when(ours, goto(t, "released")), when(not(ours), goto(t, "restore")))),
+    both(
+      withHome(mine),
+      either(
+        when(ours, goto(t, "released")),
+        when(not(ours), goto(t, "restore")),
+        both(fails("confirm"), effect(goto(t, "restore"))),
+      ),
+    ),
   );
 }
 
 function restore(isBroken: IsBroken): Encoding {
-  const goesBack = isBroken("NoRestore") ? nothing : either(rename(n), when(not(takePossible(n))));
-  return ofTask(isAt(t, "restore"), both(withHome(mine), goesBack, effect(goto(t, "lost"))));
+  const happens = isBroken("NoRestore") ? nothing : either(rename(n), when(not(takePossible(n))));
+  const happened = isBroken("NoRestore") ? nothing : either(rename(n), nothing);
+  return ofTask(
+    isAt(t, "restore"),
+    both(withHome(mine), either(happens, both(fails("restore"), happened)), effect(goto(t, "lost"))),
+  );
 }
 
 function dropName(isBroken: IsBroken): Encoding {

@@ -4,7 +4,7 @@
  * uninterpreted sorts have any number of elements, which is what "any number of processes" means.
  */
 
-import { PCS } from "../../model/state.ts";
+import { FAULT_KINDS, PCS } from "../../model/state.ts";
 
 /** The sorts that have any number of elements. A Count is an incarnation or what is left of a budget. */
 export type OpenSort = "Proc" | "Task" | "Name" | "Count";
@@ -16,7 +16,7 @@ export const LISTED_SORTS: Readonly<Record<ListedSort, readonly string[]>> = {
   Pc: PCS,
   Op: ["take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
   Debt: ["none", "unlinkHome", "unlinkLock", "rmdirHome", "paid"],
-  Kind: ["prepare", "take", "evict", "putBack", "drop", "retry"],
+  Kind: FAULT_KINDS,
 };
 export type Sort = OpenSort | ListedSort | "Bool";
 

@@ -55,7 +55,7 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
     patientTasks: ["a2", "b1"],
     maxVandals: 1,
   }),
-  "local, a crash": gate({ ...ONE_AND_ONE, faults: ["evict"], maxFaults: 1, maxCrashes: 1 }),
+  "local, a crash": gate({ ...ONE_AND_ONE, faults: ["evict", "look"], maxFaults: 1, maxCrashes: 1 }),
   "local, one process, two of three reentrant, a fault": gate({
     ...THREE,
     reentrantTasks: ["a1", "a2"],
@@ -63,6 +63,12 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
     faults: ["prepare", "take", "putBack", "drop", "retry"],
     maxFaults: 1,
     maxRequests: 3,
+  }),
+  "local, two tasks in one process, two calls fail, and looks among them": gate({
+    ...TWO,
+    patientTasks: ["a2"],
+    faults: ["take", "verify", "look", "check", "confirm", "restore"],
+    maxFaults: 2,
   }),
   "Drop, late effects, a crash": gate({
     ...ONE_AND_ONE,

@@ -34,11 +34,12 @@ export interface Acquired {
   readonly found: readonly string[];
   /** The pids that `onTakeover` was told of. */
   readonly takenOver?: readonly number[];
+  readonly overtaken?: boolean;
   readonly code?: string;
   readonly message?: string;
   readonly verdict?: string;
   readonly reason?: string;
-  readonly owner?: { readonly pid?: number; readonly metadata?: unknown };
+  readonly owner?: { readonly pid?: number; readonly uid?: number; readonly metadata?: unknown };
 }
 
 export interface Released {

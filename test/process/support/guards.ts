@@ -53,6 +53,8 @@ export type Guard =
   | "keepSlot"
   /** All copies of the module in a process share one registry. */
   | "sharedRegistry"
+  /** In memory the lock goes from task to task for a bounded time. */
+  | "boundedHandOvers"
   /** Of a takeover one acquisition is told. */
   | "tellOnce";
 
@@ -116,10 +118,15 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   verify: protocol("NoVerify"),
   evictByName: protocol("EvictByPath"),
   keepSlot: protocol("PassSlotInFlight"),
+  boundedHandOvers: {
+    name: "UnboundedHandOvers",
+    file: "protocol.ts",
+    patches: [["export const HAND_OVER_MS = 20;", "export const HAND_OVER_MS = Number.POSITIVE_INFINITY;"]],
+  },
   tellOnce: {
     name: "TellAgain",
     file: "protocol.ts",
-    patches: [["entry.evicted.splice(0)", "entry.evicted.slice()"]],
+    patches: [["  entry.evictions = NO_EVICTIONS;\n", ""]],
   },
   sharedRegistry: {
     name: "OwnRegistry",

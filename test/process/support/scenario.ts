@@ -10,7 +10,7 @@ import { expect, it, type TestContext } from "vitest";
 import { newNonce, type OwnerScope, readOwnerScope } from "../../../src/owner/identity.ts";
 import { formatOwnerName, homeName } from "../../../src/owner/name.ts";
 import { createObserver } from "../../../src/owner/observe.ts";
-import type { NotRunMeta } from "../../support/notRun.ts";
+import { doNotRun } from "../../support/notRun.ts";
 import { type Child, type Start, startChild } from "./child.ts";
 import { linux, type Need, type Place } from "./places.ts";
 
@@ -72,9 +72,7 @@ export function scenario(
 export function skipWithout(needs: readonly Need[], context: TestContext): void {
   const missing = needs.filter((need) => !need.isMet()).map(({ what }) => what);
   if (missing.length === 0) return;
-  const reason = `this machine has not: ${missing.join(", ")}`;
-  Object.assign(context.task.meta, { notRun: reason } satisfies NotRunMeta);
-  context.skip(reason);
+  doNotRun(context, `this machine has not: ${missing.join(", ")}`);
 }
 
 interface Opened {

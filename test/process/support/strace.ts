@@ -19,6 +19,41 @@ export function slow(call: Call, side: Side, ms: number): readonly string[] {
   return [...quiet, "-e", `trace=${call}`, "-e", `inject=${call}:${side}=${ms}ms`];
 }
 
+/** What is done to the n-th such call of each thread, in the words of strace's `inject=`. */
+export interface Injection {
+  readonly call: string;
+  /** `error=EIO`, `delay_enter=30ms`, `signal=SIGKILL`. */
+  readonly what: string;
+  /** `3`: the third; `2+`: from the second on; `1+2`: the first, and every other one from there on. */
+  readonly when: string;
+}
+
+/** Does this to a running process, from here on until it is let go, or dead; then says how often it was done to a call. */
+export async function inject(
+  { hostPid }: Child,
+  injections: readonly Injection[],
+  threads: "all" | "main",
+  file: string,
+): Promise<{ end(): Promise<(call: string) => number> }> {
+  const calls = [...new Set(injections.map(({ call }) => call))].join(",");
+  const what = injections.flatMap(({ call, what, when }) => ["-e", `inject=${call}:${what}:when=${when}`]);
+  const follow = threads === "all" ? ["-f"] : [];
+  const args = [...follow, "-o", file, "-e", `trace=${calls}`, ...what, "-p", String(hostPid)];
+  const strace = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = once(strace, "close");
+  await untilAttached(strace, 1);
+  return {
+    end: async () => {
+      if (strace.exitCode === null) strace.kill("SIGINT");
+      await ended;
+      const done = readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => /\((INJECTED|DELAYED)\)$/.test(line));
+      return (call) => done.filter((line) => new RegExp(`\\b${call}(\\(| resumed)`).test(line)).length;
+    },
+  };
+}
+
 /** How many looks in a row a thread must be held: at an event (a new thread, say) strace holds it for a moment. */
 const LOOKS = 5;
 const LOOK_EVERY_MS = 20;

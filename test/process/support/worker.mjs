@@ -11,6 +11,7 @@ import childProcess from "node:child_process";
 import cluster from "node:cluster";
 import crypto from "node:crypto";
 import fs from "node:fs";
+import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -22,7 +23,7 @@ const signals = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "unhandledR
 const listeners = () => Object.fromEntries(signals.map((name) => [name, process.listenerCount(name)]));
 const listenersBefore = listeners();
 
-const { acquireSessionWriteLock } = await import(params.library);
+const { acquireSessionWriteLock, cleanStaleLockFiles } = await import(params.library);
 const witness = openWitness(params.witness, params.who);
 /** The locks that are held, by the name that the command gave. */
 const locks = new Map();
@@ -45,7 +46,11 @@ const commands = {
       library === undefined ? acquireSessionWriteLock : (await import(library)).acquireSessionWriteLock;
     const askedAt = now();
     const takenOver = [];
-    const onTakeover = ({ owners }) => void takenOver.push(...owners.map(({ pid }) => pid));
+    let overtaken = false;
+    const onTakeover = (info) => {
+      takenOver.push(...info.owners.map(({ pid }) => pid));
+      overtaken = info.overtaken;
+    };
     try {
       const asking = params.without
         ? { release: async () => {} }
@@ -56,7 +61,7 @@ const commands = {
       const found = [];
       if (inside) witness.putMarker((marker) => found.push(marker));
       locks.set(as, { lock, counter: inside ? witness.readCounter() : undefined });
-      return { held: true, at, waitedMs: at - askedAt, found, takenOver };
+      return { held: true, at, waitedMs: at - askedAt, found, takenOver, overtaken };
     } catch (error) {
       const { code, message, owner, reason } = error ?? {};
       const { verdict, ...who } = owner ?? {};
@@ -91,6 +96,33 @@ const commands = {
       found.push(...acquired.found, ...released.found);
     }
     return { sections: count, found };
+  },
+  /** So many tasks that go in and out until a moment, each for one turn; when each of them asked and was let in. */
+  async crowd({ tasks, ms }) {
+    const until = now() + ms;
+    const turns = [];
+    const goInAndOut = async () => {
+      while (now() < until) {
+        const askedAt = now();
+        const lock = await acquireSessionWriteLock({ sessionFile: params.sessionFile, timeoutMs: 60_000 });
+        turns.push({ askedAt, at: now() });
+        await new Promise((resolve) => setImmediate(resolve));
+        await lock.release();
+      }
+    };
+    await Promise.all(Array.from({ length: tasks }, goInAndOut));
+    return { turns: turns.sort((a, b) => a.at - b.at) };
+  },
+  /** Cleans the directory again and again until a moment; which pids' locks it removed. */
+  async clean({ ms }) {
+    const until = now() + ms;
+    const pids = [];
+    let rounds = 0;
+    for (; now() < until; rounds++) {
+      const { cleaned } = await cleanStaleLockFiles({ sessionsDir: dirname(params.sessionFile) });
+      pids.push(...cleaned.map(({ pid }) => pid));
+    }
+    return { rounds, pids };
   },
   /** What `assertHeld` says. */
   assertHeld({ as = "" }) {
@@ -209,7 +241,8 @@ if (params.count !== undefined) {
   // Forked by `family`: one command, and the end.
   process.send(await commands.sections({ count: params.count }), () => process.disconnect());
 } else if (isMainThread) {
-  const answer = (reply) => fs.writeSync(1, `${JSON.stringify(reply)}\n`);
+  // With writev, so that a write that is made to fail (faults.test.ts) is one of the lock.
+  const answer = (reply) => fs.writevSync(1, [Buffer.from(JSON.stringify(reply)), Buffer.from("\n")]);
   createInterface({ input: process.stdin }).on("line", (line) => void obey(JSON.parse(line), answer));
   answer({ ready: true, pid: process.pid });
 } else {

@@ -1,0 +1,60 @@
+/** A process with many busy tasks does not keep the lock to itself. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect } from "vitest";
+import { HAND_OVER_MS } from "../../src/protocol.ts";
+import { deepCount, latencies } from "./support/figures.ts";
+import { without } from "./support/guards.ts";
+import { scenario } from "./support/scenario.ts";
+
+interface Turn {
+  readonly askedAt: number;
+  readonly at: number;
+}
+
+const MS = deepCount(3_000, 30_000);
+const TASKS = 8;
+/**
+ * After a period of hand-overs the busy process stands aside longer than the longest wait of others: mostly the single
+ * one comes next. On a machine with a load of 20 it may sleep through several such moments.
+ */
+const MOST_PERIODS = 25;
+
+describe("one task of a process, beside a process with many busy ones", () => {
+  scenario(`is let in after a few periods of hand-overs, for ${MS} ms`, {}, async (session) => {
+    const [busy, single] = [await session.start("busy"), await session.start("single")];
+    const crowd = busy.ask("crowd", { tasks: TASKS, ms: MS });
+    const { turns } = (await single.ask("crowd", { tasks: 1, ms: MS * 0.9 })) as unknown as Crowd;
+    const others = ((await crowd) as unknown as Crowd).turns;
+    const periods = turns.map((turn) => periodsIn(others, turn));
+    const waits = turns.map(({ askedAt, at }) => at - askedAt);
+    console.log(`single beside ${TASKS}: ${latencies(waits)}; ${others.length} turns of the others`);
+    console.log(`periods of hand-overs that it waited through: at most ${Math.max(...periods)}`);
+    expect(turns.length).toBeGreaterThanOrEqual(10);
+    expect(others.length).toBeGreaterThan(turns.length);
+    expect(Math.max(...periods)).toBeLessThanOrEqual(MOST_PERIODS);
+  });
+
+  scenario("twin: without the bound on hand-overs it waits in vain", {}, async (session) => {
+    const busy = await session.start("busy", { library: without("boundedHandOvers") });
+    const single = await session.start("single");
+    const crowd = busy.ask("crowd", { tasks: TASKS, ms: 5_000 });
+    // From then on it does not leave the disk.
+    while (session.owners().length === 0) await sleep(5);
+    expect(await single.acquire({ timeoutMs: 1_000 })).toMatchObject({ held: false, code: "ELOCKED" });
+    await crowd;
+  });
+});
+
+interface Crowd {
+  readonly turns: readonly Turn[];
+}
+
+/** How many periods of hand-overs of the others, which last so long each, began and ended while it waited. */
+function periodsIn(others: readonly Turn[], { askedAt, at }: Turn): number {
+  const meanwhile = others.filter((turn) => turn.at > askedAt && turn.at < at);
+  const gaps = meanwhile.filter(
+    (turn, i) => i > 0 && turn.at - (meanwhile[i - 1]?.at ?? 0) > HAND_OVER_MS / 2,
+  );
+  return meanwhile.length === 0 ? 0 : gaps.length + 1;
+}

@@ -1,0 +1,104 @@
+/** Locks that another user has left: taken over where the directory lets one, else said whose they are, and why. */
+
+import fs from "node:fs";
+import { describe, expect } from "vitest";
+import type { Child } from "./support/child.ts";
+import { root, tool } from "./support/places.ts";
+import { type Session, scenario } from "./support/scenario.ts";
+
+const needs = [root, tool("setpriv")];
+const [ALICE, BOB, GROUP] = [61_001, 61_002, 61_100];
+
+/** In front of a command: it runs as that user. */
+const as = (uid: number, gid = uid): readonly string[] => [
+  "setpriv",
+  `--reuid=${uid}`,
+  `--regid=${gid}`,
+  "--clear-groups",
+  "--inh-caps=-all",
+];
+const ROOT: readonly string[] = [];
+
+async function dieHolding(session: Session, prefix: readonly string[]): Promise<Child> {
+  const dead = await session.start("dead", { prefix });
+  expect(await dead.acquire()).toMatchObject({ held: true });
+  await dead.kill();
+  return dead;
+}
+
+const CASES: readonly (readonly [
+  from: string,
+  owner: readonly string[],
+  by: string,
+  next: readonly string[],
+])[] = [
+  ["root", ROOT, "another user", as(ALICE)],
+  ["a user", as(ALICE), "root", ROOT],
+  ["a user", as(ALICE), "another user", as(BOB)],
+];
+
+describe("a lock that a process of another user has left", () => {
+  for (const [from, owner, by, next] of CASES) {
+    scenario(
+      `of ${from} is taken over by ${by}, in a directory of everybody's`,
+      { needs },
+      async (session) => {
+        const dead = await dieHolding(session, owner);
+        const other = await session.start("next", { prefix: next });
+        expect(await other.acquire()).toMatchObject({ held: true, found: ["dead"], takenOver: [dead.pid] });
+        await other.release();
+      },
+    );
+  }
+
+  scenario(
+    "is taken over by another member of the group, in a directory of the group's",
+    { needs },
+    async (session) => {
+      fs.chownSync(session.directory, 0, GROUP);
+      fs.chmodSync(session.directory, 0o2770);
+      const dead = await dieHolding(session, as(ALICE, GROUP));
+      const other = await session.start("next", { prefix: as(BOB, GROUP) });
+      expect(await other.acquire()).toMatchObject({ held: true, takenOver: [dead.pid] });
+      await other.release();
+    },
+  );
+
+  scenario("in a sticky directory stays, and the error says whose it is", { needs }, async (session) => {
+    await dieHolding(session, as(ALICE));
+    fs.chmodSync(session.directory, 0o1777);
+    const other = await session.start("next", { prefix: as(BOB) });
+    const refused = await other.acquire({ timeoutMs: 2_000 });
+    expect(refused).toMatchObject({ held: false, code: "EDISK" });
+    expect(refused.message).toContain(
+      `EPERM: ${session.lockPath} belongs to uid ${ALICE}, and its directory is sticky, where only that user may remove it`,
+    );
+  });
+
+  scenario(
+    "in a directory that lost its permissions stays, and the error says whose it is",
+    { needs },
+    async (session) => {
+      const dead = await dieHolding(session, as(ALICE));
+      fs.chmodSync(session.lockPath, 0o755);
+      const other = await session.start("next", { prefix: as(BOB) });
+      const refused = await other.acquire({ timeoutMs: 300 });
+      expect(refused).toMatchObject({ held: false, code: "ELOCKED", owner: { pid: dead.pid, uid: ALICE } });
+      expect(refused.verdict).toBe(
+        `dead, but it cannot be evicted: EACCES: ${session.lockPath} belongs to uid ${ALICE}, and its mode is 755`,
+      );
+    },
+  );
+});
+
+describe("a lock that a process of another user holds", () => {
+  scenario("is waited for, and the error says whose it is", { needs }, async (session) => {
+    const holder = await session.start("holder", { prefix: as(ALICE) });
+    await holder.acquire();
+    const other = await session.start("next", { prefix: as(BOB) });
+    const refused = await other.acquire({ timeoutMs: 300 });
+    expect(refused).toMatchObject({ held: false, code: "ELOCKED", owner: { pid: holder.pid, uid: ALICE } });
+    expect(await holder.ask("assertHeld")).toMatchObject({ ours: true });
+    await holder.release();
+  });
+});

@@ -1,0 +1,37 @@
+/** What the commands of test/ share: options are read strictly, since a mistyped one must not look like a passed check. */
+
+import { type ParseArgsConfig, parseArgs } from "node:util";
+
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export interface Range {
+  readonly fallback: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** @throws UsageError unless it is a whole number of the range; the fallback if there is no text. */
+export function whole(name: string, text: string | undefined, { fallback, from, to }: Range): number {
+  if (text === undefined) return fallback;
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= from && value <= to) return value;
+  throw new UsageError(`${name} must be a whole number from ${from} to ${to}, not ${JSON.stringify(text)}`);
+}
+
+/** A command's options, by their names without the dashes. */
+type Known = NonNullable<ParseArgsConfig["options"]>;
+type Values<Options extends Known> = ReturnType<
+  typeof parseArgs<{ options: Options; strict: true }>
+>["values"];
+
+/** @throws UsageError for anything but these options. */
+export function readArgs<Options extends Known>(args: readonly string[], options: Options): Values<Options> {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false })
+      .values as Values<Options>;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
