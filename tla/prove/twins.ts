@@ -42,12 +42,12 @@ export const TWINS: Readonly<Record<Guard, Twin | null>> = {
   EvictIfAnyDead: { action: "Judge", claim: "EvictsOnlyTheDead" },
   KeepIncarnation: { action: "Start", claim: "NothingUntracked" },
   NoCheck: { action: "Check", claim: "HeldNameIsAtL" },
+  NoConfirm: { action: "Confirm", claim: "LeftIsLeft" },
   LifoQueue: null,
   RetriedForgetsRelease: null,
   NoMaxDebts: null,
   OwnIsAnothers: null,
   NeverEvict: null,
-  NoConfirm: null,
   NoRestore: null,
 };
 
@@ -58,6 +58,5 @@ export const WITHOUT_ROW: Readonly<Partial<Record<Guard, string>>> = {
   NoMaxDebts: "the proof has as many names as one likes",
   OwnIsAnothers: "a home that is not recognised is given up, and what is given up is owed",
   NeverEvict: "who waits for the dead for ever does nothing wrong",
-  NoConfirm: "under A1 and A2 what comes back is ours, or emptied at home, where Verify sees it",
-  NoRestore: "under A1 and A2 nothing of another ever comes back",
+  NoRestore: "under A1 and A2 nothing of another ever comes back, and what is lost is owed",
 };
