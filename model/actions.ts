@@ -14,15 +14,21 @@ import {
   type Dir,
   type FaultKind,
   type Guard,
+  guestNames,
+  guestsOf,
+  homeNameOf,
   insert,
   type LateCall,
   type LateOp,
+  type LivingGuest,
   lives,
   mapDelete,
   mapGet,
   mapPut,
   type Name,
+  type NameMap,
   nameOf,
+  namesIn,
   ownerOf,
   type Pc,
   type Proc,
@@ -45,6 +51,7 @@ export const ACTIONS = [
   "Evict",
   "Wake",
   "GiveUp",
+  "LetGo",
   "Release",
   "Check",
   "PutBack",
@@ -56,6 +63,7 @@ export const ACTIONS = [
   "Retried",
   "Crash",
   "Start",
+  "GuestEnds",
   "LateEffect",
   "Vandal",
 ] as const;
@@ -167,7 +175,7 @@ export function freshName(c: Config, s: State, p: Proc): Name | undefined {
   const taken = isBroken(c, "ReuseName") ? shown(s) : referenced(c, s);
   for (let ordinal = 1; ordinal <= c.namesPerLife; ordinal++) {
     const name = nameOf(p, at(s.inc, p), ordinal);
-    if (!taken.has(name)) return name;
+    if (!namesIn(c, name).some((other) => taken.has(other))) return name;
   }
   return undefined;
 }
@@ -176,8 +184,8 @@ export function freshName(c: Config, s: State, p: Proc): Name | undefined {
 // Pieces of actions
 
 const isFree = (dir: Dir): boolean => dir === null || dir.length === 0;
-const isExactly = (dir: Dir, name: Name | null): boolean =>
-  dir !== null && dir.length === 1 && dir[0] === name;
+const isExactly = (dir: Dir, names: readonly Name[]): boolean =>
+  dir !== null && dir.length === names.length && names.every((name) => dir.includes(name));
 const includes = (dir: Dir, name: Name | null): boolean =>
   dir !== null && name !== null && dir.includes(name);
 const without = (dir: Dir, name: Name): Dir => (dir === null ? null : remove(dir, name));
@@ -260,25 +268,47 @@ function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
   };
 }
 
-const wayOut = (c: Config): Pc => (c.local ? "check" : "drop");
+const hasGuest = (c: Config, p: Proc): boolean => c.guestOf[p] !== undefined;
 
 /** What is owed is looked for at home first: a late Take may still bring it to L, and nothing brings it back. */
 const firstCall = (c: Config): DebtStep => (isBroken(c, "OweLockFirst") ? "unlinkLock" : "unlinkHome");
 
-/** The home is of no more use: it is owed that its name leaves the disk. */
+/**
+ * The way off the disk: PutBack on a local disk, unless a beat was missed; else a Drop. A lock with a guest's name in
+ * it is always dropped, name by name.
+ */
+function leavesDisk(c: Config, before: State, t: Task): readonly State[] {
+  const p = at(c.procOf, t);
+  const s = oweGuest(c, before, p);
+  const putsBack = c.local && !hasGuest(c, p);
+  const inTime = setPc(s, t, putsBack ? "check" : "drop");
+  if (!putsBack || !fails(c, s, "beat")) return [inTime];
+  return [inTime, setPc(spendFault(s), t, "drop")];
+}
+
+function owe(s: State, p: Proc, names: readonly Name[], step: DebtStep): State {
+  const owed = names.reduce<NameMap<DebtStep | "paid">>((map, n) => mapPut(map, n, step), at(s.owes, p));
+  return { ...s, owes: put(s.owes, p, owed) };
+}
+
+/** On the way out the guest's name is owed: it goes by itself. */
+const oweGuest = (c: Config, s: State, p: Proc): State =>
+  owe(s, p, guestNames(c, homeOf(s, p)), "unlinkLock");
+
+/** The home is of no more use: it is owed that its names leave the disk. */
 function giveUpHome(c: Config, s: State, p: Proc): State {
-  const owes = isBroken(c, "ForgetGivenUpHome")
-    ? s.owes
-    : put(s.owes, p, mapPut(at(s.owes, p), homeOf(s, p), firstCall(c)));
-  return { ...s, home: put(s.home, p, null), owes };
+  const names = isBroken(c, "ForgetGivenUpHome") ? [] : namesIn(c, homeOf(s, p));
+  return { ...owe(s, p, names, firstCall(c)), home: put(s.home, p, null) };
 }
 
 /**
  * Nobody of `p` contends any more. On a disk where a Take that was answered may run once more, its home must
- * not lie idle: the name could come to L when nobody thinks of it.
+ * not lie idle: the name could come to L when nobody thinks of it. Nor where a guest is named in it, who is another
+ * one next time.
  */
 function leaveHome(c: Config, before: State, after: State, p: Proc): State {
-  const empties = !c.local && at(before.queue, p).length === 0 && at(before.home, p) !== null;
+  const useless = !c.local || hasGuest(c, p);
+  const empties = useless && at(before.queue, p).length === 0 && at(before.home, p) !== null;
   return empties && !isBroken(c, "KeepIdleHome") ? giveUpHome(c, after, p) : after;
 }
 
@@ -313,16 +343,17 @@ function putBackHappens(s: State, name: Name): State | null {
 
 /** unlink(home/own), unlink(L/own), rmdir(home). */
 function retryHappens(c: Config, s: State, name: Name, step: DebtStep): State {
-  const contents = mapGet(s.homes, name);
+  const home = homeNameOf(c, name);
+  const contents = mapGet(s.homes, home);
   return match(step)
     .with("unlinkHome", () =>
-      contents?.includes(name) === true ? { ...s, homes: mapPut(s.homes, name, remove(contents, name)) } : s,
+      contents?.includes(name) === true ? { ...s, homes: mapPut(s.homes, home, remove(contents, name)) } : s,
     )
     .with("unlinkLock", () => {
       if (includes(s.lock, name)) return { ...s, lock: without(s.lock, name) };
       return isBroken(c, "RetryByPath") ? { ...s, lock: null } : s;
     })
-    .with("rmdirHome", () => (contents?.length === 0 ? { ...s, homes: mapDelete(s.homes, name) } : s))
+    .with("rmdirHome", () => (contents?.length === 0 ? { ...s, homes: mapDelete(s.homes, home) } : s))
     .exhaustive();
 }
 
@@ -330,7 +361,10 @@ function afterRetry(c: Config, s: State, name: Name, step: DebtStep): DebtStep |
   const lockFirst = isBroken(c, "OweLockFirst");
   return match(step)
     .with("unlinkHome", () => {
-      const done = mapGet(s.homes, name)?.includes(name) === true || lockFirst || isBroken(c, "PayAfterOne");
+      const done =
+        mapGet(s.homes, homeNameOf(c, name))?.includes(name) === true ||
+        lockFirst ||
+        isBroken(c, "PayAfterOne");
       return done ? ("rmdirHome" as const) : ("unlinkLock" as const);
     })
     .with("unlinkLock", () =>
@@ -364,18 +398,35 @@ function mayJoin(c: Config, s: State, p: Proc, t: Task): boolean {
   return isBroken(c, "JoinExclusive") || held.every((u) => c.reentrantTasks.includes(u));
 }
 
+/**
+ * A guest is started before its process asks, and held back; the former one has ended, and (that keeps names finite)
+ * nothing refers to the former one of this incarnation.
+ */
+export function mayStartGuest(c: Config, s: State, p: Proc): boolean {
+  const guest = c.guestOf[p];
+  if (guest === undefined) return true;
+  const ofFormer = nameOf(guest, at(s.inc, p), 0).slice(0, -1);
+  return at(s.guest, guest) === null && ![...referenced(c, s)].some((name) => name.startsWith(ofFormer));
+}
+
+function startGuest(c: Config, s: State, p: Proc): State {
+  const guest = c.guestOf[p];
+  if (guest === undefined) return s;
+  return { ...s, guest: put(s.guest, guest, { inc: at(s.inc, p), at: "heldBack" }) };
+}
+
 const request: Action = {
   name: "Request",
   args: tasks,
   enabled: (c, s, t) => {
     const p = at(c.procOf, t);
-    const mayAsk = c.maxRequests === 0 || s.budget.request > 0;
+    const mayAsk = (c.maxRequests === 0 || s.budget.request > 0) && mayStartGuest(c, s, p);
     return mayAsk && s.alive.includes(p) && at(s.pc, t) === "idle" && threadFree(c, s, p);
   },
   next: (c, before, t) => {
     const p = at(c.procOf, t);
     const counted = { ...before.budget, request: before.budget.request - 1 };
-    const s: State = c.maxRequests > 0 ? { ...before, budget: counted } : before;
+    const s = startGuest(c, c.maxRequests > 0 ? { ...before, budget: counted } : before, p);
     const held = at(s.heldLocks, p);
     const release = at(s.releasing, p);
     const owed = release !== null && mapGet(at(s.owes, p), release.name) !== undefined;
@@ -412,10 +463,12 @@ const prepare: Action = {
     const name = freshName(c, s, p);
     if (name === undefined) return [];
     const made = (contents: readonly Name[]): State => ({ ...s, homes: mapPut(s.homes, name, contents) });
-    const results = [setPc({ ...made([name]), home: put(s.home, p, name) }, t, "take")];
+    const names = namesIn(c, name);
+    const results = [setPc({ ...made(names), home: put(s.home, p, name) }, t, "take")];
     if (fails(c, s, "prepare")) {
-      for (const failed of [s, made([]), made([name])]) {
-        const owed = { ...failed, owes: put(s.owes, p, mapPut(at(s.owes, p), name, firstCall(c))) };
+      const half = names.length > 1 ? [made([name])] : [];
+      for (const failed of [s, made([]), ...half, made(names)]) {
+        const owed = owe(failed, p, names, firstCall(c));
         results.push(spendFault(passSlot(owed, p, t, startAt(c, owed, p))));
       }
     }
@@ -447,7 +500,10 @@ const verify: Action = {
   args: tasks,
   enabled: inTurnAt("taken", "verify"),
   next: (c, s, t) => {
-    const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoVerify");
+    const good =
+      isExactly(s.lock, namesIn(c, homeOf(s, at(c.procOf, t)))) ||
+      isBroken(c, "NoVerify") ||
+      (isBroken(c, "VerifyAnyNames") && !isFree(s.lock));
     const answered = setPc(s, t, good ? "verified" : "unverified");
     return [answered, ...unreadable(c, s, "verify", () => setPc(s, t, "unverified"))];
   },
@@ -468,7 +524,7 @@ const granted: Action = {
       return [{ ...giveTo(s, p, t, grantedWith(c, s, p, heir)), gaveUp: remove(s.gaveUp, t) }];
     }
     const release = { name: homeOf(s, p), aside: false };
-    return [{ ...setPc(s, t, wayOut(c)), releasing: put(s.releasing, p, release) }];
+    return leavesDisk(c, { ...s, releasing: put(s.releasing, p, release) }, t);
   },
 };
 
@@ -505,12 +561,6 @@ function isDead(c: Config, s: State, p: Proc, name: Name): boolean {
   return ours && !(at(s.heldLocks, p).length > 0 && at(s.home, p) === name);
 }
 
-function mayEvict(c: Config, s: State, p: Proc, names: readonly Name[]): boolean {
-  const dead = names.filter((name) => isDead(c, s, p, name));
-  if (isBroken(c, "EvictIfAnyDead") && dead.length > 0) return true;
-  return dead.length === names.length && !isBroken(c, "NeverEvict");
-}
-
 const judge: Action = {
   name: "Judge",
   args: tasks,
@@ -526,7 +576,10 @@ const judge: Action = {
     if (at(s.pc, t) === "lookedDoubt") return waitOrLeave(c, giveUpHome(c, clean, p), p, t);
     if (s.gaveUp.includes(t)) return [leave(c, clean, p, t, leavesAlone(c))];
     if (names.length === 0) return [setPc(clean, t, "take"), setPc(clean, t, "waiting")];
-    return [mayEvict(c, s, p, names) ? setPc(s, t, "evict") : setPc(clean, t, "waiting")];
+    const dead = names.filter((name) => isDead(c, s, p, name));
+    const waits = setPc(clean, t, "waiting");
+    if (dead.length === names.length && !isBroken(c, "NeverEvict")) return [setPc(s, t, "evict")];
+    return isBroken(c, "EvictTheLiving") && dead.length > 0 ? [setPc(s, t, "evict"), waits] : [waits];
   },
 };
 
@@ -595,11 +648,31 @@ function heirs(c: Config, s: State, p: Proc, head: Task): readonly Task[] {
   if (!isBroken(c, "HandOverToAll")) return group;
   return at(s.queue, p).reduce<readonly Task[]>((all, t) => insert(all, t), group);
 }
+/** The guest that a task has started and that has not ended. */
+const guestOfTask = (c: Config, s: State, t: Task): LivingGuest | null =>
+  s.guest[c.guestOf[at(c.procOf, t)] ?? ""] ?? null;
+
+const letGo: Action = {
+  name: "LetGo",
+  args: tasks,
+  enabled: (c, s, t) => {
+    const pc = at(s.pc, t);
+    const mayWork = pc === "holding" || (isBroken(c, "LetGoEarly") && CONTENDING.includes(pc));
+    return mayWork && guestOfTask(c, s, t)?.at === "heldBack" && threadFree(c, s, at(c.procOf, t));
+  },
+  next: (c, s, t) => {
+    const p = at(c.procOf, t);
+    const living: LivingGuest = { inc: at(s.inc, p), at: "running" };
+    return [{ ...s, guest: put(s.guest, at(c.guestOf, p), living) }];
+  },
+};
 
 const release: Action = {
   name: "Release",
   args: tasks,
-  enabled: inTurnAt("holding"),
+  // Whose guest works waits for its end.
+  enabled: (c, s, t) =>
+    inTurnAt("holding")(c, s, t) && (guestOfTask(c, s, t) === null || isBroken(c, "ReleaseUnderGuest")),
   next: (c, s, t) => {
     const p = at(c.procOf, t);
     const held = at(s.heldLocks, p);
@@ -609,11 +682,11 @@ const release: Action = {
     const [head] = at(s.queue, p);
     const handedOver = shared ? [leaves] : head === undefined ? [] : [giveTo(s, p, t, heirs(c, s, p, head))];
     const toDisk: State = {
-      ...setPc(s, t, wayOut(c)),
+      ...s,
       heldLocks: isBroken(c, "HoldWhileReleasing") ? s.heldLocks : put(s.heldLocks, p, remove(held, t)),
       releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
     };
-    return [...handedOver, toDisk];
+    return [...handedOver, ...leavesDisk(c, toDisk, t)];
   },
 };
 
@@ -622,7 +695,7 @@ const check: Action = {
   args: tasks,
   enabled: isAt("check"),
   next: (c, s, t) => {
-    const good = isExactly(s.lock, at(s.home, at(c.procOf, t))) || isBroken(c, "NoCheck");
+    const good = isExactly(s.lock, [homeOf(s, at(c.procOf, t))]) || isBroken(c, "NoCheck");
     const answered = setPc(s, t, good ? "putBack" : "drop");
     return [answered, ...unreadable(c, s, "check", () => setPc(s, t, "drop"))];
   },
@@ -649,7 +722,7 @@ const confirm: Action = {
   enabled: isAt("confirm"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const good = isExactly(mapGet(s.homes, name) ?? null, name) || isBroken(c, "NoConfirm");
+    const good = isExactly(mapGet(s.homes, name) ?? null, [name]) || isBroken(c, "NoConfirm");
     const answered = setPc(s, t, good ? "released" : "restore");
     return [answered, ...unreadable(c, s, "confirm", () => setPc(s, t, "restore"))];
   },
@@ -713,21 +786,22 @@ const released: Action = {
 /** The debts, as arguments: every name that its living process owes. */
 const debts = (c: Config, s: State): readonly string[] =>
   c.procs.flatMap((p) => at(s.owes, p).map(([name]) => name));
-const debtOf = (s: State, name: Name): DebtStep | "paid" | undefined => {
-  const { proc } = ownerOf(name);
+const debtorOf = (c: Config, name: Name): Proc => ownerOf(homeNameOf(c, name)).proc;
+const debtOf = (c: Config, s: State, name: Name): DebtStep | "paid" | undefined => {
+  const proc = debtorOf(c, name);
   return s.alive.includes(proc) ? mapGet(at(s.owes, proc), name) : undefined;
 };
 
 const retry: Action = {
   name: "Retry",
   args: debts,
-  enabled: (_c, s, n) => {
-    const debt = debtOf(s, n);
+  enabled: (c, s, n) => {
+    const debt = debtOf(c, s, n);
     return debt !== undefined && debt !== "paid";
   },
   next: (c, s, n) => {
-    const p = ownerOf(n).proc;
-    const step = debtOf(s, n);
+    const p = debtorOf(c, n);
+    const step = debtOf(c, s, n);
     if (step === undefined || step === "paid") return [];
     const happened = retryHappens(c, s, n, step);
     const paid = mapPut(at(s.owes, p), n, afterRetry(c, s, n, step));
@@ -744,9 +818,9 @@ const retry: Action = {
 const retried: Action = {
   name: "Retried",
   args: debts,
-  enabled: (c, s, n) => debtOf(s, n) === "paid" && threadFree(c, s, ownerOf(n).proc),
+  enabled: (c, s, n) => debtOf(c, s, n) === "paid" && threadFree(c, s, debtorOf(c, n)),
   next: (c, s, n) => {
-    const p = ownerOf(n).proc;
+    const p = debtorOf(c, n);
     const after: State = { ...s, owes: put(s.owes, p, mapDelete(at(s.owes, p), n)) };
     const release = at(s.releasing, p);
     if (release?.name !== n || isBroken(c, "RetriedForgetsRelease")) return [after];
@@ -777,6 +851,14 @@ const sentPutBack = (c: Config, s: State, p: Proc): LateCall[] =>
     .filter((t) => at(s.pc, t) === "putBack")
     .map(() => ({ op: "putBack", name: homeOf(s, p) }));
 
+/** Broken: the end of the pipe is taken for the word to go. */
+function letGoByCrash(c: Config, s: State, p: Proc): State["guest"] {
+  const guest = c.guestOf[p] ?? "";
+  const living = s.guest[guest] ?? null;
+  if (living === null || !isBroken(c, "EndOfPipeIsGo")) return s.guest;
+  return put(s.guest, guest, { ...living, at: "running" });
+}
+
 const crash: Action = {
   name: "Crash",
   args: procs,
@@ -797,6 +879,7 @@ const crash: Action = {
         ...s,
         late: addLate(s.late, calls),
         alive: remove(s.alive, p),
+        guest: letGoByCrash(c, s, p),
         heldLocks: put(s.heldLocks, p, []),
         releasing: put(s.releasing, p, null),
         contender: put(s.contender, p, null),
@@ -820,6 +903,13 @@ const start: Action = {
     const inc = isBroken(c, "KeepIncarnation") ? s.inc : put(s.inc, p, at(s.inc, p) + 1);
     return [{ ...s, alive: insert(s.alive, p), inc }];
   },
+};
+
+const guestEnds: Action = {
+  name: "GuestEnds",
+  args: guestsOf,
+  enabled: (_c, s, g) => at(s.guest, g) !== null,
+  next: (_c, s, g) => [{ ...s, guest: put(s.guest, g, null) }],
 };
 
 export const lateText = (call: LateCall): string => `${call.op} ${call.name}`;
@@ -849,10 +939,16 @@ const vandal: Action = {
   next: (_c, before, n) => {
     const s: State = { ...before, budget: { ...before.budget, vandal: before.budget.vandal - 1 } };
     const removed: State = { ...s, homes: mapDelete(s.homes, n) };
-    if (mapGet(s.homes, n)?.length === 0) return [removed];
-    return [{ ...s, homes: mapPut(s.homes, n, []) }, removed];
+    const left = properSubsets(mapGet(s.homes, n) ?? []);
+    return [...left.map((rest) => ({ ...s, homes: mapPut(s.homes, n, rest) })), removed];
   },
 };
+
+/** Of a set of one or two names, sorted. */
+function properSubsets(names: readonly Name[]): readonly (readonly Name[])[] {
+  if (names.length <= 1) return names.length === 0 ? [] : [[]];
+  return [[], ...names.map((name) => [name])];
+}
 
 const TABLE: readonly Action[] = [
   request,
@@ -866,6 +962,7 @@ const TABLE: readonly Action[] = [
   evict,
   wake,
   giveUp,
+  letGo,
   release,
   check,
   putBack,
@@ -877,6 +974,7 @@ const TABLE: readonly Action[] = [
   retried,
   crash,
   start,
+  guestEnds,
   lateEffect,
   vandal,
 ];

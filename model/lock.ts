@@ -3,7 +3,7 @@
  * {@link abstraction}, is one of Lock's steps or changes nothing (refinement).
  */
 
-import { at, type Config, lives, ownerOf, type Proc, type State, type Task } from "./state.ts";
+import { at, type Config, homeNameOf, lives, ownerOf, type Proc, type State, type Task } from "./state.ts";
 
 /** The variables of Lock.tla. */
 export interface AbstractState {
@@ -16,7 +16,11 @@ export interface AbstractState {
 export function abstraction(c: Config, s: State): AbstractState {
   const [name] = s.lock ?? [];
   const users = c.procs.flatMap((p) => at(s.heldLocks, p));
-  return { owner: name === undefined ? null : { ...ownerOf(name), lives: lives(s, name) }, users };
+  if (name === undefined) return { owner: null, users };
+  // An incarnation and its guest are one owner here.
+  const home = homeNameOf(c, name);
+  const { proc, incarnation } = ownerOf(home);
+  return { owner: { proc, incarnation, lives: lives(s, home) }, users };
 }
 
 /** Lock!MutualExclusion. */

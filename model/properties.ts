@@ -3,12 +3,26 @@
 import { CONTENDING, freshName, type Step, tasksOf } from "./actions.ts";
 import { isLockStep } from "./lock.ts";
 import type { Invariant, StepProperty } from "./machine.ts";
-import { at, type Config, lives, mapGet, type Name, ownerOf, type State, type Task } from "./state.ts";
+import {
+  at,
+  type Config,
+  type Guest,
+  guestsOf,
+  homeNameOf,
+  lives,
+  mapGet,
+  type Name,
+  namesIn,
+  ownerOf,
+  type State,
+  type Task,
+} from "./state.ts";
 
 export const INVARIANTS: readonly Invariant<Config, State>[] = [
   { name: "FreshNamesSuffice", holds: freshNamesSuffice },
   { name: "MutualExclusion", holds: mutualExclusion },
   { name: "HeldIsOnDisk", holds: heldIsOnDisk },
+  { name: "GuestIsOnDisk", holds: guestIsOnDisk },
   { name: "NoGhostHolder", holds: noGhostHolder },
   { name: "OneContender", holds: oneContender },
   { name: "NoIdleQueue", holds: noIdleQueue },
@@ -30,20 +44,41 @@ function freshNamesSuffice(c: Config, s: State): boolean {
   return c.tasks.every((t) => at(s.pc, t) !== "prepare" || freshName(c, s, at(c.procOf, t)) !== undefined);
 }
 
-/** Two tasks hold at the same time only if they are of one process, and both asked to share. */
+/** The guests that were let go. */
+function running(c: Config, s: State): readonly Guest[] {
+  return guestsOf(c).filter((g) => at(s.guest, g)?.at === "running");
+}
+
+const isGuestOf = (c: Config, s: State, g: Guest, t: Task): boolean => {
+  const p = at(c.procOf, t);
+  return c.guestOf[p] === g && at(s.guest, g)?.inc === at(s.inc, p);
+};
+
+/**
+ * Two tasks hold at the same time only if they are of one process, and both asked to share. While a guest works
+ * nobody holds but the incarnation that let it go, and no other guest works.
+ */
 function mutualExclusion(c: Config, s: State): boolean {
   const all = holders(c, s);
+  const working = running(c, s);
+  if (working.length > 1 || working.some((g) => !all.every((t) => isGuestOf(c, s, g, t)))) return false;
   if (all.length <= 1) return true;
   const one = new Set(all.map((t) => at(c.procOf, t))).size === 1;
   return one && all.every((t) => c.reentrantTasks.includes(t));
 }
 
-/** Whoever holds has his name, and no other, on the disk. */
+/** Whoever holds has his name on the disk, his guest's beside it, and no other. */
 function heldIsOnDisk(c: Config, s: State): boolean {
   return c.procs.every((p) => {
+    const home = at(s.home, p);
     if (at(s.heldLocks, p).length === 0) return true;
-    return s.lock !== null && s.lock.length === 1 && s.lock[0] === at(s.home, p);
+    return home !== null && s.lock?.join() === namesIn(c, home).join();
   });
+}
+
+/** A guest that works has its name on the disk, whatever became of its process. */
+function guestIsOnDisk(c: Config, s: State): boolean {
+  return running(c, s).every((g) => s.lock?.some((name) => ownerOf(name).proc === g && lives(s, name)));
 }
 
 /** A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle: of one that did not give up. */
@@ -72,29 +107,37 @@ function noIdleQueue(c: Config, s: State): boolean {
   });
 }
 
-/** A lock that names a living process is on that process's mind. */
-function nothingForgotten(_c: Config, s: State): boolean {
-  return (s.lock ?? []).every((name) => !lives(s, name) || remembered(s, name));
+/**
+ * A lock that names a living process is on that process's mind; its guest's name too. (A guest whose process is gone
+ * remembers nothing: it ends.)
+ */
+function nothingForgotten(c: Config, s: State): boolean {
+  return (s.lock ?? []).every((name) => {
+    const home = homeNameOf(c, name);
+    return !lives(s, name) || !lives(s, home) || remembered(s, name, home);
+  });
 }
 
-function remembered(s: State, name: Name): boolean {
-  const p = ownerOf(name).proc;
+function remembered(s: State, name: Name, home: Name): boolean {
+  const p = ownerOf(home).proc;
   const inUse = at(s.contender, p) !== null || at(s.heldLocks, p).length > 0;
-  if (name === at(s.home, p) && inUse) return true;
+  if (home === at(s.home, p) && inUse) return true;
   return at(s.releasing, p)?.name === name || mapGet(at(s.owes, p), name) !== undefined;
 }
 
-/** No step changes L while a living process owns it, but that process's own. */
+/** No step changes L while a living process owns it, but that process's own; of a guest, its process's. */
 function neverTouchesAnothers(c: Config, s: State, step: Step): boolean {
   if (JSON.stringify(s.lock) === JSON.stringify(step.next.lock)) return true;
   return (s.lock ?? []).every((name) => !lives(s, name) || byOwner(c, s, step, name));
 }
 
 function byOwner(c: Config, s: State, { label: { action, arg } }: Step, name: Name): boolean {
-  const p = ownerOf(name).proc;
-  if (action === "Retry") return arg === name;
-  if (action === "LateEffect") return arg.endsWith(` ${name}`);
-  return (action === "Drop" || action === "PutBack") && at(c.procOf, arg) === p && at(s.home, p) === name;
+  const home = homeNameOf(c, name);
+  const p = ownerOf(home).proc;
+  const names = namesIn(c, home);
+  if (action === "Retry") return names.includes(arg);
+  if (action === "LateEffect") return names.some((other) => arg.endsWith(` ${other}`));
+  return (action === "Drop" || action === "PutBack") && at(c.procOf, arg) === p && at(s.home, p) === home;
 }
 
 /**

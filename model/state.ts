@@ -9,7 +9,9 @@
 export type Proc = string;
 /** A task, a client of the lock inside a process (`a1`). */
 export type Task = string;
-/** A name, `p.i.k`: the k-th name of incarnation i of process p. */
+/** The guest of a process (`ga`): a process of its own, and an owner too. */
+export type Guest = string;
+/** A name, `p.i.k`: the k-th name of incarnation i of process p, or of the guest that it started. */
 export type Name = string;
 
 /** A directory's contents, sorted; `null` where nothing stands (`Absent`). */
@@ -33,6 +35,12 @@ export interface ReleaseInFlight {
   readonly name: Name;
   /** The lock went back to disk although somebody here waits: the heir stands aside for the others. */
   readonly aside: boolean;
+}
+
+/** A guest that has not ended: the incarnation that started it, and whether it was let go. */
+export interface LivingGuest {
+  readonly inc: number;
+  readonly at: "heldBack" | "running";
 }
 
 /** Where a task is. The order is that of the protocol; spec/protocol.md has the state diagram. */
@@ -84,6 +92,8 @@ export interface State {
   readonly alive: readonly Proc[];
   /** The number of the present, or last, incarnation. */
   readonly inc: Readonly<Record<Proc, number>>;
+  /** `null` where there is none, or it has ended. */
+  readonly guest: Readonly<Record<Guest, LivingGuest | null>>;
   /** HELD_LOCKS. */
   readonly heldLocks: Readonly<Record<Proc, readonly Task[]>>;
   /** RELEASING: in flight or owed. */
@@ -119,7 +129,8 @@ export const FAULT_KINDS = [
   "drop",
   "retry",
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** And what may fail beside them: a holder may miss a beat (spec/lease.md). */
+export type FaultKind = (typeof FAULT_KINDS)[number] | "beat";
 
 /** The guards that can be removed. Each must be caught: see tla/models.json and test/twins. */
 export const GUARDS = [
@@ -158,12 +169,17 @@ export const GUARDS = [
   "TakeReplaces",
   "DropByPath",
   "RetryByPath",
-  "EvictIfAnyDead",
   "NeverEvict",
   "KeepIncarnation",
   "NoCheck",
   "NoConfirm",
   "NoRestore",
+  "GuestNotInHome",
+  "VerifyAnyNames",
+  "EvictTheLiving",
+  "LetGoEarly",
+  "ReleaseUnderGuest",
+  "EndOfPipeIsGo",
 ] as const;
 export type Guard = (typeof GUARDS)[number];
 
@@ -173,6 +189,8 @@ export interface Config {
   readonly tasks: readonly Task[];
   readonly procOf: Readonly<Record<Task, Proc>>;
   readonly pidOf: Readonly<Record<Proc, string>>;
+  /** The processes that have a guest, and who it is. */
+  readonly guestOf: Readonly<Record<Proc, Guest>>;
   readonly reentrantTasks: readonly Task[];
   readonly patientTasks: readonly Task[];
   readonly local: boolean;
@@ -198,6 +216,7 @@ export function initialState(config: Config): State {
     late: [],
     alive: config.procs,
     inc: forProcs(1),
+    guest: Object.fromEntries(guestsOf(config).map((g) => [g, null] as const)),
     heldLocks: forProcs([]),
     releasing: forProcs(null),
     contender: forProcs(null),
@@ -264,14 +283,41 @@ export function nameOf(proc: Proc, incarnation: number, ordinal: number): Name {
   return `${proc}.${incarnation}.${ordinal}`;
 }
 
-export function ownerOf(name: Name): { readonly proc: Proc; readonly incarnation: number } {
-  const [proc, incarnation] = name.split(".");
-  return { proc: proc ?? "", incarnation: Number(incarnation) };
+export function ownerOf(name: Name): {
+  readonly proc: Proc | Guest;
+  readonly incarnation: number;
+  readonly ordinal: number;
+} {
+  const [proc, incarnation, ordinal] = name.split(".");
+  return { proc: proc ?? "", incarnation: Number(incarnation), ordinal: Number(ordinal) };
 }
 
-/** Does the incarnation that made this name still run? */
+export function guestsOf(config: Config): readonly Guest[] {
+  return Object.values(config.guestOf).sort();
+}
+
+/** The names that lie beside the name of this home, which is its process's own: its guest's, with the same numbers. */
+export function guestNames(config: Config, home: Name): readonly Name[] {
+  const { proc, incarnation, ordinal } = ownerOf(home);
+  const guest = config.broken.includes("GuestNotInHome") ? undefined : config.guestOf[proc];
+  return guest === undefined ? [] : [nameOf(guest, incarnation, ordinal)];
+}
+
+export function namesIn(config: Config, home: Name): readonly Name[] {
+  return [home, ...guestNames(config, home)].sort();
+}
+
+/** The home in which this name was made. */
+export function homeNameOf(config: Config, name: Name): Name {
+  const { proc, incarnation, ordinal } = ownerOf(name);
+  const host = Object.keys(config.guestOf).find((p) => config.guestOf[p] === proc);
+  return host === undefined ? name : nameOf(host, incarnation, ordinal);
+}
+
+/** Does the incarnation that made this name, or the guest that it is of, still run? */
 export function lives(state: State, name: Name): boolean {
   const { proc, incarnation } = ownerOf(name);
+  if (proc in state.guest) return state.guest[proc]?.inc === incarnation;
   return state.alive.includes(proc) && state.inc[proc] === incarnation;
 }
 

@@ -8,6 +8,7 @@ import {
   at,
   type Config,
   type Dir,
+  homeNameOf,
   type LateCall,
   type Name,
   type NameMap,
@@ -25,6 +26,7 @@ export function stateVariables(c: Config, s: State): readonly (readonly [name: s
     ["late", setText(s.late.map(lateCallText))],
     ["alive", setText(s.alive.map(quote))],
     ["inc", perProc((p) => String(at(s.inc, p)))],
+    ["guest", guestText(s)],
     ["heldLocks", perProc((p) => setText(at(s.heldLocks, p).map(quote)))],
     ["releasing", perProc((p) => releaseText(s, p))],
     ["contender", perProc((p) => orNone(at(s.contender, p), quote))],
@@ -45,14 +47,15 @@ export function stateVariables(c: Config, s: State): readonly (readonly [name: s
  * A label as TLC's dump prints it, `Take_a1`. TLC drops parameters; the MC module restores tasks and
  * processes by one definition each. Names and late calls are not restored: the two states tell them.
  */
-export function dumpLabel(label: Label): string {
+export function dumpLabel(label: Label, c: Config): string {
   switch (label.action) {
+    case "GuestEnds":
     case "LateEffect":
     case "Vandal":
       return `Any${label.action}`;
     case "Retry":
     case "Retried":
-      return `${label.action}_${ownerOf(label.arg).proc}`;
+      return `${label.action}_${ownerOf(homeNameOf(c, label.arg)).proc}`;
     default:
       return `${label.action}_${label.arg}`;
   }
@@ -86,6 +89,14 @@ export function record(keys: readonly string[], value: (key: string) => string):
     .sort()
     .map((key) => `${key} |-> ${value(key)}`)
     .join(", ")}]`;
+}
+
+function guestText({ guest }: State): string {
+  const guests = Object.keys(guest);
+  if (guests.length === 0) return "<<>>";
+  return record(guests, (g) =>
+    orNone(at(guest, g), ({ inc, at: where }) => `[at |-> ${quote(where)}, inc |-> ${inc}]`),
+  );
 }
 
 function releaseText(s: State, p: string): string {

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-/** The command line. Thin for now: it looks, and changes nothing. */
+/** The command line. `inspect` looks, and changes nothing; `run` is in run.ts. */
 
 import fs from "node:fs";
 import { parseArgs } from "node:util";
 import { inspectSessionLocks, type SessionLockInspection } from "./inspect.ts";
+import { run } from "./run.ts";
 
 const USAGE = `Usage: session-write-lock inspect [--json] PATH...
 Shows who holds the locks of session files. A PATH is a session file, or a directory of them.
@@ -13,9 +14,13 @@ Nothing is changed.
   --version  the version of this package
   --help     this text
 
-Exit codes: 0 looked, 2 a mistake in the command line, 3 a path could not be read.`;
+Exit codes: 0 looked, 2 a mistake in the command line, 3 a path could not be read.
+
+       session-write-lock run [--timeout TIME] [--quiet] FILE -- COMMAND [ARGUMENT...]
+Runs a command under the lock of a session file: session-write-lock run --help`;
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === "run") return await run(args.slice(1));
   const parsed = parse(args);
   if (typeof parsed === "string") {
     console.error(`session-write-lock: ${parsed}\n${USAGE}`);

@@ -1,5 +1,5 @@
 /**
- * The disk, as the lock sees it: the six calls of the protocol and nothing else. A reply is a value; which
+ * The disk, as the lock sees it: the calls of the protocol and nothing else. A reply is a value; which
  * errors mean what is decided in protocol.ts, by the few outcomes that are understood.
  */
 
@@ -9,12 +9,19 @@ import { match } from "ts-pattern";
 import { ignoreErrors } from "./errors.ts";
 
 export type DiskCall =
-  /** mkdir(home), then create home/name: a private place, so one step. */
-  | { readonly call: "prepare"; readonly home: string; readonly name: string; readonly content: string }
+  /** mkdir(home), then create home/name for each file: a private place, so one step. */
+  | { readonly call: "prepare"; readonly home: string; readonly files: readonly OwnerFile[] }
   | { readonly call: "rename"; readonly from: string; readonly to: string }
   | { readonly call: "readdir"; readonly path: string }
   | { readonly call: "unlink"; readonly path: string }
-  | { readonly call: "rmdir"; readonly path: string };
+  | { readonly call: "rmdir"; readonly path: string }
+  /** Writes a byte into an owner file that is there, so that the file server stamps it (spec/lease.md). */
+  | { readonly call: "beat"; readonly path: string };
+
+export interface OwnerFile {
+  readonly name: string;
+  readonly content: string;
+}
 
 export type DiskReply =
   /** `names` is what a readdir found; empty for the other calls. */
@@ -46,6 +53,7 @@ export function performNow(call: DiskCall): DiskReply {
       .with({ call: "readdir" }, ({ path }) => ({ ok: true as const, names: fs.readdirSync(path) }))
       .with({ call: "unlink" }, ({ path }) => done(() => fs.unlinkSync(path)))
       .with({ call: "rmdir" }, ({ path }) => done(() => fs.rmdirSync(path)))
+      .with({ call: "beat" }, ({ path }) => done(() => beatNow(path)))
       .exhaustive();
   } catch (error) {
     return failure(error);
@@ -62,6 +70,7 @@ function performLater(call: DiskCall, settle: (reply: DiskReply) => void): void 
     )
     .with({ call: "unlink" }, ({ path }) => fs.unlink(path, settled))
     .with({ call: "rmdir" }, ({ path }) => fs.rmdir(path, settled))
+    .with({ call: "beat" }, ({ path }) => beatLater(path, settled))
     .exhaustive();
 }
 
@@ -77,8 +86,43 @@ function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
   // costs no safety: another user's takeover would fail with a clear error instead.
   if ((made.mode & MODE_BITS) !== mode) ignoreErrors(() => fs.chmodSync(call.home, mode));
   if (made.gid !== parent.gid) ignoreErrors(() => fs.chownSync(call.home, -1, parent.gid));
-  fs.writeFileSync(`${call.home}/${call.name}`, call.content, { flag: "wx" });
+  for (const { name, content } of call.files)
+    fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
   return DONE;
+}
+
+/** Never creates, never follows a link, never waits for the other end of a pipe. */
+const BEAT_FLAGS = fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+/** The first byte of every owner file (src/owner/content.ts): what is written is what was there. */
+const FIRST_BYTE = Buffer.from("{");
+
+function beatNow(path: string): void {
+  const fd = fs.openSync(path, BEAT_FLAGS);
+  try {
+    refuseOthers(fs.fstatSync(fd), path);
+    fs.writeSync(fd, FIRST_BYTE, 0, 1, 0);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function beatLater(path: string, settled: (error: Error | null) => void): void {
+  const beat = async (): Promise<void> => {
+    const file = await fs.promises.open(path, BEAT_FLAGS);
+    try {
+      refuseOthers(await file.stat(), path);
+      await file.write(FIRST_BYTE, 0, 1, 0);
+    } finally {
+      await file.close();
+    }
+  };
+  beat().then(() => settled(null), settled);
+}
+
+/** What somebody planted under our name may be a pipe, or a second name of a file of somebody else. */
+function refuseOthers(stat: fs.Stats, path: string): void {
+  if (stat.isFile() && stat.nlink === 1) return;
+  throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
 }
 
 function done(action: () => void): DiskReply {

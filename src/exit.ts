@@ -5,7 +5,7 @@
  */
 
 import { dirname } from "node:path";
-import { type Entry, isIdle, type Registry } from "./registry.ts";
+import { type Entry, isIdle, namesOf, type Registry } from "./registry.ts";
 
 const watched: WeakSet<Registry> = new WeakSet();
 
@@ -18,17 +18,22 @@ export function watchExit(registry: Registry): void {
   const onNaturalEnd = (): void => {};
   process.once("beforeExit", onNaturalEnd);
   process.once("exit", () => {
-    const busy = new Set<string>();
-    for (const entry of registry.entries.values()) {
-      if (isIdle(entry)) removeIdleHome(entry);
-      else busy.add(dirname(entry.lockPath));
-    }
     // Called, or taken away by somebody: either way it may be a natural end.
     const naturalEnd = !process.listeners("beforeExit").includes(onNaturalEnd);
-    for (const [directory, socket] of registry.lives) {
-      if (naturalEnd || !busy.has(directory)) socket.removeFile();
-    }
+    tidyBeforeEnd(registry, naturalEnd);
   });
+}
+
+/** Removes what this process leaves on the disk and nobody needs. Whoever ends it by a signal calls this before. */
+export function tidyBeforeEnd(registry: Registry, naturalEnd: boolean): void {
+  const busy = new Set<string>();
+  for (const entry of registry.entries.values()) {
+    if (isIdle(entry)) removeIdleHome(entry);
+    else busy.add(dirname(entry.lockPath));
+  }
+  for (const [directory, socket] of registry.lives) {
+    if (naturalEnd || !busy.has(directory)) socket.removeFile();
+  }
 }
 
 /** Removes the home of an idle entry. Whatever stays is swept by a later process. */
@@ -36,6 +41,6 @@ export function removeIdleHome(entry: Entry): void {
   const { home, services } = entry;
   if (home === null) return;
   entry.home = null;
-  services.disk.now({ call: "unlink", path: `${home.path}/${home.name}` });
+  for (const name of namesOf(home)) services.disk.now({ call: "unlink", path: `${home.path}/${name}` });
   services.disk.now({ call: "rmdir", path: home.path });
 }

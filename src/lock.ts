@@ -2,13 +2,17 @@
 
 import { AsyncResource } from "node:async_hooks";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
-import { removeIdleHome, watchExit } from "./exit.ts";
+import { removeIdleHome, tidyBeforeEnd, watchExit } from "./exit.ts";
+import { createHeartbeat } from "./heartbeat.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
+import { createLeases } from "./lease.ts";
 import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
+import { type LookForOurs, oursIn } from "./loss.ts";
 import {
   type AcquireOptions,
   type AcquireSessionWriteLockParams,
@@ -16,15 +20,15 @@ import {
   type TryAcquireSessionWriteLockParams,
 } from "./options.ts";
 import { openLifeSocket } from "./owner/life.ts";
-import { isKnownJunk } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
-import { giveUp, isExactly, loseLock, release, request } from "./protocol.ts";
+import { giveUp, letGo, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   type CallSite,
   createEntry,
   type Entry,
+  type Guest,
   isIdle,
   type Judgement,
   type Nesting,
@@ -46,8 +50,8 @@ export interface SessionWriteLock {
   /** The directory entry that is the lock. */
   readonly lockPath: string;
   /**
-   * Aborts when the lock is found to be lost (`ECOMPROMISED`), or is held for longer than `maxHoldMs`
-   * (a warning: the lock is still held). Pass it to whatever writes.
+   * Aborts when the lock is found to be lost (`ECOMPROMISED`; it is looked at every five seconds), or is held for
+   * longer than `maxHoldMs` (a warning: the lock is still held). Pass it to whatever writes.
    */
   readonly signal: AbortSignal;
   /** Whether this handle holds the lock, from memory: after `release()` or a loss that was noticed, false. */
@@ -100,6 +104,8 @@ export async function tryAcquireSessionWriteLock(
 interface Handle {
   readonly lock: SessionWriteLock;
   isReleased(): boolean;
+  /** Lets the guest work, if there is one. */
+  letGo(): void;
 }
 
 async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
@@ -116,6 +122,7 @@ async function enter(
   { sessionFile }: TryAcquireSessionWriteLockParams,
   options: AcquireOptions,
   patience: Patience,
+  guest?: Guest,
 ): Promise<Handle | undefined> {
   options.signal?.throwIfAborted();
   refusePlatform(sessionFile);
@@ -123,7 +130,8 @@ async function enter(
   const registry = processRegistry();
   if (patience === "waits") refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
-  const handle = await contendFor(entry, options, patience);
+  if (guest !== undefined) refuseCompany(entry);
+  const handle = await contendFor(entry, options, patience, guest);
   sweepOnce(path.directory, entry.services.owners);
   return handle;
 }
@@ -209,6 +217,53 @@ function whereOf({ calledAt }: Nesting): string {
 }
 
 // ------------------------------------------------------------------------------------------------
+// For a command that works under the lock (src/run.ts)
+
+/** A lock that a guest owns too. */
+export interface GuestLock {
+  /** Aborts when the lock is found to be lost. */
+  readonly signal: AbortSignal;
+  letGo(): void;
+  /** When the guest has ended. */
+  release(): Promise<void>;
+}
+
+/**
+ * As {@link acquireSessionWriteLock}, for a guest that is held back until then; as {@link tryAcquireSessionWriteLock}
+ * if it leaves when its first wait begins.
+ */
+export async function acquireWithGuest(
+  params: AcquireSessionWriteLockParams,
+  patience: Patience,
+  guest: Guest,
+): Promise<GuestLock | undefined> {
+  const handle = await enter(params, readOptions(params, { waits: true }), patience, guest);
+  if (handle === undefined) return undefined;
+  const { lock, letGo: letGuestGo } = handle;
+  return { signal: lock.signal, letGo: letGuestGo, release: () => lock.release() };
+}
+
+/** The names in a home are those of one guest: nobody else of this process may contend with it, or wait for it. */
+function refuseCompany(entry: Entry): void {
+  if (isIdle(entry) && entry.home === null) return;
+  throw new SessionWriteLockError(
+    `Cannot run a command under ${entry.lockPath}: this process uses the lock for something else`,
+    { code: "EINVAL", sessionFile: entry.sessionFile, lockPath: entry.lockPath },
+  );
+}
+
+/** Before this process ends itself by a signal, which no exit hook sees. What takes longer is left to the others. */
+export async function prepareToDie(mostMs: number): Promise<void> {
+  const registry = processRegistry();
+  const end = systemClock.now() + mostMs;
+  const isBusy = (): boolean => [...registry.entries.values()].some((entry) => !isIdle(entry));
+  while (isBusy() && systemClock.now() < end) await setTimeout(LOOK_AGAIN_MS);
+  tidyBeforeEnd(registry, false);
+}
+
+const LOOK_AGAIN_MS = 2;
+
+// ------------------------------------------------------------------------------------------------
 // Entries
 
 function entryFor(registry: Registry, { lockPath, sessionFile, directory }: LockPath): Entry {
@@ -233,7 +288,11 @@ function realServices(registry: Registry): Services {
   services ??= {
     disk: nodeDisk,
     clock: systemClock,
-    owners: createOwners(registry.self, (directory) => lifeIn(registry, directory)),
+    owners: createOwners(registry.self, {
+      lifeIn: (directory) => lifeIn(registry, directory),
+      leases: createLeases({ clock: systemClock }),
+    }),
+    heartbeat: createHeartbeat({ clock: systemClock }),
     drive: createDriver(nodeDisk, systemClock),
     warn,
     migrateLegacy,
@@ -298,7 +357,12 @@ function closeIdleLives({ entries, lives }: Registry): void {
 // ------------------------------------------------------------------------------------------------
 // One acquisition
 
-function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): Promise<Handle | undefined> {
+function contendFor(
+  entry: Entry,
+  options: AcquireOptions,
+  patience: Patience,
+  guest: Guest | undefined,
+): Promise<Handle | undefined> {
   const { clock } = entry.services;
   // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
   const context = new AsyncResource("SessionWriteLock");
@@ -317,7 +381,9 @@ function contendFor(entry: Entry, options: AcquireOptions, patience: Patience): 
     };
     const onAbort = (): void => leave(() => reject(options.signal?.reason));
     const attempt: Attempt = {
+      guest,
       reentrant: options.allowReentrant,
+      staleMs: options.staleMs,
       gaveUp: false,
       metadata: options.metadata,
       migrates: options.migrateLegacyLocks,
@@ -419,25 +485,10 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     release: release_,
     [Symbol.asyncDispose]: release_,
   };
-  return { lock, isReleased: () => releasing !== undefined };
+  return { lock, isReleased: () => releasing !== undefined, letGo: () => letGo(entry, attempt) };
 }
 
-interface LookForOurs {
-  /** undefined: the disk would not say. */
-  readonly ours: boolean | undefined;
-  readonly why?: string;
-  readonly cause?: Error;
-}
-
-/** Is exactly our name at L? Only an answer of the disk is a loss, not its refusal to answer. */
+/** Looks now: is exactly our name at L? */
 function lookForOurs({ services, lockPath, home }: Entry): LookForOurs {
-  const reply = services.disk.now({ call: "readdir", path: lockPath });
-  if (!reply.ok) {
-    const gone = reply.errno === "ENOENT" || reply.errno === "ENOTDIR";
-    const why = gone ? "it is not there any more" : `the lock path cannot be read (${reply.errno})`;
-    return { ours: gone ? false : undefined, why, cause: reply.error };
-  }
-  if (home !== null && isExactly(reply, home)) return { ours: true };
-  const empty = reply.names.every(isKnownJunk);
-  return { ours: false, why: empty ? "somebody emptied it" : "somebody else's name is in it" };
+  return oursIn(services.disk.now({ call: "readdir", path: lockPath }), home);
 }

@@ -7,8 +7,9 @@ export interface TryAcquireSessionWriteLockParams {
   /** The file to guard. `a.jsonl` is guarded by `a.jsonl.lock` in the same, canonical, directory. */
   readonly sessionFile: string;
   /**
-   * How long an owner that cannot be judged may be silent, in milliseconds. Positive. Default 30 minutes.
-   * Validated, not yet used: owners that cannot be judged are waited for until `timeoutMs`.
+   * How long an owner that cannot be judged may be silent before it is evicted, in milliseconds, by the file server's
+   * clock (spec/lease.md): then it loses its lock, though it may live. It takes three minutes more, in which it must stay
+   * silent. Positive; less than three minutes counts as three minutes; `Infinity` never. Default 30 minutes.
    */
   readonly staleMs?: number;
   /**
@@ -36,7 +37,8 @@ export interface TryAcquireSessionWriteLockParams {
    */
   readonly migrateLegacyLocks?: boolean;
   /**
-   * Called when this acquisition is granted the lock after this process has evicted dead owners, before the promise
+   * Called when this acquisition is granted the lock after this process has evicted dead owners, or such whose
+   * lease had lapsed, before the promise
    * resolves: the lock is held, and the promise waits for what the hook returns. For what their death may have
    * left half done. At most one acquisition is told of a death; which one, and what is not promised:
    * spec/protocol.md, "Who is told of a takeover". An acquire of the same file inside rejects with `EDEADLK`. What

@@ -2,21 +2,33 @@
 
 import { basename, dirname, join } from "node:path";
 import { describeOwner, explainRefusal } from "./describe.ts";
+import type { Leases } from "./lease.ts";
 import { formatContent, rewriteContent } from "./owner/content.ts";
 import { newNonce, type OwnerScope } from "./owner/identity.ts";
 import { askLifeSocket, type LifeAnswer } from "./owner/life.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "./owner/name.ts";
 import { createJudge, createObserver } from "./owner/observe.ts";
-import { INITIAL_TIME_NAMESPACES, mayAskSocket } from "./owner/verdict.ts";
+import { INITIAL_TIME_NAMESPACES, mayAskSocket, type Verdict } from "./owner/verdict.ts";
 import type { Home, OwnerPlace, Owners } from "./registry.ts";
 
 /** How soon a life socket is asked again: so late, at most, is noticed that a process has ended. */
 const ASK_AGAIN_MS = 100;
 
-/** `lifeIn` names the life socket of this process in a directory, or `-`. */
-export function createOwners(self: OwnerScope, lifeIn: (directory: string) => string = () => "-"): Owners {
+export interface OwnersOptions {
+  /** Names the life socket of this process in a directory, or `-`. */
+  readonly lifeIn?: (directory: string) => string;
+  /** Without: nobody is ever evicted whose verdict is unknown. */
+  readonly leases?: Leases;
+}
+
+export function createOwners(self: OwnerScope, options: OwnersOptions = {}): Owners {
+  const { lifeIn = () => "-", leases } = options;
   const judge = createJudge(self, createObserver());
   const answers = new Answers();
+  const judgeByProof = (name: string, { path, local }: OwnerPlace): Verdict => {
+    const socket = answers.of(parseOwnerName(name)?.life);
+    return judge(name, { file: join(path, name), local, socket });
+  };
   /** Those that a life socket can tell more about than the numbers do. */
   const livesToAsk = (names: readonly string[], { path, local }: OwnerPlace): readonly string[] => {
     // A1: on a disk that is not known to be local the file may lead to a socket of another kernel.
@@ -28,13 +40,38 @@ export function createOwners(self: OwnerScope, lifeIn: (directory: string) => st
       return verdict === "unknown" ? [owner.life] : [];
     });
   };
+  /** Those about whom nothing is known, and whose silence has not been measured for a while. */
+  const leasesToAsk = (names: readonly string[], place: OwnerPlace): readonly string[] => {
+    if (leases === undefined || place.staleMs === undefined || place.staleMs === Infinity) return [];
+    return names.filter((name) => {
+      if (parseOwnerName(name) === undefined || !leases.isDue(name)) return false;
+      if (judgeByProof(name, place).verdict === "unknown") return true;
+      leases.defer(name);
+      return false;
+    });
+  };
+  const askLives = (lives: readonly string[], { path }: OwnerPlace): Promise<unknown> =>
+    Promise.all(
+      lives.map(
+        (life) =>
+          new Promise<void>((resolve) =>
+            askLifeSocket(dirname(path), life, (answer) => {
+              answers.keep(life, answer);
+              resolve();
+            }),
+          ),
+      ),
+    );
   return {
-    newHome: (lockPath): Home => {
+    newHome: (lockPath, guest): Home => {
       const directory = dirname(lockPath);
-      const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce: newNonce() });
-      return { name, path: join(directory, homeName(basename(lockPath), name)) };
+      const nonce = newNonce();
+      const name = formatOwnerName({ ...self, life: lifeIn(directory), nonce });
+      // A guest has no life socket: it is whatever somebody wants to run.
+      const guests = guest === undefined ? [] : [formatOwnerName({ ...guest, life: "-", nonce })];
+      return { name, path: join(directory, homeName(basename(lockPath), name)), guests };
     },
-    content: (_home, metadata) => formatContent(self, metadata),
+    content: (name, metadata) => formatContent(parseOwnerName(name) ?? self, metadata),
     show: (file, metadata) => rewriteContent(file, formatContent(self, metadata)),
     describe: describeOwner,
     explain: explainRefusal,
@@ -46,22 +83,22 @@ export function createOwners(self: OwnerScope, lifeIn: (directory: string) => st
       return judge(name, { file: path, local, socket: "silent" });
     },
     isOwner: (name) => parseOwnerName(name) !== undefined,
-    judge: (name, { path, local }) => {
-      const socket = answers.of(parseOwnerName(name)?.life);
-      return judge(name, { file: join(path, name), local, socket });
+    judge: (name, place) => {
+      const proof = judgeByProof(name, place);
+      if (proof.verdict !== "unknown" || leases === undefined || place.staleMs === undefined) return proof;
+      return leases.judge(place.path, name, place.staleMs, proof.reason);
     },
     ask: (names, place) => {
       const lives = livesToAsk(names, place);
-      if (lives.length === 0) return undefined;
-      return (done) => {
-        let left = lives.length;
-        for (const life of lives) {
-          askLifeSocket(dirname(place.path), life, (answer) => {
-            answers.keep(life, answer);
-            if (--left === 0) done();
-          });
-        }
+      const silent = leasesToAsk(names, place);
+      if (lives.length === 0 && silent.length === 0) return undefined;
+      const ask = async (): Promise<void> => {
+        await askLives(lives, place);
+        // A life socket may have told.
+        const unknown = silent.filter((name) => judgeByProof(name, place).verdict === "unknown");
+        for (const name of unknown) await leases?.look(place.path, name, place.staleMs ?? Infinity);
       };
+      return (done) => void ask().then(done);
     },
   };
 }

@@ -13,8 +13,10 @@ import {
   type Debt,
   type DebtStep,
   type Entry,
+  type Heartbeat,
   type Home,
   NO_EVICTIONS,
+  namesOf,
   type OwnerPlace,
   type Patience,
 } from "./registry.ts";
@@ -93,9 +95,17 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
   }
 }
 
+/** `LetGo`: the guest works from here on. Only under the lock: it owns it whatever becomes of us. */
+export function letGo(entry: Entry, attempt: Attempt): void {
+  if (!entry.held.has(attempt)) throw new Error(`session-write-lock: ${entry.lockPath} is not held (a bug)`);
+  entry.tracer?.called("LetGo", attempt);
+  attempt.guest?.letGo();
+}
+
 /**
  * `Release`: the last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.
- * `settled` is called once, with the error if the lock could not be taken off the disk yet.
+ * `settled` is called once, with the error if the lock could not be taken off the disk yet. Whoever has a guest
+ * waits for its end before.
  */
 export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
   entry.tracer?.called("Release", attempt);
@@ -136,6 +146,8 @@ function* contend(entry: Entry, asideMs?: number): Run {
       continue;
     }
     if (entry.home === null && !(yield* prepare(entry))) continue;
+    const { heartbeat } = entry.services;
+    if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
     const mine =
@@ -154,26 +166,29 @@ function newPatience(entry: Entry): Patience {
   return entry.patience;
 }
 
-/** `Prepare`: mkdir(home), create home/own. */
+/** `Prepare`: mkdir(home), create home/own; and home/guest, so that both are owners from the first moment. */
 function* prepare(entry: Entry): Part<boolean> {
   const { owners } = entry.services;
-  const home = owners.newHome(entry.lockPath);
+  const home = owners.newHome(entry.lockPath, entry.contender?.guest?.scope);
   const metadata = entry.contender?.metadata ?? "";
-  const content = owners.content(home, metadata);
-  const reply = yield call("Prepare", "sync", {
-    call: "prepare",
-    home: home.path,
-    name: home.name,
-    content,
-  });
+  const files = namesOf(home).map((name) => ({ name, content: owners.content(name, metadata) }));
+  const reply = yield call("Prepare", "sync", { call: "prepare", home: home.path, files });
   if (reply.ok) {
     entry.home = home;
+    entry.services.heartbeat?.made(entry);
     entry.shown = metadata;
     return true;
   }
-  owe(entry, home);
+  oweHome(entry, home);
   fail(entry, cannot(entry, "make the owner directory", reply));
   passSlot(entry);
+  return false;
+}
+
+/** Extra (spec/lease.md): a home that lay idle beats before its `Take`, or is given up. */
+function freshen(entry: Entry, heartbeat: Heartbeat): boolean {
+  if (heartbeat.freshen(entry, homeOf(entry))) return true;
+  giveUpHome(entry);
   return false;
 }
 
@@ -191,14 +206,14 @@ function takeOutcome(reply: DiskReply): TakeOutcome {
   return { kind: "refused", failure: { ...reply, clean: CLEAN_REFUSALS.includes(reply.errno) } };
 }
 
-/** `Verify`: exactly our name, known junk aside; else the home is given up. */
+/** `Verify`: exactly the names that we prepared, known junk aside; else the home is given up. */
 function* verify(entry: Entry, patience: Patience): Part<boolean> {
   const reply = yield call("Verify", "sync", readdir(entry.lockPath));
   if (isExactly(reply, homeOf(entry))) return true;
   yield turn("Refused");
   // The home had lost its file (an empty L would let a second one in), or the disk merges directories.
   giveUpHome(entry);
-  const why = reply.ok ? `it holds ${listed(reply.names)} instead of our name` : reply.errno;
+  const why = reply.ok ? `it holds ${listed(reply.names)} instead of what we made` : reply.errno;
   const error = cannot(entry, "verify the lock", reply.ok ? undefined : reply, why);
   yield* waitOrLeave(entry, error, ++patience.failures);
   return false;
@@ -218,6 +233,7 @@ function* granted(entry: Entry): Part<void> {
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
+  entry.services.heartbeat?.held(entry);
   const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
@@ -277,7 +293,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
   } else if (present.length > 0) {
     noteOvertaken(entry);
     const judged = present.map((name) => ({ name, ...owners.judge(name, placeOf(entry)) }));
-    const survivor = judged.find(({ verdict }) => verdict !== "dead");
+    const survivor = judged.find(({ verdict }) => verdict !== "dead" && verdict !== "lapsed");
     if (survivor === undefined) {
       yield* evict(entry, patience, judged);
       return;
@@ -310,12 +326,13 @@ function* freeYetRefused(
   if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
 }
 
+/** Or one whose lease has lapsed. */
 interface DeadOwner {
   readonly name: string;
   readonly reason: string;
 }
 
-/** `Evict`: a compare-and-delete by name, which is used once. Only ever for names that are proved dead. */
+/** `Evict`: a compare-and-delete by name, which is used once. Only of the dead, and of those whose lease has lapsed. */
 function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): Part<void> {
   for (const { name, reason } of dead) {
     const owner = entry.services.owners.describe?.(name, entry.lockPath, reason);
@@ -377,7 +394,12 @@ function* wait(entry: Entry, ms: number, error?: SessionWriteLockError): Part<vo
 /** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
 function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): Run {
   const home = homeOf(entry);
-  const back = entry.local ? yield* putBack(entry, home) : "drop";
+  // Each name goes by itself: the guest has ended, or was never let go.
+  for (const name of home.guests) owe(entry, home, name, "unlinkLock");
+  // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
+  const inTime = entry.services.heartbeat?.missed(entry) !== true;
+  const mayPutBack = entry.local && home.guests.length === 0 && inTime;
+  const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {
     const reply = yield call("Drop", "async", unlink(`${entry.lockPath}/${home.name}`));
@@ -386,14 +408,14 @@ function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): 
     paid = reply.ok || missed;
     entry.home = null;
     // Missed: a PutBack that was reported as failed may have happened, so our file may lie in the home.
-    if (!reply.ok) owe(entry, home, reply.error);
+    if (!reply.ok) owe(entry, home, home.name, "unlinkHome", reply.error);
     if (missed && back !== "failed") lostOnRelease(entry, "our name was not there any more");
     settled(paid ? undefined : cannotRelease(entry, reply));
   } else {
     yield turn("Released");
     if (back === "lost") {
       entry.home = null;
-      owe(entry, home);
+      oweHome(entry, home);
       lostOnRelease(entry, "what came back from it was not exactly our name");
     }
     settled(undefined);
@@ -433,10 +455,15 @@ function endRelease(entry: Entry): void {
 // Debts
 
 /** A name must leave the disk, sooner or later: tried until it has. */
-function owe(entry: Entry, home: Home, lastError?: Error): void {
-  const debt: Debt = { home, step: "unlinkHome", lastError };
-  entry.owes.set(home.name, debt);
+function owe(entry: Entry, home: Home, name: string, step: DebtStep, lastError?: Error): void {
+  const debt: Debt = { home, name, step, lastError };
+  entry.owes.set(name, debt);
   entry.services.drive(pay(entry, debt), entry.tracer);
+}
+
+/** Every name of a home, wherever it is. */
+function oweHome(entry: Entry, home: Home): void {
+  for (const name of namesOf(home)) owe(entry, home, name, "unlinkHome");
 }
 
 const AFTER: Readonly<Record<DebtStep, DebtStep | "paid">> = {
@@ -464,14 +491,14 @@ function* pay(entry: Entry, debt: Debt): Run {
     delay = Math.min(LONGEST_RETRY_MS, delay * 2);
   }
   yield turn("Retried");
-  entry.owes.delete(debt.home.name);
-  if (entry.releasing?.name === debt.home.name) endRelease(entry);
+  entry.owes.delete(debt.name);
+  if (entry.releasing?.name === debt.name) endRelease(entry);
   else entry.services.quiet();
 }
 
-function debtCall(entry: Entry, { step, home }: Debt): DiskCall {
+function debtCall(entry: Entry, { step, home, name }: Debt): DiskCall {
   if (step === "rmdirHome") return { call: "rmdir", path: home.path };
-  return unlink(`${step === "unlinkHome" ? home.path : entry.lockPath}/${home.name}`);
+  return unlink(`${step === "unlinkHome" ? home.path : entry.lockPath}/${name}`);
 }
 
 function afterRetry(step: DebtStep, reply: DiskReply): DebtStep | "paid" | "again" {
@@ -520,35 +547,43 @@ function passSlot(entry: Entry): void {
 
 /**
  * Nobody here contends any more. Where a Take that was refused may run once more (a retransmission on a
- * network file system), its home must not lie idle: the name could come to L when nobody thinks of it.
+ * network file system), its home must not lie idle: the name could come to L when nobody thinks of it. Nor where a
+ * guest is named in it, who is another one next time.
  */
 function leaveHome(entry: Entry): void {
-  if (!entry.local) giveUpHome(entry);
+  const { home, local } = entry;
+  const named = home !== null && home.guests.length > 0;
+  if (!local || named) giveUpHome(entry);
 }
 
-/** The home is of no more use, and its name is owed. */
+/** The home is of no more use, and its names are owed. */
 function giveUpHome(entry: Entry): void {
   const { home } = entry;
   entry.home = null;
-  if (home !== null) owe(entry, home);
+  if (home !== null) oweHome(entry, home);
 }
 
 function fail(entry: Entry, error: SessionWriteLockError): void {
   if (entry.contender?.gaveUp === false) entry.contender.failed(error);
 }
 
-const placeOf = ({ lockPath, local }: Entry): OwnerPlace => ({ path: lockPath, local });
+const placeOf = ({ lockPath, local, contender }: Entry): OwnerPlace => ({
+  path: lockPath,
+  local,
+  staleMs: contender?.staleMs,
+});
 
 function homeOf(entry: Entry): Home {
   if (entry.home === null) throw new Error(`session-write-lock: no home for ${entry.lockPath} (a bug)`);
   return entry.home;
 }
 
-/** Does a readdir show our name and, known junk aside, no other? */
+/** Does a readdir show the names of this home and, known junk aside, no other? */
 export function isExactly(reply: DiskReply, home: Home): boolean {
   if (!reply.ok) return false;
   const names = reply.names.filter((name) => !isKnownJunk(name));
-  return names.length === 1 && names[0] === home.name;
+  const expected = namesOf(home);
+  return names.length === expected.length && expected.every((name) => names.includes(name));
 }
 
 function jittered(entry: Entry, ms: number): number {

@@ -15,16 +15,31 @@ import { createObserver } from "./owner/observe.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
 
-/** A private directory beside the lock path that holds one file, named like it. */
+/** A private directory beside the lock path that holds a file for each of its owners. */
 export interface Home {
-  /** The owner's name, unique in the world: the name of the file inside. */
+  /** Our own name, unique in the world: the name of a file inside. */
   readonly name: string;
   readonly path: string;
+  /** The names of the files beside it: that of the guest, if the lock is taken for one. */
+  readonly guests: readonly string[];
+}
+
+/** All that must be at the lock path when this home is there; our own first. */
+export const namesOf = ({ name, guests }: Home): readonly string[] => [name, ...guests];
+
+/** A process that works under the lock, and owns it with us: held back until then (src/run.ts). */
+export interface Guest {
+  readonly scope: OwnerScope;
+  letGo(): void;
 }
 
 /** One call of acquire: first a waiter, then (it may be) a holder. */
 export interface Attempt {
   readonly reentrant: boolean;
+  /** Whoever has one asks alone: nobody else of this process uses the entry. */
+  readonly guest?: Guest | undefined;
+  /** How long it lets an owner be silent that cannot be judged (spec/lease.md). Nothing said: for ever. */
+  readonly staleMs?: number;
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
   /**
@@ -49,9 +64,11 @@ export interface Attempt {
 
 export type DebtStep = "unlinkHome" | "unlinkLock" | "rmdirHome";
 
-/** A home whose name must leave the disk. */
+/** A name that must leave the disk, and the home that it was made for. */
 export interface Debt {
   readonly home: Home;
+  /** One of {@link namesOf} it. */
+  readonly name: string;
   step: DebtStep;
   /** What the last attempt failed with. */
   lastError: Error | undefined;
@@ -92,6 +109,7 @@ export interface Entry {
   readonly queue: Attempt[];
   /** The home that we hold by, contend with, or keep for the next time. */
   home: Home | null;
+  /** By the name that is owed. */
   readonly owes: Map<string, Debt>;
 
   // What follows is not in the specification: time, and words for people.
@@ -121,14 +139,18 @@ export type Obstacle =
   | { readonly kind: "foreign"; readonly what: string }
   | { readonly kind: "refusal"; readonly errno: string };
 
-export type Judgement = { readonly verdict: "dead" | "alive" | "unknown"; readonly reason: string };
+export type Judgement = {
+  /** `lapsed`: unknown, and its lease has ended (spec/lease.md). True for the turn that asked, and no longer. */
+  readonly verdict: "dead" | "alive" | "unknown" | "lapsed";
+  readonly reason: string;
+};
 
 /** Who is who; src/owner is behind it, or the harness. */
 export interface Owners {
-  /** A new home for this lock path, with a name that was never used before. */
-  newHome(lockPath: string): Home;
+  /** A new home for this lock path, with names that were never used before: ours, and a guest's. */
+  newHome(lockPath: string, guest: OwnerScope | undefined): Home;
   /** What is written into a new owner file: for people and tools, no verdict needs it. `metadata` is JSON text. */
-  content(home: Home, metadata?: string): string;
+  content(name: string, metadata?: string): string;
   /** Shows other metadata in an owner file of ours. Never makes one. */
   show?(file: string, metadata: string): void;
   /** Judges what an old lock file says of its owner, as if it had been written by a process of this pid namespace. */
@@ -164,6 +186,22 @@ export interface OwnerPlace {
   readonly path: string;
   /** Whether the disk is known to be local. */
   readonly local: boolean;
+  /** Of whoever asks: how long an owner may be silent that cannot be judged. Nothing said: there is no lease. */
+  readonly staleMs?: number | undefined;
+}
+
+/** Shows that a holder lives, and notices that it has lost the lock: src/heartbeat.ts. */
+export interface Heartbeat {
+  /** The entry's home was made. */
+  made(entry: Entry): void;
+  /** Must the entry's home beat before it is taken with? */
+  isOld(entry: Entry): boolean;
+  /** That beat, now; whether it could be done. */
+  freshen(entry: Entry, home: Home): boolean;
+  /** The lock was granted: from now on it beats, until nobody holds it. */
+  held(entry: Entry): void;
+  /** Whether the holder missed a beat: then it must not put back. */
+  missed(entry: Entry): boolean;
 }
 
 /** The world, as the protocol sees it. */
@@ -172,6 +210,8 @@ export interface Services {
   readonly clock: Clock;
   readonly owners: Owners;
   readonly drive: Driver;
+  /** Where nobody has to see that we live: none. */
+  readonly heartbeat?: Heartbeat;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
   /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */

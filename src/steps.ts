@@ -16,7 +16,7 @@ export type Step =
   /** A system call. Asynchronous: its result comes in a turn of its own. Synchronous: in this turn. */
   | {
       readonly kind: "call";
-      readonly action: CallAction;
+      readonly action: CallAction | ExtraAction;
       readonly mode: "sync" | "async";
       readonly call: DiskCall;
     }
@@ -44,6 +44,9 @@ export type CallAction =
   | "Restore"
   | "Drop"
   | "Retry";
+
+/** Calls of the heartbeat: no actions of tla/OwnerDirectory.tla, which has no time (spec/lease.md). */
+export type ExtraAction = "Beat" | "Watch";
 
 export type TurnAction = "Granted" | "Refused" | "Judge" | "Wake" | "Released" | "Retried";
 

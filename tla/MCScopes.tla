@@ -20,4 +20,8 @@ Of == [a1 |-> "a", a2 |-> "a", a3 |-> "a", b1 |-> "b", b2 |-> "b", c1 |-> "c"]
 PidOwn == [a |-> "a", b |-> "b", c |-> "c"]
 \* ... or a and b are two of one process, threads or copies of the module, each with a registry of its own.
 PidShared == [a |-> "a", b |-> "a", c |-> "c"]
+
+\* Who works under the lock of a process, and owns it too.
+GuestOfA == [a |-> "ga"]
+GuestOfAB == [a |-> "ga", b |-> "gb"]
 =============================================================================

@@ -26,8 +26,8 @@
 (*                                                                         *)
 (* Not modelled, with the reason in spec/protocol.md, "What the            *)
 (* specification leaves out": time (a wait may end at any moment), the     *)
-(* lease and its beats, several names in one lock made on purpose (run),   *)
-(* foreign things at the lock path, the sweep of dead homes, known junk.   *)
+(* lease and its beats, foreign things at the lock path, the sweep of dead *)
+(* homes, known junk.                                                      *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences, FiniteSets, TLC
 
@@ -39,7 +39,7 @@ CONSTANTS
   ReentrantTasks, \* the tasks that ask to share the lock with tasks of their own process
   PatientTasks,   \* the tasks that never give up
   Local,          \* TRUE: a disk known to be local, release by PutBack, no late effects; FALSE: Drop
-  Faults,         \* the kinds of calls that may fail: see Fails
+  Faults,         \* the kinds of calls that may fail: see Fails; "beat": a holder may miss one
   MaxDebts,       \* a process makes no new home while it owes this many names for this lock path
   NamesPerLife,   \* how many names an incarnation has in use at a time; FreshNamesSuffice shows: enough
   MaxCrashes,     \* crashes, failing calls and acts of vandalism are finite: an assumption of liveness,
@@ -49,12 +49,19 @@ CONSTANTS
   Broken,         \* the guards that are removed; {} is the protocol
   None, Absent    \* model values: nobody, nothing
 
+\* GuestOf[p]: the guest of p, a process of its own that works under p's lock and owns it with p.  Nobody has
+\* one, unless a configuration says so (GuestOf <- ...).  Whose process has a guest asks alone.
+GuestOf == << >>
+
+ASSUME \A p \in DOMAIN GuestOf : \E t \in Tasks : {u \in Tasks : ProcOf[u] = p} = {t}
+
 VARIABLES
   lock,       \* the lock path L: Absent, or the set of names in the directory that stands there
   homes,      \* the private directories that exist: name -> the set of names in it
   late,       \* calls that were sent, and may still take effect, once: [op, name]
   alive,      \* the processes that are running
   inc,        \* inc[p]: the number of the present, or last, incarnation of p
+  guest,      \* guest[g]: None, or [inc, at]: the incarnation it was started by; held back, or let go
   heldLocks,  \* HELD_LOCKS of p: the tasks that hold the lock
   releasing,  \* RELEASING of p: None, or the release in flight or owed: [name, aside]
   contender,  \* the one task of p that is on the disk, or None
@@ -66,20 +73,33 @@ VARIABLES
   pc,         \* pc[t]: where t is
   budget      \* what the environment, and the tasks, may still do
 
-procVars == <<alive, inc>>
+procVars == <<alive, inc, guest>>
 registry == <<heldLocks, releasing, contender, queue, home, owes>>
-vars == <<lock, homes, late, alive, inc, heldLocks, releasing, contender, queue, home, owes, gaveUp,
-          seen, pc, budget>>
+vars == <<lock, homes, late, alive, inc, guest, heldLocks, releasing, contender, queue, home, owes,
+          gaveUp, seen, pc, budget>>
 
 -----------------------------------------------------------------------------
 (* Names.  <<p, i, k>> is the k-th name of incarnation i of p.  In reality each name is used once in *)
 (* the world.  Here a name comes back when nothing refers to it any more: the same, up to renaming,  *)
 (* and it keeps the state space finite without a bound on how often a task asks.                     *)
 
-NameOf(p, i, k) == <<p, i, k>>
-Names == {NameOf(p, i, k) : p \in Procs, i \in 1 .. MaxCrashes + 1, k \in 1 .. NamesPerLife}
+Guests == {GuestOf[p] : p \in DOMAIN GuestOf}
+HasGuest(p) == p \in DOMAIN GuestOf
+
+NameOf(o, i, k) == <<o, i, k>>
+Names == {NameOf(o, i, k) : o \in Procs \cup Guests, i \in 1 .. MaxCrashes + 1, k \in 1 .. NamesPerLife}
 Owner(n) == n[1]
-Lives(n) == n[1] \in alive /\ inc[n[1]] = n[2]
+Lives(n) ==
+  IF n[1] \in Guests
+  THEN guest[n[1]] # None /\ guest[n[1]].inc = n[2]
+  ELSE n[1] \in alive /\ inc[n[1]] = n[2]
+
+\* A home is called by its process's own name.  Beside that lies the guest's, with the same numbers.
+GuestNames(h) ==
+  IF HasGuest(Owner(h)) /\ "GuestNotInHome" \notin Broken THEN {NameOf(GuestOf[Owner(h)], h[2], h[3])} ELSE {}
+NamesIn(h) == {h} \cup GuestNames(h)
+HomeOf(n) ==
+  IF Owner(n) \in Guests THEN NameOf(CHOOSE p \in DOMAIN GuestOf : GuestOf[p] = Owner(n), n[2], n[3]) ELSE n
 
 NamesAt(dir) == IF dir = Absent THEN {} ELSE dir
 
@@ -94,13 +114,13 @@ Referenced ==
 \* Broken: a name is free again as soon as no directory shows it.
 InUse == IF "ReuseName" \in Broken THEN NamesAt(lock) \cup DOMAIN homes ELSE Referenced
 
-FreshOrdinals(p) == {k \in 1 .. NamesPerLife : NameOf(p, inc[p], k) \notin InUse}
+FreshOrdinals(p) == {k \in 1 .. NamesPerLife : NamesIn(NameOf(p, inc[p], k)) \cap InUse = {}}
 Fresh(p) == NameOf(p, inc[p], CHOOSE k \in FreshOrdinals(p) : \A j \in FreshOrdinals(p) : k <= j)
 
 \* All the home's path does not need: rename wants it to exist, and L to be absent or empty.
 Free(dir) == NamesAt(dir) = {}
 Without(f, n) == [m \in DOMAIN f \ {n} |-> f[m]]
-Emptied(f, n) == [f EXCEPT ![n] = @ \ {n}]
+Emptied(f, n) == [f EXCEPT ![HomeOf(n)] = @ \ {n}]
 
 -----------------------------------------------------------------------------
 (* Where a task can be.  "sent" means that an asynchronous call is under way and has not taken effect. *)
@@ -137,6 +157,7 @@ Init ==
   /\ late = {}
   /\ alive = Procs
   /\ inc = [p \in Procs |-> 1]
+  /\ guest = [g \in Guests |-> None]
   /\ heldLocks = [p \in Procs |-> {}]
   /\ releasing = [p \in Procs |-> None]
   /\ contender = [p \in Procs |-> None]
@@ -184,27 +205,50 @@ GiveTo(p, t, T) ==
   /\ queue' = [queue EXCEPT ![p] = SelectSeq(@, LAMBDA u : u \notin T)]
   /\ pc' = [u \in Tasks |-> IF u \in T THEN "holding" ELSE IF u = t THEN "idle" ELSE pc[u]]
 
-\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.
-WayOut == IF Local THEN "check" ELSE "drop"
+\* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.  One that
+\* missed a beat, which is a failure of kind "beat", sends a Drop too (spec/lease.md).  A lock with a guest's name
+\* in it is always dropped, name by name: the guest's is owed.  Sets pc, budget, owes.
+PutsBack(p) == Local /\ ~HasGuest(p)
+LeavesDisk(t) ==
+  LET p == ProcOf[t] IN
+  /\ owes' = [owes EXCEPT ![p] = [n \in GuestNames(home[p]) |-> "unlinkLock"] @@ @]
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF PutsBack(p) THEN "check" ELSE "drop"]
+        /\ UNCHANGED budget
+     \/ /\ PutsBack(p) /\ Fails("beat") /\ SpendFault
+        /\ pc' = [pc EXCEPT ![t] = "drop"]
 
 \* What is owed is looked for at home first: a late Take may still bring it to L, and nothing brings it back.
 FirstCall == IF "OweLockFirst" \in Broken THEN "unlinkLock" ELSE "unlinkHome"
 
-\* t's home is of no more use: it is owed that its name leaves the disk.  Sets home, owes.
+\* The names of the home h must leave the disk: what p owes then.
+OwesHome(p, h) == [n \in NamesIn(h) |-> FirstCall] @@ owes[p]
+
+\* t's home is of no more use: it is owed that its names leave the disk.  Sets home, owes.
 GiveUpHome(p) ==
   /\ home' = [home EXCEPT ![p] = None]
   /\ owes' = IF "ForgetGivenUpHome" \in Broken THEN owes
-             ELSE [owes EXCEPT ![p] = (home[p] :> FirstCall) @@ @]
+             ELSE [owes EXCEPT ![p] = OwesHome(p, home[p])]
 
 \* Nobody of p contends any more.  On a disk where a Take that was answered may run once more, its home
-\* must not lie idle: the name could come to L when nobody thinks of it.  Sets home, owes.
+\* must not lie idle: the name could come to L when nobody thinks of it.  Nor where a guest is named in it,
+\* who is another one next time.  Sets home, owes.
 LeaveHome(p) ==
-  IF ~Local /\ queue[p] = << >> /\ home[p] # None /\ "KeepIdleHome" \notin Broken
+  IF (~Local \/ HasGuest(p)) /\ queue[p] = << >> /\ home[p] # None /\ "KeepIdleHome" \notin Broken
   THEN GiveUpHome(p)
   ELSE UNCHANGED <<home, owes>>
 
 -----------------------------------------------------------------------------
 (* The actions *)
+
+\* A guest is started before its process asks, and held back; the former one has ended.  (The last conjunct
+\* keeps names finite: nothing refers to the former guest of this incarnation.)  Sets guest.
+StartGuest(p) ==
+  IF HasGuest(p)
+  THEN LET g == GuestOf[p] IN
+       /\ guest[g] = None
+       /\ \A n \in Referenced \ {None} : Owner(n) = g => n[2] # inc[p]
+       /\ guest' = [guest EXCEPT ![g] = [inc |-> inc[p], at |-> "heldBack"]]
+  ELSE UNCHANGED guest
 
 \* A task asks: it joins the holders, becomes the contender, or queues.  A join is never refused, not even
 \* when an exclusive task waits: a nested request would wait for a waiter that waits for it.  The price is
@@ -222,6 +266,7 @@ Request(t) ==
   IN
   /\ p \in alive /\ pc[t] = "idle" /\ ThreadFree(p)
   /\ MaxRequests > 0 => budget.request > 0
+  /\ StartGuest(p)
   /\ budget' = IF MaxRequests > 0 THEN [budget EXCEPT !.request = @ - 1] ELSE budget
   /\ CASE joins ->
             /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \cup {t}]
@@ -242,24 +287,23 @@ Request(t) ==
             /\ queue' = [queue EXCEPT ![p] = IF "LifoQueue" \in Broken THEN <<t>> \o @ ELSE Append(@, t)]
             /\ pc' = [pc EXCEPT ![t] = "queued"]
             /\ UNCHANGED <<heldLocks, contender, releasing, home, owes>>
-  /\ UNCHANGED <<lock, homes, late, procVars, gaveUp, seen>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, gaveUp, seen>>
 
-\* mkdir(home), create home/own; then the Take is sent.  When it fails, whatever was made is owed, and
+\* mkdir(home), create home/own (and home/guest); then the Take is sent.  When it fails, whatever was made is owed, and
 \* the request ends with the error.
 Prepare(t) ==
   LET p == ProcOf[t]
       n == Fresh(p)
   IN
   /\ pc[t] = "prepare" /\ FreshOrdinals(p) # {}
-  /\ \/ /\ homes' = (n :> {n}) @@ homes
+  /\ \/ /\ homes' = (n :> NamesIn(n)) @@ homes
         /\ home' = [home EXCEPT ![p] = n]
         /\ pc' = [pc EXCEPT ![t] = "take"]
         /\ UNCHANGED <<contender, queue, owes, budget>>
      \/ /\ Fails("prepare") /\ SpendFault
         /\ \/ UNCHANGED homes
-           \/ homes' = (n :> {}) @@ homes
-           \/ homes' = (n :> {n}) @@ homes
-        /\ owes' = [owes EXCEPT ![p] = (n :> FirstCall) @@ @]
+           \/ \E made \in {{}, {n}, NamesIn(n)} : homes' = (n :> made) @@ homes
+        /\ owes' = [owes EXCEPT ![p] = OwesHome(p, n)]
         /\ PassSlot(p, t, Start1(None, owes'[p]))
         /\ UNCHANGED home
   /\ UNCHANGED <<lock, late, procVars, heldLocks, releasing, gaveUp, seen>>
@@ -290,12 +334,16 @@ Take(t) ==
         /\ happens \/ UNCHANGED <<lock, homes>>
   /\ UNCHANGED <<procVars, registry, gaveUp, seen>>
 
-\* readdir(L), in the turn that received the Take (or, after a doubt, the Look): exactly our name?
+\* readdir(L), in the turn that received the Take (or, after a doubt, the Look): exactly
+\* the names that were prepared?
 Verify(t) ==
-  LET p == ProcOf[t] IN
+  LET p == ProcOf[t]
+      good == \/ lock = NamesIn(home[p])
+              \/ "NoVerify" \in Broken
+              \/ "VerifyAnyNames" \in Broken /\ ~Free(lock)
+  IN
   /\ pc[t] \in {"taken", "verify"} /\ MyTurn(t)
-  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF lock = {home[p]} \/ "NoVerify" \in Broken
-                                    THEN "verified" ELSE "unverified"]
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF good THEN "verified" ELSE "unverified"]
         /\ UNCHANGED budget
      \/ /\ Fails("verify") /\ SpendFault
         /\ pc' = [pc EXCEPT ![t] = "unverified"]
@@ -311,12 +359,12 @@ Granted(t) ==
   /\ contender' = [contender EXCEPT ![p] = None]
   /\ IF gone /\ queue[p] = << >>
      THEN /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> FALSE]]
-          /\ pc' = [pc EXCEPT ![t] = WayOut]
+          /\ LeavesDisk(t)
           /\ UNCHANGED <<heldLocks, queue, gaveUp>>
      ELSE /\ GiveTo(p, t, GrantedWith(p, heir))
           /\ gaveUp' = IF gone THEN gaveUp \ {t} ELSE gaveUp
-          /\ UNCHANGED releasing
-  /\ UNCHANGED <<lock, homes, late, procVars, home, owes, seen, budget>>
+          /\ UNCHANGED <<releasing, owes, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, home, seen>>
 
 \* Not taken.  A clean refusal: look who has it.  An error: look whether we have it.  Taken, but not as
 \* it should be (the home had lost its file): the home is given up.
@@ -362,7 +410,7 @@ Judge(t) ==
       ours == home[p] \in names /\ "OwnIsAnothers" \notin Broken
       allDead == /\ \A n \in names : Dead(p, n)
                  /\ "NeverEvict" \notin Broken
-      anyDead == "EvictIfAnyDead" \in Broken /\ \E n \in names : Dead(p, n)
+      someDead == "EvictTheLiving" \in Broken /\ \E n \in names : Dead(p, n)
       forget == seen' = [seen EXCEPT ![t] = Absent]
   IN
   /\ pc[t] \in {"looked", "lookedDoubt"} /\ MyTurn(t)
@@ -387,10 +435,10 @@ Judge(t) ==
             /\ \/ /\ names = {}   \* free by now: again, at once or (refused too often) after a while
                   /\ \E next \in {"take", "waiting"} : pc' = [pc EXCEPT ![t] = next]
                   /\ forget
-               \/ /\ names # {} /\ (allDead \/ anyDead)
+               \/ /\ names # {} /\ (allDead \/ someDead)
                   /\ pc' = [pc EXCEPT ![t] = "evict"]
                   /\ UNCHANGED seen
-               \/ /\ names # {} /\ ~allDead /\ ~anyDead
+               \/ /\ names # {} /\ ~allDead
                   /\ pc' = [pc EXCEPT ![t] = "waiting"]
                   /\ forget
             /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
@@ -456,15 +504,28 @@ GiveUp(t) ==
         /\ UNCHANGED <<home, owes>>
   /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, releasing, seen, budget>>
 
+\* The guest is let go: it works under the lock from here on, whatever becomes of its process.  If it has
+\* ended meanwhile there is nobody to let go.
+LetGo(t) ==
+  LET p == ProcOf[t]
+      g == GuestOf[p]
+  IN
+  /\ HasGuest(p) /\ ThreadFree(p)
+  /\ guest[g] # None /\ guest[g].at = "heldBack"
+  /\ pc[t] = "holding" \/ ("LetGoEarly" \in Broken /\ pc[t] \in Contending)
+  /\ guest' = [guest EXCEPT ![g].at = "running"]
+  /\ UNCHANGED <<lock, homes, late, alive, inc, registry, gaveUp, seen, pc, budget>>
+
 \* The last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.  Handing
 \* over is bounded in time; here either may happen, and Fairness says that the disk gets its turn.
+\* Whose guest works waits for its end.
 HandsOver(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t} /\ queue[p] # << >>
   /\ GiveTo(p, t, GrantedWith(p, Head(queue[p]))
                      \cup (IF "HandOverToAll" \in Broken THEN {queue[p][i] : i \in 1 .. Len(queue[p])}
                           ELSE {}))
-  /\ UNCHANGED releasing
+  /\ UNCHANGED <<releasing, owes, budget>>
 
 GoesToDisk(t) ==
   LET p == ProcOf[t] IN
@@ -472,19 +533,20 @@ GoesToDisk(t) ==
   /\ heldLocks' = IF "HoldWhileReleasing" \in Broken THEN heldLocks
                   ELSE [heldLocks EXCEPT ![p] = @ \ {t}]
   /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> queue[p] # << >>]]
-  /\ pc' = [pc EXCEPT ![t] = WayOut]
+  /\ LeavesDisk(t)
   /\ UNCHANGED queue
 
 Release(t) ==
   LET p == ProcOf[t] IN
   /\ pc[t] = "holding" /\ ThreadFree(p)
+  /\ HasGuest(p) /\ "ReleaseUnderGuest" \notin Broken => guest[GuestOf[p]] = None
   /\ \/ /\ heldLocks[p] # {t}
         /\ heldLocks' = [heldLocks EXCEPT ![p] = @ \ {t}]
         /\ pc' = [pc EXCEPT ![t] = "idle"]
-        /\ UNCHANGED <<releasing, queue>>
+        /\ UNCHANGED <<releasing, queue, owes, budget>>
      \/ HandsOver(t)
      \/ GoesToDisk(t)
-  /\ UNCHANGED <<lock, homes, late, procVars, contender, home, owes, gaveUp, seen, budget>>
+  /\ UNCHANGED <<lock, homes, late, procVars, contender, home, gaveUp, seen>>
 
 \* readdir(L) must be exactly [own]; then PutBack in the same turn.
 Check(t) ==
@@ -587,19 +649,19 @@ Released(t) ==
 \* rmdir(home), which only tidies and is tried once.  Effect, and, as nothing else in the process looks at
 \* it before Retried, its turn.
 RetryHappens(n, step) ==
-  CASE step = "unlinkHome" /\ n \in DOMAIN homes /\ n \in homes[n] ->
+  CASE step = "unlinkHome" /\ HomeOf(n) \in DOMAIN homes /\ n \in homes[HomeOf(n)] ->
          homes' = Emptied(homes, n) /\ UNCHANGED lock
     [] step = "unlinkLock" /\ n \in NamesAt(lock) ->
          lock' = lock \ {n} /\ UNCHANGED homes
     [] step = "unlinkLock" /\ n \notin NamesAt(lock) /\ lock # Absent /\ "RetryByPath" \in Broken ->
          lock' = Absent /\ UNCHANGED homes
-    [] step = "rmdirHome" /\ n \in DOMAIN homes /\ homes[n] = {} ->
-         homes' = Without(homes, n) /\ UNCHANGED lock
+    [] step = "rmdirHome" /\ HomeOf(n) \in DOMAIN homes /\ homes[HomeOf(n)] = {} ->
+         homes' = Without(homes, HomeOf(n)) /\ UNCHANGED lock
     [] OTHER -> UNCHANGED <<lock, homes>>
 
 AfterRetry(n, step) ==
   CASE step = "unlinkHome" ->
-         IF \/ n \in DOMAIN homes /\ n \in homes[n]
+         IF \/ HomeOf(n) \in DOMAIN homes /\ n \in homes[HomeOf(n)]
             \/ "PayAfterOne" \in Broken \/ "OweLockFirst" \in Broken
          THEN "rmdirHome" ELSE "unlinkLock"
     [] step = "unlinkLock" ->
@@ -647,11 +709,15 @@ Sent(p) ==
 SentPutBack(p) ==
   {[op |-> "putBack", name |-> home[p]] : t \in {u \in TasksOf(p) : pc[u] = "putBack"}}
 
-\* The process is gone, with everything that it remembered; nothing is unlocked.
+\* The process is gone, with everything that it remembered; nothing is unlocked.  A guest that was let go goes
+\* on; one that is held back sees the end of its pipe, and ends.
 Crash(p) ==
   /\ p \in alive /\ budget.crash > 0
   /\ budget' = [budget EXCEPT !.crash = @ - 1]
   /\ alive' = alive \ {p}
+  /\ guest' = IF "EndOfPipeIsGo" \in Broken /\ HasGuest(p) /\ guest[GuestOf[p]] # None
+              THEN [guest EXCEPT ![GuestOf[p]].at = "running"]
+              ELSE guest
   /\ late' = late \cup (IF Local THEN {} ELSE Sent(p))
                   \cup (IF "LatePutBack" \in Broken THEN SentPutBack(p) ELSE {})
   /\ heldLocks' = [heldLocks EXCEPT ![p] = {}]
@@ -670,7 +736,13 @@ Start(p) ==
   /\ p \notin alive
   /\ alive' = alive \cup {p}
   /\ inc' = IF "KeepIncarnation" \in Broken THEN inc ELSE [inc EXCEPT ![p] = @ + 1]
-  /\ UNCHANGED <<lock, homes, late, registry, gaveUp, seen, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, guest, registry, gaveUp, seen, pc, budget>>
+
+\* A guest ends: its work is done, somebody killed it, or it was held back and its process gave up or died.
+GuestEnds(g) ==
+  /\ guest[g] # None
+  /\ guest' = [guest EXCEPT ![g] = None]
+  /\ UNCHANGED <<lock, homes, late, alive, inc, registry, gaveUp, seen, pc, budget>>
 
 \* A call that was sent takes effect after its process has died, or after it was reported as failed.
 LateEffect(c) ==
@@ -685,12 +757,12 @@ LateEffect(c) ==
        [] OTHER -> UNCHANGED <<lock, homes>>
   /\ UNCHANGED <<procVars, registry, gaveUp, seen, pc, budget>>
 
-\* Somebody removes the file from a home, or the home.
+\* Somebody removes files from a home, or the home.
 Vandal(n) ==
   /\ budget.vandal > 0
   /\ budget' = [budget EXCEPT !.vandal = @ - 1]
   /\ n \in DOMAIN homes
-  /\ \/ homes[n] # {} /\ homes' = [homes EXCEPT ![n] = {}]
+  /\ \/ \E rest \in SUBSET homes[n] \ {homes[n]} : homes' = [homes EXCEPT ![n] = rest]
      \/ homes' = Without(homes, n)
   /\ UNCHANGED <<lock, late, procVars, registry, gaveUp, seen, pc>>
 
@@ -701,12 +773,13 @@ Step(t) ==
   \/ Evict(t) \/ Wake(t) \/ Check(t) \/ PutBack(t) \/ Confirm(t) \/ Restore(t) \/ Drop(t)
   \/ Released(t)
 
-Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ Release(t)
+Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ LetGo(t) \/ Release(t)
 
 Pay(p) == \E n \in Names : Retry(p, n) \/ Retried(p, n)
 
 Environment ==
   \/ \E p \in Procs : Crash(p) \/ Start(p)
+  \/ \E g \in Guests : GuestEnds(g)
   \/ \E c \in late : LateEffect(c)
   \/ \E n \in Names : Vandal(n)
 
@@ -736,6 +809,15 @@ Progress ==
   /\ \A t \in Tasks : WF_vars(Step(t)) /\ WF_vars(Release(t))
   /\ \A p \in Procs : WF_vars(Pay(p)) /\ SF_vars(\E n \in Names : Retried(p, n))
 
+\* A guest that its process waits for, held back, may end or not.  Every other one ends: sooner or later its work
+\* is done, and the pipe of one that nobody will let go has an end.
+IsAskedFor(g) ==
+  \E t \in Tasks : /\ HasGuest(ProcOf[t]) /\ GuestOf[ProcOf[t]] = g
+                  /\ pc[t] # "idle" /\ t \notin gaveUp /\ inc[ProcOf[t]] = guest[g].inc
+GuestIsDone(g) == GuestEnds(g) /\ (guest[g].at = "running" \/ ~IsAskedFor(g))
+GuestsAreLetGo == \A t \in {u \in Tasks : HasGuest(ProcOf[u])} : WF_vars(LetGo(t))
+GuestsEnd == \A g \in Guests : WF_vars(GuestIsDone(g))
+
 \* The bound on hand-overs in memory: the disk gets its turn.
 BoundedHandOvers(p) == SF_vars(\E t \in TasksOf(p) : Release(t) /\ GoesToDisk(t))
 
@@ -751,6 +833,9 @@ FairDisk(p) ==
   /\ SF_vars(Free(lock) /\ \E t \in TasksOf(p) : Wake(t))
 
 LiveSpec == Spec /\ Progress
+GuestSpec == LiveSpec /\ GuestsAreLetGo /\ GuestsEnd
+\* Broken: a guest may work for ever.
+EndlessGuestSpec == LiveSpec /\ GuestsAreLetGo
 \* Broken: nobody has to try a debt again.
 NoRetrySpec == Spec /\ \A t \in Tasks : WF_vars(Step(t)) /\ WF_vars(Release(t))
 FairSpec == Spec /\ Progress /\ \A p \in Procs : BoundedHandOvers(p) /\ FairDisk(p)
@@ -769,6 +854,7 @@ TypeOK ==
                      /\ c.name \in Names
   /\ alive \subseteq Procs
   /\ inc \in [Procs -> 1 .. MaxCrashes + 1]
+  /\ guest \in [Guests -> {None} \cup [inc : 1 .. MaxCrashes + 1, at : {"heldBack", "running"}]]
   /\ \A p \in Procs :
        /\ heldLocks[p] \subseteq TasksOf(p)
        /\ releasing[p] = None \/ (releasing[p].name \in Names /\ releasing[p].aside \in BOOLEAN)
@@ -786,12 +872,22 @@ TypeOK ==
 \* A name for every Prepare: the finite stock of names hides nothing.
 FreshNamesSuffice == \A t \in Tasks : pc[t] = "prepare" => FreshOrdinals(ProcOf[t]) # {}
 
-\* Two tasks hold at the same time only if they are of one process, and both asked to share.
-MutualExclusion ==
-  \A t, u \in Holders : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
+\* The guests that were let go.
+Running == {g \in Guests : guest[g] # None /\ guest[g].at = "running"}
+IsGuestOf(g, t) == HasGuest(ProcOf[t]) /\ GuestOf[ProcOf[t]] = g /\ guest[g].inc = inc[ProcOf[t]]
 
-\* Whoever holds has his name, and no other, on the disk.
-HeldIsOnDisk == \A p \in Procs : heldLocks[p] # {} => lock = {home[p]}
+\* Two tasks hold at the same time only if they are of one process, and both asked to share.  While a guest
+\* works nobody holds but the incarnation that let it go, and no other guest works.
+MutualExclusion ==
+  /\ \A t, u \in Holders : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
+  /\ \A g \in Running : \A t \in Holders : IsGuestOf(g, t)
+  /\ \A g, h \in Running : g = h
+
+\* Whoever holds has his name on the disk, his guest's beside it, and no other.
+HeldIsOnDisk == \A p \in Procs : heldLocks[p] # {} => lock = NamesIn(home[p])
+
+\* A guest that works has its name on the disk, whatever became of its process.
+GuestIsOnDisk == \A g \in Running : \E n \in NamesAt(lock) : Owner(n) = g /\ Lives(n)
 
 \* A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle: of one that did not give up.
 NoGhostHolder ==
@@ -808,20 +904,23 @@ NoIdleQueue ==
   \A p \in Procs : queue[p] # << >> =>
     heldLocks[p] # {} \/ contender[p] # None \/ releasing[p] # None
 
-\* A lock that names a living process is on that process's mind.
+\* A lock that names a living process is on that process's mind; its guest's name too.  (A guest whose process
+\* is gone remembers nothing: it ends.)
 Remembered(n) ==
-  LET p == Owner(n) IN
-  \/ n = home[p] /\ (contender[p] # None \/ heldLocks[p] # {})
+  LET p == Owner(HomeOf(n)) IN
+  \/ HomeOf(n) = home[p] /\ (contender[p] # None \/ heldLocks[p] # {})
   \/ releasing[p] # None /\ releasing[p].name = n
   \/ n \in DOMAIN owes[p]
-NothingForgotten == \A n \in NamesAt(lock) : Lives(n) => Remembered(n)
+NothingForgotten == \A n \in NamesAt(lock) : Lives(n) /\ Lives(HomeOf(n)) => Remembered(n)
 
-\* Whose step is it that changes L while a living process owns it?  Only the owner's.
+\* Whose step is it that changes L while a living process owns it?  Only the owner's; of a guest, its process's.
 ByOwner(n) ==
-  LET p == Owner(n) IN
-  \/ \E t \in TasksOf(p) : home[p] = n /\ (Drop(t) \/ PutBack(t))
-  \/ Retry(p, n)
-  \/ \E c \in late : c.name = n /\ LateEffect(c)
+  LET h == HomeOf(n)
+      p == Owner(h)
+  IN
+  \/ \E t \in TasksOf(p) : home[p] = h /\ (Drop(t) \/ PutBack(t))
+  \/ \E m \in NamesIn(h) : Retry(p, m)
+  \/ \E c \in late : c.name \in NamesIn(h) /\ LateEffect(c)
 NeverTouchesAnothersStep ==
   \A n \in NamesAt(lock) : Lives(n) /\ lock' # lock => ByOwner(n)
 NeverTouchesAnothers == [][NeverTouchesAnothersStep]_vars
@@ -842,11 +941,13 @@ FifoStep ==
 Fifo == [][FifoStep]_vars
 
 -----------------------------------------------------------------------------
-(* What it implements.  The abstract owner is what the DISK says, not a program counter. *)
+(* What it implements.  The abstract owner is what the DISK says, not a program counter.  An incarnation *)
+(* and its guest are one owner there; that a guest who outlives its process keeps the lock is said by     *)
+(* MutualExclusion and GuestIsOnDisk above.                                                               *)
 
 AbstractOwner ==
   IF Free(lock) THEN None
-  ELSE LET n == CHOOSE m \in lock : TRUE IN <<n[1], n[2]>>
+  ELSE LET n == HomeOf(CHOOSE m \in lock : TRUE) IN <<n[1], n[2]>>
 
 L == INSTANCE Lock WITH owner <- AbstractOwner, users <- UNION {heldLocks[p] : p \in Procs}
 

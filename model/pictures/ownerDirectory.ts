@@ -2,7 +2,7 @@
 
 import { lateText, tasksOf } from "../actions.ts";
 import type { MachineLabel } from "../machine.ts";
-import { at, type Config, type Dir, ownerOf, type State } from "../state.ts";
+import { at, type Config, type Dir, guestsOf, homeNameOf, namesIn, ownerOf, type State } from "../state.ts";
 import type { Act, Adapter, Lane } from "./picture.ts";
 
 export const ownerDirectoryPicture: Adapter<Config, State> = {
@@ -17,7 +17,8 @@ export const ownerDirectoryPicture: Adapter<Config, State> = {
   act,
   shows: (c, s) => ({
     L: dirText(s.lock),
-    homes: oddHomes(s),
+    homes: oddHomes(c, s),
+    ...Object.fromEntries(guestsOf(c).map((g) => [g, at(s.guest, g)?.at ?? "none"])),
     ...Object.fromEntries(c.procs.filter((p) => s.alive.includes(p)).flatMap((p) => processShows(c, s, p))),
   }),
 };
@@ -31,8 +32,14 @@ function processLanes(c: Config, p: string): readonly Lane[] {
     ...tasksOf(c, p).map((t) => ({ id: t, title: `task ${t}`, group })),
     { id: heldOf(p), title: "HELD_LOCKS", group },
     { id: releasingOf(p), title: "RELEASING", group },
+    ...guestOf(c, p).map((g) => ({ id: g, title: `its guest ${g}`, group })),
   ];
 }
+
+const guestOf = (c: Config, p: string): readonly string[] => {
+  const guest = c.guestOf[p];
+  return guest === undefined ? [] : [guest];
+};
 
 function processShows(c: Config, s: State, p: string): readonly (readonly [string, string])[] {
   const release = at(s.releasing, p);
@@ -48,9 +55,9 @@ function dirText(dir: Dir): string {
   return dir.length === 0 ? "an empty directory" : `the directory of ${dir.join(", ")}`;
 }
 
-/** A home holds its own name and nothing else. Those that do not are worth a note. */
-function oddHomes({ homes }: State): string {
-  const odd = homes.filter(([name, inside]) => inside.length !== 1 || inside[0] !== name);
+/** A home holds its own name, its guest's, and nothing else. Those that do not are worth a note. */
+function oddHomes(c: Config, { homes }: State): string {
+  const odd = homes.filter(([name, inside]) => inside.join() !== namesIn(c, name).join());
   return odd.map(([name, inside]) => `home ${name} is ${dirText(inside)}`).join(", ") || "as they should be";
 }
 
@@ -92,9 +99,13 @@ function act(c: Config, before: State, label: MachineLabel, after: State): Act {
   if (c.procs.includes(arg)) return processEvent(c, action, arg);
   const late = before.late.find((call) => lateText(call) === arg);
   if (late !== undefined) return { kind: "event", over: ["L", "homes"], text: `late, ${lateText(late)}` };
+  if (action === "GuestEnds") return { kind: "event", over: [arg], text: `guest ${arg} ends` };
+  if (action === "LetGo") {
+    return { kind: "call", from: arg, to: guestOf(c, at(c.procOf, arg))[0] ?? arg, text: "the word to go" };
+  }
   if (action === "Vandal") return { kind: "event", over: ["homes"], text: `somebody tidies home ${arg}` };
   if (action === "Retry" || action === "Retried") {
-    const from = releasingOf(ownerOf(arg).proc);
+    const from = releasingOf(ownerOf(homeNameOf(c, arg)).proc);
     return { kind: "call", from, to: action === "Retry" ? "L" : from, text: `${arg} is owed` };
   }
   const { to, call } = CALLS[action] ?? { to: undefined, call: "" };

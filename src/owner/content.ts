@@ -14,9 +14,12 @@ export interface OwnerContent {
 }
 
 /** `metadata` is JSON text, or empty. */
-export function formatContent({ processStart }: OwnerScope, metadata = ""): string {
+export function formatContent(
+  { pid, processStart }: Pick<OwnerScope, "pid" | "processStart">,
+  metadata = "",
+): string {
   const content = {
-    pid: process.pid,
+    pid: Number(pid),
     createdAt: new Date().toISOString(),
     starttime: processStart === "-" ? undefined : Number(processStart),
     hostname: hostname(),

@@ -50,6 +50,17 @@ export function readOwnerScope(observer: ProcessObserver, options: OwnerScopeOpt
   };
 }
 
+/**
+ * Who a child of this process is, read while it is held back: its scope is ours. Call it in the turn that started
+ * the child: until our event loop has waited for it, its pid is nobody else's.
+ */
+export function readGuestScope(self: OwnerScope, observer: ProcessObserver, child: number): OwnerScope {
+  const pid = String(child);
+  // exec leaves pid and start as they are (measured on Linux, for a program with threads too).
+  const start = readProcessStart(observer, pid);
+  return { ...self, pid, tid: pid, processStart: start, threadStart: start };
+}
+
 /** 96 random bits: a collision needs some 2^48 homes. */
 export function newNonce(): string {
   return randomBytes(12).toString("hex");
@@ -59,13 +70,17 @@ function readThread(observer: ProcessObserver): Pick<OwnerScope, "tid" | "proces
   const pid = String(observer.pid);
   const tid = readTid(observer);
 
-  // Emulators (qemu-user, so containers of another architecture) write /proc/<own pid>/stat themselves, with a
-  // start that nobody else reads; everyone else would "prove" us dead. They do not fake the same under task/.
-  const process = observer.observe({ pid, tid: pid });
-  const processStart = startOf(process.before);
-  if (processStart !== startOf(process.task)) return { tid, processStart: "-", threadStart: "-" };
+  const processStart = readProcessStart(observer, pid);
+  if (processStart === "-") return { tid, processStart, threadStart: "-" };
 
   return { tid, processStart, threadStart: startOf(observer.observe({ pid, tid }).task) };
+}
+
+function readProcessStart(observer: ProcessObserver, pid: string): string {
+  // Emulators (qemu-user, so containers of another architecture) write /proc/<own pid>/stat themselves, with a
+  // start that nobody else reads; everyone else would "prove" us dead. They do not fake the same under task/.
+  const { before, task } = observer.observe({ pid, tid: pid });
+  return startOf(before) === startOf(task) ? startOf(before) : "-";
 }
 
 /** Synchronously: `/proc/thread-self` of an asynchronous call names a thread of the pool. */

@@ -38,13 +38,16 @@ const FRESH: Counters = { spins: 0, failures: 0 };
  * the lock was taken: whoever releases says which side of the hand-over clock it is.
  */
 function runText(world: World, pending: Pending): string {
-  const { step, reply, debt, releaser } = pending;
+  const { step, reply, debt, releaser, seen } = pending;
   const where = step.kind === "sleep" ? "sleep" : step.action;
   const answer = reply === undefined ? "" : reply.ok ? "+ok" : `+${reply.errno}`;
   if (debt !== undefined) {
     const owed = world.process(pending.proc).entry.owes.get(debt);
     return `${world.names.get(debt) ?? debt}:${owed?.step}:${where}${answer}`;
   }
-  // A release remembers why it came to a Drop; a contention remembers by its patience alone.
-  return releaser === undefined ? `${where}${answer}` : `${releaser}:${pending.last}:${where}${answer}`;
+  // A release remembers why it came to a Drop; a contention remembers its patience, and the order of a listing.
+  const listed = (seen?.length ?? 0) > 1 ? `:${seen?.map((name) => world.names.get(name)).join()}` : "";
+  return releaser === undefined
+    ? `${where}${answer}${listed}`
+    : `${releaser}:${pending.last}:${where}${answer}`;
 }

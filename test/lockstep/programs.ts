@@ -7,7 +7,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type Config, lives } from "../../model/state.ts";
+import { type Config, guestsOf, lives } from "../../model/state.ts";
 import { REPLAYABLE } from "./scopes.ts";
 import { Divergence, goesOn, type Option, type Protocol, World } from "./world.ts";
 
@@ -71,6 +71,7 @@ export function programs(config: Config, maxCommands: number): fc.Arbitrary<Iter
   const commands = [
     ...config.tasks.flatMap((task) => [
       perform(`Request(${task})`, startsWith(`Request(${task})`)),
+      perform(`LetGo(${task})`, startsWith(`LetGo(${task})`)),
       perform(`Release(${task})`, startsWith(`Release(${task})`)),
       perform(`GiveUp(${task})`, startsWith(`GiveUp(${task})`)),
     ]),
@@ -79,6 +80,7 @@ export function programs(config: Config, maxCommands: number): fc.Arbitrary<Iter
   const environment: (readonly [wanted: boolean, kind: Option["kind"]])[] = [
     [config.maxCrashes > 0, "crash"],
     [config.maxCrashes > 0, "start"],
+    [guestsOf(config).length > 0, "guest"],
     [config.maxFaults > 0, "fault"],
     [!config.local, "late"],
     [config.maxVandals > 0, "vandal"],

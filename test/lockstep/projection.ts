@@ -6,6 +6,7 @@ import {
   at,
   type DebtStep,
   type Dir,
+  guestsOf,
   insert,
   type Name,
   type NameMap,
@@ -30,6 +31,7 @@ export function project(world: World): State {
     late: lateCalls(world),
     alive: config.procs.filter((proc) => world.process(proc).alive),
     inc: perProc((process) => process.incarnation),
+    guest: Object.fromEntries(guestsOf(config).map((guest) => [guest, world.guests.get(guest) ?? null])),
     heldLocks: perProc(({ entry }) => [...entry.held].map((held) => world.taskOf(held)).sort()),
     releasing: perProc(({ entry }) =>
       entry.releasing === null
@@ -151,6 +153,8 @@ function pcAt(pending: Pending): Pc {
     case "Wake":
     case "Retry":
     case "Retried":
+    case "Beat":
+    case "Watch":
       throw new Error(`a task does not wait at ${step.action}`);
   }
 }
@@ -177,9 +181,9 @@ function seenBy(world: World, task: Task, pc: Pc): Dir {
 // What is owed
 
 function owes(world: World, process: Process): NameMap<DebtStep | "paid"> {
-  const found = [...process.entry.owes.values()].map(({ home, step }): [Name, DebtStep | "paid"] => {
-    const reply = process.pending.find(({ debt }) => debt === home.name)?.reply;
-    return [modelName(world, home.name), reply === undefined ? step : afterReply(step, reply)];
+  const found = [...process.entry.owes.values()].map(({ name, step }): [Name, DebtStep | "paid"] => {
+    const reply = process.pending.find(({ debt }) => debt === name)?.reply;
+    return [modelName(world, name), reply === undefined ? step : afterReply(step, reply)];
   });
   return found.sort((x, y) => (x[0] < y[0] ? -1 : 1));
 }

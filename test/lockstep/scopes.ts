@@ -23,6 +23,7 @@ export function scope(tasks: readonly string[], rest: Partial<Config>): Config {
     tasks,
     procOf: PROC_OF,
     pidOf: Object.fromEntries(procs.map((proc) => [proc, proc])),
+    guestOf: {},
     reentrantTasks: [],
     patientTasks: [],
     local: true,
@@ -62,7 +63,23 @@ export const SCOPES: Readonly<Record<string, Config>> = {
     maxFaults: 3,
     maxVandals: 1,
   }),
+  "two processes, three tasks, missed beats": scope(["a1", "a2", "b1"], {
+    faults: ["beat", "drop", "retry"],
+    maxFaults: 4,
+  }),
   "three processes, three tasks, PutBack": scope(["a1", "b1", "c1"], {}),
+  "two processes with a guest each, and a third, PutBack": scope(["a1", "b1", "c1"], {
+    guestOf: { a: "ga", b: "gb" },
+    faults: ["prepare", "take", "evict", "drop", "retry"],
+    maxFaults: 2,
+    maxVandals: 1,
+  }),
+  "a process with a guest and one without, Drop and late effects": scope(["a1", "b1"], {
+    guestOf: { a: "ga" },
+    local: false,
+    faults: ["prepare", "take", "evict", "drop", "retry"],
+    maxFaults: 2,
+  }),
   "three processes, five tasks, Drop and late effects": scope(["a1", "a2", "b1", "c1", "c2"], {
     local: false,
     faults: ["drop", "take"],
@@ -128,6 +145,7 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     faults: EVERY_FAULT_PUT_BACK,
     maxFaults: 1,
   }),
+  "1 process, 2 tasks, a missed beat": exhaustive(["a1", "a2"], "gate", { faults: ["beat"], maxFaults: 1 }),
   "1 process, 2 tasks, a vandal": exhaustive(["a1", "a2"], "gate", { maxVandals: 1 }),
   "1 process, 1 task, Take fails three times": exhaustive(["a1"], "gate", {
     faults: ["take"],
@@ -136,6 +154,30 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
   "2 processes, 1 task each, a crash, 4 requests": exhaustive(["a1", "b1"], "gate", {
     maxCrashes: 1,
     maxRequests: 4,
+  }),
+  "1 process with a guest, a vandal, nobody gives up, 1 request": exhaustive(["a1"], "gate", {
+    guestOf: { a: "ga" },
+    patientTasks: ["a1"],
+    maxVandals: 1,
+    maxRequests: 1,
+  }),
+  "2 processes, one with a guest, a crash, nobody gives up, 2 requests": exhaustive(["a1", "b1"], "gate", {
+    guestOf: { a: "ga" },
+    patientTasks: ["a1", "b1"],
+    maxCrashes: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, one with a guest, a crash, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    guestOf: { a: "ga" },
+    maxCrashes: 1,
+    maxRequests: 2,
+  }),
+  "1 process with a guest, Drop, a failing call, 1 request": exhaustive(["a1"], "deep", {
+    guestOf: { a: "ga" },
+    local: false,
+    faults: EVERY_FAULT_DROP,
+    maxFaults: 1,
+    maxRequests: 1,
   }),
   "2 processes, 1 task each, a crash": exhaustive(["a1", "b1"], "deep", { maxCrashes: 1 }),
   "2 processes, 1 task each, a vandal": exhaustive(["a1", "b1"], "deep", { maxVandals: 1 }),

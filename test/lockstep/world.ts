@@ -17,6 +17,7 @@ import {
   freshName,
   type Label,
   type Step as ModelStep,
+  mayStartGuest,
   successors,
 } from "../../model/actions.ts";
 import { labelText } from "../../model/machine.ts";
@@ -25,16 +26,27 @@ import {
   at,
   type Config,
   type FaultKind,
+  type Guest,
+  guestNames,
+  guestsOf,
   initialState,
+  type LivingGuest,
   type Name,
   type Proc,
   type State,
   stateKey,
   type Task,
 } from "../../model/state.ts";
-import { type DiskCall, type DiskReply, performNow } from "../../src/disk.ts";
+import { type DiskCall, type DiskReply, type OwnerFile, performNow } from "../../src/disk.ts";
 import type * as protocolModule from "../../src/protocol.ts";
-import { type Attempt, createEntry, type Entry, type Home } from "../../src/registry.ts";
+import {
+  type Attempt,
+  createEntry,
+  type Debt,
+  type DebtStep,
+  type Entry,
+  type Home,
+} from "../../src/registry.ts";
 import type { CallAction, Run, Step } from "../../src/steps.ts";
 import { differences, project } from "./projection.ts";
 
@@ -42,7 +54,7 @@ import { differences, project } from "./projection.ts";
 export type Successors = typeof successors;
 
 /** The code under test: src/protocol.ts, or a broken double of it. */
-export type Protocol = Pick<typeof protocolModule, "request" | "giveUp" | "release">;
+export type Protocol = Pick<typeof protocolModule, "request" | "giveUp" | "letGo" | "release">;
 
 /** A run of the protocol, and the step that it waits for. */
 export interface Pending {
@@ -93,7 +105,7 @@ export interface Option {
   /** As in a trace: `Take(a1)`, `Take(a1) fails, later`, `Release(a1) to disk`. Unique among the options. */
   readonly text: string;
   /** `step`: the code goes on. `call`: a client calls. The others are the environment's. */
-  readonly kind: "step" | "call" | "crash" | "start" | "fault" | "late" | "vandal";
+  readonly kind: "step" | "call" | "crash" | "start" | "guest" | "fault" | "late" | "vandal";
   readonly perform: () => void;
 }
 
@@ -111,6 +123,16 @@ export class Divergence extends Error {
 /** What rename says of something that stands at L; anything else is a doubt. */
 const CLEAN_REFUSALS = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
 const LOCK = "session.jsonl.lock";
+/** Of a guest here only the pid counts. */
+const NO_SCOPE = {
+  tid: "-",
+  processStart: "-",
+  threadStart: "-",
+  host: "-",
+  boot: "-",
+  pidNamespace: "-",
+  timeNamespace: "-",
+};
 
 /** How a call fails: what it answers, and whether that is believed although it is not so. */
 export interface Failure {
@@ -162,6 +184,8 @@ export class World {
   /** Real owner's name -> the model's. */
   readonly names: Map<string, Name> = new Map();
   late: LateWorldCall[] = [];
+  /** The guests that live. */
+  readonly guests: Map<Guest, LivingGuest> = new Map();
   /** How often the environment has acted; the model's budget is what is left. */
   readonly spent: { crash: number; fault: number; vandal: number; request: number } = {
     crash: 0,
@@ -193,6 +217,7 @@ export class World {
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
+  private missesBeat = false;
 
   constructor(config: Config, directory: string, protocol: Protocol, otherwise: Otherwise = {}) {
     this.config = config;
@@ -278,43 +303,60 @@ export class World {
           },
         },
         owners: {
-          newHome: () => this.newHome(proc),
-          content: (home) => `${home.name}\n`,
+          newHome: (_lockPath, guest) => this.newHome(proc, guest?.pid),
+          content: (name) => `${name}\n`,
           isOwner: (name) => name.startsWith("own_"),
           judge: (name) => this.judge(name),
         },
         drive: (run) => this.drive(proc, run),
+        // Nobody beats here; a fault says that a beat was missed.
+        heartbeat: {
+          made: () => {},
+          isOld: () => false,
+          freshen: () => {
+            throw new Error("no home is old");
+          },
+          held: () => {},
+          missed: () => this.missesBeat,
+        },
         warn: (message) => this.warnings.push(message),
         quiet: () => {},
       },
     });
   }
 
-  private newHome(proc: Proc): Home {
-    const name = `own_${proc}_${this.process(proc).incarnation}_${++this.homesMade}`;
-    return { name, path: join(this.directory, `.home-${name}`) };
+  private newHome(proc: Proc, guest: Guest | undefined): Home {
+    const number = `${this.process(proc).incarnation}_${++this.homesMade}`;
+    const name = `own_${proc}_${number}`;
+    const guests = guest === undefined ? [] : [`own_${guest}_${number}`];
+    return { name, path: join(this.directory, `.home-${name}`), guests };
   }
 
   /** Every second owner that lives cannot be judged: for the protocol that must be the same. */
   private judge(name: string): { verdict: "dead" | "alive" | "unknown"; reason: string } {
-    const [, proc, incarnation, home] = name.split("_");
-    const process = this.process(proc ?? "");
-    const lives = process.alive && process.incarnation === Number(incarnation);
-    if (!lives) return { verdict: "dead", reason: "it is gone" };
-    return Number(home) % 2 === 0
+    if (!this.lives(name)) return { verdict: "dead", reason: "it is gone" };
+    return Number(name.split("_")[3]) % 2 === 0
       ? { verdict: "unknown", reason: "it may run" }
       : { verdict: "alive", reason: "it runs" };
   }
 
+  private lives(name: string): boolean {
+    const [, owner = "", incarnation] = name.split("_");
+    if (guestsOf(this.config).includes(owner)) return this.guests.get(owner)?.inc === Number(incarnation);
+    const process = this.process(owner);
+    return process.alive && process.incarnation === Number(incarnation);
+  }
+
   /** The driver: a run is taken to its first step, and waits there. */
   private drive(proc: Proc, run: Run): void {
+    const debt = this.newDebt(proc);
     const pending: Pending = {
       proc,
       run,
       step: { kind: "turn", action: "Wake" },
       reply: undefined,
-      releaser: this.releasing,
-      debt: this.newDebt(proc),
+      releaser: debt === undefined ? this.releasing : undefined,
+      debt,
       doubt: false,
       seen: undefined,
       last: "",
@@ -356,18 +398,38 @@ export class World {
     const busy = isBusy(process);
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind === "turn") return [this.step(pending, () => this.turn(pending))];
+      if (step.kind === "turn") {
+        const turn = this.step(pending, () => this.turn(pending));
+        const leaves = step.action === "Granted" && isLeftToNobody(process.entry);
+        return leaves && this.mayMissBeat(process.proc)
+          ? [turn, this.missing(turn.text, turn.perform)]
+          : [turn];
+      }
       if (step.kind === "call" && step.mode === "sync") {
         return [this.step(pending, () => this.callNow(pending, performNow(step.call)))];
       }
       if (step.kind === "call" && pending.reply === undefined) {
-        return [this.step(pending, () => this.effect(pending, performNow(step.call)))];
+        return [
+          this.step(pending, () => this.effect(pending, performNow(step.call))),
+          ...this.listings(pending),
+        ];
       }
       if (busy) return [];
       const what = step.kind === "sleep" ? "wake" : "turn of";
       const text = `${what} ${this.nameOf(pending)}`;
       return [{ text, kind: "step", perform: () => this.startTurn(pending) }];
     });
+  }
+
+  /** The order of a listing is the disk's business, and the code evicts along it. */
+  private listings(pending: Pending): Option[] {
+    const { step } = pending;
+    if (step.kind !== "call" || step.action !== "Look" || (this.state.lock?.length ?? 0) < 2) return [];
+    const backwards = (): void => {
+      const reply = performNow(step.call);
+      this.effect(pending, reply.ok ? { ...reply, names: [...reply.names].reverse() } : reply);
+    };
+    return [{ text: `${this.nameOf(pending)} backwards`, kind: "step", perform: backwards }];
   }
 
   private step(pending: Pending, perform: () => void): Option {
@@ -406,9 +468,13 @@ export class World {
   private callNow(pending: Pending, reply: DiskReply): void {
     const label = this.labelOf(pending);
     const { step } = pending;
-    if (step.kind === "call" && step.call.call === "prepare") this.learnName(pending.proc, step.call.name);
-    if (label.action === "Evict") pending.seen = undefined;
+    if (step.kind === "call" && step.call.call === "prepare") this.learnNames(pending.proc, step.call.files);
+    if (label.action === "Evict" && step.kind === "call" && step.call.call === "unlink") {
+      const victim = step.call.path.slice(this.lockPath.length + 1);
+      pending.seen = pending.seen?.filter((name) => name !== victim);
+    }
     this.advance(pending, reply);
+    if (pending.step.kind !== "call" || pending.step.action !== "Evict") pending.seen = undefined;
     this.compare(label);
   }
 
@@ -439,12 +505,19 @@ export class World {
       const process = this.process(at(this.config.procOf, task));
       if (!process.alive || isBusy(process)) return [];
       const options: Option[] = [];
-      if (at(this.state.pc, task) === "idle" && this.mayRequest())
+      if (at(this.state.pc, task) === "idle" && this.mayRequest(process.proc))
         options.push(this.call(`Request(${task})`, () => this.request(task)));
       if (this.canGiveUp(task, process)) options.push(this.call(`GiveUp(${task})`, () => this.giveUp(task)));
       const attempt = this.attempts.get(task);
       if (attempt !== undefined && process.entry.held.has(attempt)) {
+        const guest = this.guests.get(this.config.guestOf[process.proc] ?? "");
+        if (guest?.at === "heldBack") options.push(this.call(`LetGo(${task})`, () => this.letGo(task)));
+        // As src/run.ts: a guest that lives is waited for.
+        if (guest !== undefined) return options;
         options.push(this.call(`Release(${task}) to disk`, () => this.release(task, false)));
+        if (this.mayMissBeat(process.proc) && process.entry.held.size === 1) {
+          options.push(this.missing(`Release(${task}) to disk`, () => this.release(task, false)));
+        }
         if (process.entry.queue.length > 0 && process.entry.held.size === 1) {
           options.push(this.call(`Release(${task}) hands over`, () => this.release(task, true)));
         }
@@ -457,9 +530,30 @@ export class World {
     return { text, kind: "call", perform };
   }
 
-  private mayRequest(): boolean {
+  /** A lock with a guest's name in it goes by Drop anyway. */
+  private mayMissBeat(proc: Proc): boolean {
+    const { faults, maxFaults, local, guestOf } = this.config;
+    return local && guestOf[proc] === undefined && faults.includes("beat") && this.spent.fault < maxFaults;
+  }
+
+  /** The same, by a holder that missed a beat: its release is a Drop, on a local disk too. */
+  private missing(text: string, perform: () => void): Option {
+    const miss = (): void => {
+      this.spent.fault++;
+      this.missesBeat = true;
+      try {
+        perform();
+      } finally {
+        this.missesBeat = false;
+      }
+    };
+    return { text: `${text}, a beat was missed`, kind: "fault", perform: miss };
+  }
+
+  private mayRequest(proc: Proc): boolean {
     const { maxRequests } = this.config;
-    return maxRequests === 0 || this.spent.request < maxRequests;
+    const left = maxRequests === 0 || this.spent.request < maxRequests;
+    return left && mayStartGuest(this.config, this.state, proc);
   }
 
   private canGiveUp(task: Task, { entry }: Process): boolean {
@@ -481,6 +575,7 @@ export class World {
       client.told = what;
     };
     const attempt: Attempt = {
+      guest: this.startGuest(client.proc),
       reentrant: this.config.reentrantTasks.includes(task),
       gaveUp: false,
       granted: () => tell("granted"),
@@ -495,6 +590,31 @@ export class World {
     this.clients.set(attempt, client);
     this.protocol.request(this.process(at(this.config.procOf, task)).entry, attempt);
     this.compare({ action: "Request", arg: task });
+  }
+
+  /** Before its process asks. It is faked as every process here is. */
+  private startGuest(proc: Proc): Attempt["guest"] {
+    const guest = this.config.guestOf[proc];
+    if (guest === undefined) return undefined;
+    const inc = this.process(proc).incarnation;
+    this.guests.set(guest, { inc, at: "heldBack" });
+    const letGo = (): void => {
+      if (this.guests.has(guest)) this.guests.set(guest, { inc, at: "running" });
+    };
+    return { scope: { ...NO_SCOPE, pid: guest }, letGo };
+  }
+
+  private letGo(task: Task): void {
+    const attempt = this.attempts.get(task);
+    if (attempt !== undefined) {
+      this.protocol.letGo(this.process(at(this.config.procOf, task)).entry, attempt);
+    }
+    this.compare({ action: "LetGo", arg: task });
+  }
+
+  private guestEnds(guest: Guest): void {
+    this.guests.delete(guest);
+    this.compare({ action: "GuestEnds", arg: guest });
   }
 
   /** A client whose promises have settled is of no more interest once its task asks again. */
@@ -546,6 +666,10 @@ export class World {
         options.push({ text: `Crash(${proc})`, kind: "crash", perform: () => this.crash(process) });
       }
     }
+    for (const guest of guestsOf(config)) {
+      if (!this.guests.has(guest)) continue;
+      options.push({ text: `GuestEnds(${guest})`, kind: "guest", perform: () => this.guestEnds(guest) });
+    }
     for (const call of this.late) {
       const arg = `${call.op} ${this.names.get(call.name) ?? call.name}`;
       options.push({ text: `LateEffect(${arg})`, kind: "late", perform: () => this.lateEffect(call, arg) });
@@ -573,10 +697,15 @@ export class World {
         const files = fs.readdirSync(home);
         const removeHome = vandal("removes the home", () => fs.rmSync(home, { recursive: true }));
         if (files.length === 0) return [removeHome];
-        const empty = (): void => {
-          for (const inside of files) fs.rmSync(join(home, inside));
+        const removes = (gone: readonly string[]) => (): void => {
+          for (const inside of gone) fs.rmSync(join(home, inside));
         };
-        return [vandal("removes the file", empty), removeHome];
+        const one = files.length === 1 ? [] : files;
+        return [
+          vandal(files.length === 1 ? "removes the file" : "removes the files", removes(files)),
+          ...one.map((inside) => vandal(`removes ${this.names.get(inside)}`, removes([inside]))),
+          removeHome,
+        ];
       });
   }
 
@@ -609,14 +738,14 @@ export class World {
       return [{ op: "unlinkLock", name: step.call.path.slice(this.lockPath.length + 1), call: step.call }];
     });
     const owes = project(this).owes[process.proc] ?? [];
-    const debts = [...process.entry.owes.values()].flatMap(({ home }): LateWorldCall[] => {
-      const step = owes.find(([name]) => name === this.names.get(home.name))?.[1];
-      return step === undefined || step === "paid" ? [] : [this.debtCall(step, home)];
+    const debts = [...process.entry.owes.values()].flatMap((debt): LateWorldCall[] => {
+      const step = owes.find(([name]) => name === this.names.get(debt.name))?.[1];
+      return step === undefined || step === "paid" ? [] : [this.debtCall(step, debt)];
     });
     return [...calls, ...debts];
   }
 
-  private debtCall(op: "unlinkHome" | "unlinkLock" | "rmdirHome", { name, path }: Home): LateWorldCall {
+  private debtCall(op: DebtStep, { name, home: { path } }: Debt): LateWorldCall {
     if (op === "rmdirHome") return { op, name, call: { call: "rmdir", path } };
     return {
       op,
@@ -649,10 +778,12 @@ export class World {
     if (this.spent.fault >= this.config.maxFaults) return [];
     return process.pending.flatMap((pending): Option[] => {
       const { step } = pending;
-      if (step.kind !== "call") return [];
+      // Nobody beats here.
+      if (step.kind !== "call" || step.action === "Beat" || step.action === "Watch") return [];
+      const { action } = step;
       if (pending.reply !== undefined) return this.verifyFaults(process, pending);
-      if (!this.mayFail(step.action)) return [];
-      const failing = this.failures(step.action, step.call).flatMap((failure) =>
+      if (!this.mayFail(action)) return [];
+      const failing = this.failures(action, step.call).flatMap((failure) =>
         step.call.call === "prepare"
           ? this.prepareFaults(pending, step.call, failure)
           : this.waysToFail(step.call, failure).map((way) => this.fault(pending, step.call, failure, way)),
@@ -734,9 +865,12 @@ export class World {
         this.failWith(pending, failure);
       },
     });
+    const [own] = call.files;
+    const half = call.files.length > 1 && own !== undefined ? { ...call, files: [own] } : undefined;
     return [
       fault("", () => {}),
       fault(", made the directory", () => fs.mkdirSync(call.home)),
+      ...(half === undefined ? [] : [fault(", made one file", () => performNow(half))]),
       fault(", happened", () => performNow(call)),
     ];
   }
@@ -754,10 +888,14 @@ export class World {
   // ----------------------------------------------------------------------------------------------
   // Comparing
 
-  private learnName(proc: Proc, realName: string): void {
-    const name = freshName(this.config, this.state, proc);
-    if (name === undefined) throw new Divergence(`the model has no name left for ${proc}`);
-    this.names.set(realName, name);
+  /** Our own first, as in src; then the guest's. */
+  private learnNames(proc: Proc, files: readonly OwnerFile[]): void {
+    const own = freshName(this.config, this.state, proc);
+    if (own === undefined) throw new Divergence(`the model has no name left for ${proc}`);
+    for (const [i, name] of [own, ...guestNames(this.config, own)].entries()) {
+      const file = files[i];
+      if (file !== undefined) this.names.set(file.name, name);
+    }
   }
 
   private compare(label: Label): void {
@@ -864,12 +1002,17 @@ export class World {
   }
 }
 
+/** Whoever contended has given up, and nobody else waits: what is granted goes off the disk. */
+const isLeftToNobody = ({ contender, queue }: Entry): boolean =>
+  contender?.gaveUp === true && queue.length === 0;
+
 /** The model's word for the failures of an action: `putBack` of `PutBack`. */
 export const faultKind = (action: CallAction): FaultKind =>
   `${action[0]?.toLowerCase()}${action.slice(1)}` as FaultKind;
 
 /** What happens without anybody asking, failing or dying: the steps of the code, and that holders let go. */
-export const goesOn = ({ kind, text }: Option): boolean => kind === "step" || text.startsWith("Release(");
+export const goesOn = ({ kind, text }: Option): boolean =>
+  kind === "step" || kind === "guest" || text.startsWith("Release(");
 
 const isUnsettled = ({ told, release }: Client): boolean => told === "nothing" || release === "asked";
 

@@ -143,9 +143,9 @@ const EXPECTED_EXTRAS = [
   "stat of the session file",
   "statfs",
   "sweep or exit: a home goes",
+  "sweep or heartbeat: whose names are at locks",
   "sweep: into a home",
   "sweep: the directory",
-  "sweep: whose names are at locks",
 ];
 
 /** One line for each call: strace cuts those in two that overlap with another, and a damage must find them. */

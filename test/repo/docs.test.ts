@@ -44,10 +44,16 @@ describe("ids of assumptions and guarantees", () => {
 });
 
 describe("numbers that the documents quote are those of the code", () => {
-  it("the constants in spec/protocol.md are those of src/protocol.ts", () => {
-    const source = read("src/protocol.ts");
-    const rows = [...read("spec/protocol.md").matchAll(/^\| `([A-Z_]+)` \| ([\d.]+)(?: ms)? \|/gm)];
-    expect(rows.length).toBeGreaterThanOrEqual(7);
+  it.each([
+    ["spec/protocol.md", ["src/protocol.ts"], 7],
+    ["spec/lease.md", ["src/heartbeat.ts", "src/lease.ts"], 5],
+  ])("the constants in %s are those of the code", (page, sources, atLeast) => {
+    const source = sources
+      .map(read)
+      .join("\n")
+      .replaceAll(/(?<=\d)_(?=\d)/g, "");
+    const rows = [...read(page).matchAll(/^\| `([A-Z_]+)` \| ([\d.]+)(?: ms)? \|/gm)];
+    expect(rows.length).toBeGreaterThanOrEqual(atLeast);
     for (const [, name, value] of rows) {
       expect(source, name).toMatch(new RegExp(`const ${name} = ${value?.replace(".", "\\.")};`));
     }

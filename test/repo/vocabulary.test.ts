@@ -17,7 +17,7 @@ const spec = read("tla", "OwnerDirectory.tla");
 const protocol = read("src", "protocol.ts");
 
 /** The environment's, and the tools' own, have no step in the code. */
-const ENVIRONMENT = ["Crash", "Start", "LateEffect", "Vandal"];
+const ENVIRONMENT = ["Crash", "Start", "GuestEnds", "LateEffect", "Vandal"];
 
 describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
   it("the specification's actions are the model's, in the same order", () => {
@@ -31,15 +31,18 @@ describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
       "Sent",
       "SentPutBack",
       "Waits",
+      "StartGuest",
     ];
     const body = spec.slice(spec.indexOf("(* The actions *)"), spec.indexOf("Environment =="));
-    const defined = [...body.matchAll(/^([A-Z]\w*)\((?:t|p|n|c|p, n)\) ==/gm)].map(([, name]) => name ?? "");
+    const defined = [...body.matchAll(/^([A-Z]\w*)\((?:t|p|g|n|c|p, n)\) ==/gm)].map(
+      ([, name]) => name ?? "",
+    );
     expect(defined.filter((name) => !helpers.includes(name))).toEqual([...ACTIONS]);
   });
 
   it("every action is a labelled step, or a call, of src/protocol.ts, and the other way round", () => {
     const labelled = [...protocol.matchAll(/\b(?:call|turn)\("([A-Z]\w+)"/g)].map(([, name]) => name ?? "");
-    const calls = ["Request", "GiveUp", "Release"].filter((name) => {
+    const calls = ["Request", "GiveUp", "LetGo", "Release"].filter((name) => {
       const functionName = name[0]?.toLowerCase() + name.slice(1);
       return protocol.includes(`/** \`${name}\``) || protocol.includes(` * \`${name}\`: `)
         ? protocol.includes(`export function ${functionName}(`)

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunMeta, readTrace, type Trace } from "./records.ts";
-import { runStress, traceDirectory } from "./run.ts";
+import { type RunOptions, runStress, traceDirectory } from "./run.ts";
 
 export interface Recorded {
   readonly trace: Trace;
@@ -19,19 +19,19 @@ export interface Recorded {
 const LIBRARY = new URL("../../dist/index.js", import.meta.url).href;
 
 /** Starting processes on a busy machine: the limit of a hook. */
-export const RUN_LIMIT_MS = 120_000;
+export const RUN_LIMIT_MS = 240_000;
 
 /** Random, and in the tests' names. Timing does not replay, so another seed each time shows more. */
 export const SEED: number = Math.floor(Math.random() * 1e6);
 
 export async function recordRun(
   meta: Omit<RunMeta, "seed">,
-  { steps, library = LIBRARY }: { readonly steps: number; readonly library?: string },
+  rest: Pick<RunOptions, "steps" | "hangsAfterMs"> & { readonly library?: string },
 ): Promise<Recorded> {
   const directory = fs.mkdtempSync(join(tmpdir(), "swl-stress-test-"));
   const remove = (): void => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   try {
-    const { failures } = await runStress({ ...meta, seed: SEED, directory, library, steps });
+    const { failures } = await runStress({ ...meta, seed: SEED, directory, library: LIBRARY, ...rest });
     const files = traceDirectory(directory);
     return { trace: readTrace(files), files, failures, remove };
   } catch (error) {

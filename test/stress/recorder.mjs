@@ -89,13 +89,13 @@ function stateOf(entry, idOf) {
 
 /** Whose name a call is about, where it is not that of the present home. */
 function subjectOf(action, call, entry) {
-  if (action === "Prepare") return { name: shortName(call.name) };
+  if (action === "Prepare") return { name: shortName(call.files[0].name) };
   if (action === "Evict") return { name: shortName(basename(call.path)) };
   if (action !== "Retry") return {};
-  const debt = [...entry.owes.values()].find(({ home, step }) =>
-    step === "rmdirHome" ? home.path === call.path : home.name === basename(call.path),
+  const debt = [...entry.owes.values()].find(({ home, name, step }) =>
+    step === "rmdirHome" ? home.path === call.path : name === basename(call.path),
   );
-  return { name: shortName(debt.home.name), debt: debt.step };
+  return { name: shortName(debt.name), debt: debt.step };
 }
 
 /** @param {string} name */

@@ -16,7 +16,7 @@ const { sessionFile, who } = options;
 /** How often the parent is told how far we are. */
 const TELL_EVERY = 200;
 /** Longer than any queue here: a wait that ends by it is a finding. */
-const PATIENT_MS = 60_000;
+const PATIENT_MS = 300_000;
 /** Some waits end by their timeout. */
 const IMPATIENT_MS = 12;
 

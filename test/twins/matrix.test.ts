@@ -48,7 +48,7 @@ describe("the results of npm run matrix", () => {
   });
 
   it("twin: a survivor, a kill by something else, a kill too many and a missing cell are problems", () => {
-    const [mutant] = MUTANTS.filter(({ name }) => name === "EvictIfAnyDead");
+    const [mutant] = MUTANTS.filter(({ name }) => name === "NoRestore");
     if (mutant === undefined) throw new Error("no such mutant");
     const { explorer: _, ...row } = kept[mutant.name] ?? {};
     const cell = { by: "Fifo", after: "", time: "" };
@@ -58,13 +58,13 @@ describe("the results of npm run matrix", () => {
       random: { ...cell, verdict: "killed" },
     } as const;
     expect(problemsOf([mutant], { [mutant.name]: tampered })).toEqual([
-      "EvictIfAnyDead, explorer: it was not asked",
-      "EvictIfAnyDead, proof: it SURVIVES Judge x EvictsOnlyTheDead",
-      "EvictIfAnyDead, random: it should survive, and is killed by Fifo",
+      "NoRestore, explorer: it was not asked",
+      "NoRestore, proof: it SURVIVES Judge x EvictsOnlyTheDead",
+      "NoRestore, random: it should survive, and is killed by Fifo",
     ]);
     const other = { ...row, proof: { ...cell, verdict: "killed" } } as const;
     expect(problemsOf([mutant], { [mutant.name]: other }, ["proof"])).toEqual([
-      "EvictIfAnyDead, proof: it is killed by something else: Fifo",
+      "NoRestore, proof: it is killed by something else: Fifo",
     ]);
   });
 

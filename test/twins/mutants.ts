@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GUARDS, type Guard } from "../../model/state.ts";
-import { TWINS, WITHOUT_ROW } from "../../tla/prove/twins.ts";
+import { PROVED_GUARDS, TWINS, WITHOUT_ROW } from "../../tla/prove/twins.ts";
 import { type ModelConfig, manifestName } from "../../tla/tools/manifest.ts";
 import { modelledModules } from "../../tla/tools/modelGraph.ts";
 import { violatedBy } from "../../tla/tools/tlcOutput.ts";
@@ -85,6 +85,24 @@ const SCENARIOS: Readonly<Record<ProcessGuard, readonly [name: string, gone: str
   verify: ["NoVerify", "", /twin: without Verify /],
   evictByName: ["EvictByPath", "", /twin: by path instead of by name /],
   keepSlot: ["PassSlotInFlight", "", /twin: if the slot is passed on /],
+  guestName: [
+    "NamelessGuest",
+    "a guest is named in the lock",
+    /twin: without the command's name in the lock /,
+  ],
+  letGoAfterGranted: ["LetGoEarly", "", /twin: without letGoAfterGranted they do$/],
+  waitsForGuest: ["ReleaseUnderGuest", "", /twin: without waitsForGuest they do$/],
+  wordToGo: ["EndOfPipeIsGo", "", /twin: a command that takes the end of its pipe /],
+  streamsBlock: [
+    "NonBlockingStreams",
+    "the streams of a command block",
+    /twin: a wrapper that opens its own /,
+  ],
+  signalOnce: [
+    "SignalTwice",
+    "what a terminal sends is not sent again",
+    /twin: a wrapper that passes it on /,
+  ],
   boundedHandOvers: ["UnboundedHandOvers", "", /twin: without the bound on hand-overs /],
   tellOnce: ["TellAgain", "of a takeover one acquisition is told", /twin: a process that does not forget /],
   sharedRegistry: [
@@ -129,7 +147,9 @@ function explorer(config: ModelConfig | undefined): Expectation {
 const spared = (question: string): string => `all properties hold. ${question}`;
 
 function proof(guard: Guard): Expectation {
-  const twin = TWINS[guard];
+  const proved = PROVED_GUARDS.find((candidate) => candidate === guard);
+  if (proved === undefined) return none("guests are not in the proof");
+  const twin = TWINS[proved];
   if (twin !== null) {
     return {
       kind: "killed",
@@ -137,7 +157,7 @@ function proof(guard: Guard): Expectation {
       by: exactly(`${twin.action} x ${twin.claim}`),
     };
   }
-  return { kind: "survives", where: "all rows", why: WITHOUT_ROW[guard] ?? "" };
+  return { kind: "survives", where: "all rows", why: WITHOUT_ROW[proved] ?? "" };
 }
 
 function random({ scope, caughtBy }: Double): Expectation {

@@ -71,6 +71,26 @@ describe("the sweep", () => {
   });
 });
 
+describe("the sweep of a home with a guest", () => {
+  const addGuest = (home: string, owner: typeof self): void => {
+    const name = formatOwnerName({ ...owner, life: "-", nonce: "9".repeat(24) });
+    fs.writeFileSync(join(home, name), "");
+  };
+
+  it("waits for the guest to be dead too, and then removes both names", async () => {
+    const pid = deadPid();
+    const dead = { ...self, pid, tid: pid };
+    const [bothDead, guestLives] = [makeHome(dead, "a"), makeHome(dead, "b")];
+    addGuest(bothDead, dead);
+    addGuest(guestLives, self);
+
+    await sweep(directory, createOwners(self));
+
+    expect(fs.existsSync(bothDead)).toBe(false);
+    expect(fs.readdirSync(guestLives)).toHaveLength(2);
+  });
+});
+
 describe("idle homes", () => {
   it("are bounded: a process that went through many sessions keeps a few", async () => {
     for (let i = 0; i < 100; i++) {

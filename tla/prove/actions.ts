@@ -27,6 +27,7 @@ import {
   value,
   variable,
 } from "./formula.ts";
+import type { ProvedAction } from "./twins.ts";
 
 /** One way in which an action happens. */
 export interface Case {
@@ -61,7 +62,7 @@ interface Change {
 
 export function encodeActions(broken: readonly Guard[] = []): readonly EncodedAction[] {
   const isBroken = (guard: Guard): boolean => broken.includes(guard);
-  return ACTIONS.map((name) => {
+  return PROVED_ACTIONS.map((name) => {
     const { params, pieces } = ENCODINGS[name](isBroken);
     return {
       name,
@@ -301,7 +302,12 @@ const giveTo = (isHeir: (task: Expr) => Expr): Piece[] =>
       choose(isHeir(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
   });
 
-const wayOut = gotoIf(t, apply("local"), "check", "drop");
+/** The way off the disk; a Drop also of a holder that missed a beat. */
+const leavesDisk = (): Piece[] =>
+  either(
+    effect(gotoIf(t, apply("local"), "check", "drop")),
+    both(when(apply("local")), fails("beat"), effect(goto(t, "drop"))),
+  );
 const endRelease = (proc: Expr): readonly Change[] => [clear("releasing", proc), drop("aside", proc)];
 
 type IsBroken = (guard: Guard) => boolean;
@@ -503,7 +509,8 @@ function granted(isBroken: IsBroken): Encoding {
         both(
           when(and(gone, noTask("queue", mine))),
           withHome(mine),
-          effect(only("releasing", mine, n), drop("aside", mine), wayOut),
+          effect(only("releasing", mine, n), drop("aside", mine)),
+          leavesDisk(),
         ),
       ),
     ),
@@ -548,11 +555,7 @@ function judge(isBroken: IsBroken): Encoding {
   const ours = isBroken("OwnIsAnothers") ? truth(false) : seesOurs;
   const nobody = forall([x], not(apply("seen", t, x)));
   const allDead = forall([x], implies(apply("seen", t, x), dead(x)));
-  const anyDead = exists([x], and(apply("seen", t, x), dead(x)));
-  const evicts = and(
-    not(nobody),
-    or(isBroken("NeverEvict") ? truth(false) : allDead, isBroken("EvictIfAnyDead") ? anyDead : truth(false)),
-  );
+  const evicts = and(not(nobody), isBroken("NeverEvict") ? truth(false) : allDead);
   return ofTask(
     and(isAt(t, "looked", "lookedDoubt"), myTurn),
     either(
@@ -622,7 +625,7 @@ function release(isBroken: IsBroken): Encoding {
     forall([u], implies(apply("heldLocks", mine, u), equal(u, t))),
   );
   const leaves = isBroken("HoldWhileReleasing") ? [] : [drop("heldLocks", mine, t)];
-  const toDisk = [...leaves, only("releasing", mine, n), wayOut] as const;
+  const toDisk = [...leaves, only("releasing", mine, n)] as const;
   const heirs = (task: Expr): Expr =>
     isBroken("HandOverToAll") ? apply("queue", mine, task) : group(h, isBroken)(task);
   return ofTask(
@@ -637,6 +640,7 @@ function release(isBroken: IsBroken): Encoding {
           when(noTask("queue", mine), ...toDisk, drop("aside", mine)),
           when(not(noTask("queue", mine)), ...toDisk, add("aside", mine)),
         ),
+        leavesDisk(),
       ),
     ),
   );
@@ -896,7 +900,7 @@ function vandal(): Encoding {
   };
 }
 
-const ENCODINGS: Readonly<Record<ActionName, (isBroken: IsBroken) => Encoding>> = {
+const ENCODINGS: Readonly<Record<ProvedAction, (isBroken: IsBroken) => Encoding>> = {
   Request: request,
   Prepare: prepare,
   Take: take,
@@ -922,3 +926,7 @@ const ENCODINGS: Readonly<Record<ActionName, (isBroken: IsBroken) => Encoding>> 
   LateEffect: lateEffect,
   Vandal: vandal,
 };
+
+export const PROVED_ACTIONS: readonly ProvedAction[] = ACTIONS.filter(
+  (name): name is ProvedAction => name in ENCODINGS,
+);

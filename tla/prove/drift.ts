@@ -292,6 +292,9 @@ class Comparer {
     found: readonly Step[],
     keyOf: (s: State) => string,
   ): void {
+    const encoded = this.#actions.map(({ action }) => action.name);
+    const other = found.find(({ label }) => !encoded.includes(label.action));
+    if (other !== undefined) this.differs(`${other.label.action} is not encoded, and the model takes it`);
     for (const { action, run, touching } of this.#actions) {
       const evaluated = run(structure);
       for (const step of evaluated) this.#cases.add(`${action.name} ${step.case}`);

@@ -16,7 +16,7 @@ export const LISTED_SORTS: Readonly<Record<ListedSort, readonly string[]>> = {
   Pc: PCS,
   Op: ["take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
   Debt: ["none", "unlinkHome", "unlinkLock", "rmdirHome", "paid"],
-  Kind: FAULT_KINDS,
+  Kind: [...FAULT_KINDS, "beat"],
 };
 export type Sort = OpenSort | ListedSort | "Bool";
 

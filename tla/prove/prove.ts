@@ -1,14 +1,15 @@
 import { parseArgs } from "node:util";
-import { ACTIONS } from "../../model/actions.ts";
-import { GUARDS, type Guard } from "../../model/state.ts";
+import type { Guard } from "../../model/state.ts";
 import { grouped, isProgram, Progress, runProgram, table } from "../tools/console.ts";
 import { reasonOf, ToolError } from "../tools/toolError.ts";
+import { PROVED_ACTIONS } from "./actions.ts";
 import { check, type Row } from "./check.ts";
 import { counterexampleText } from "./counterexample.ts";
 import { type Comparison, compareWithModel, uncompared } from "./drift.ts";
 import { FOLLOWS, type Obligation, obligations } from "./obligations.ts";
 import { IMPOSSIBLE, SCOPES, UNREACHED } from "./scopes.ts";
 import { startSolver } from "./solver.ts";
+import { PROVED_GUARDS } from "./twins.ts";
 
 const usage = `Usage: npm run prove -- [--only ACTION[,ACTION]] [--without GUARD] [--deep] [--json]
 Shows, for any number of processes, tasks, incarnations, names and crashes: each action of OwnerDirectory.tla keeps
@@ -53,9 +54,9 @@ async function main(args: readonly string[]): Promise<number> {
 export function readOptions(args: readonly string[]): Options | "help" {
   const values = parse(args);
   if (values.help) return "help";
-  const guard = GUARDS.find((known) => known === values.without);
+  const guard = PROVED_GUARDS.find((known) => known === values.without);
   if (values.without !== undefined && guard === undefined) {
-    const there = `There are: ${GUARDS.join(", ")}.`;
+    const there = `There are: ${PROVED_GUARDS.join(", ")}.`;
     throw new ToolError(`take out "${values.without}"`, "the model knows no such guard", there);
   }
   const only = values.only?.split(",").map((name) => name.trim());
@@ -79,7 +80,7 @@ function selectRows({
   without,
   deep,
 }: Pick<Options, "only" | "without" | "deep">): readonly Obligation[] {
-  const names = ["Init", ...ACTIONS, FOLLOWS];
+  const names = ["Init", ...PROVED_ACTIONS, FOLLOWS];
   const unknown = only?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new ToolError(`check "${unknown}"`, "there is no such action", `There are: ${names.join(", ")}.`);

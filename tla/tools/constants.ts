@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as issue from "../../model/issue/state.ts";
+import * as lease from "../../model/lease/lease.ts";
 import * as mkdirMtime from "../../model/peers/mkdirMtime.ts";
 import * as renameAside from "../../model/peers/renameAside.ts";
 import { type Config, type FaultKind, GUARDS } from "../../model/state.ts";
@@ -21,6 +22,7 @@ export function readModelConfig(dir: string, cfgFile: string): Config {
     tasks: constants.strings("Tasks"),
     procOf: constants.pairs("ProcOf"),
     pidOf: constants.pairs("PidOf"),
+    guestOf: constants.has("GuestOf") ? constants.pairs("GuestOf") : {},
     reentrantTasks: constants.strings("ReentrantTasks"),
     patientTasks: constants.strings("PatientTasks"),
     local: constants.flag("Local"),
@@ -84,6 +86,26 @@ export function readRenameAsideConfig(dir: string, cfgFile: string): renameAside
   };
 }
 
+/** The same of a Lease .cfg file. */
+export function readLeaseConfig(dir: string, cfgFile: string): lease.Config {
+  const constants = new Constants(dir, cfgFile);
+  return {
+    procs: constants.strings("Procs"),
+    judges: constants.strings("Judges"),
+    stale: constants.number("Stale"),
+    wait: constants.number("Wait"),
+    maxTime: constants.number("MaxTime"),
+    maxCrashes: constants.number("MaxCrashes"),
+    maxDeaths: constants.number("MaxDeaths"),
+    maxJumps: constants.number("MaxJumps"),
+    forward: constants.numbers("Forward"),
+    back: constants.numbers("Back"),
+    mayStop: constants.strings("MayStop"),
+    prompt: constants.flag("Prompt"),
+    broken: constants.known("Broken", lease.BROKEN, "guard", "model/lease/lease.ts"),
+  };
+}
+
 /** What the types of the model say already, and what is about its one initial state. */
 const notInModel: readonly string[] = ["TypeOK", "RefinementInit"];
 
@@ -119,6 +141,11 @@ class Constants {
     }
   }
 
+  /** What the specification defines, and a configuration may define anew. */
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
   strings(name: string): string[] {
     const value = this.#value(name);
     return (value.kind === "set" ? value.items : []).map(textOf).sort();
@@ -136,6 +163,10 @@ class Constants {
 
   number(name: string): number {
     return Number(this.text(name));
+  }
+
+  numbers(name: string): number[] {
+    return this.strings(name).map(Number);
   }
 
   flag(name: string): boolean {

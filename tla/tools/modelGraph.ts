@@ -10,18 +10,22 @@ import {
 } from "../../model/explore.ts";
 import { issueLock } from "../../model/issue/issueLock.ts";
 import * as issueText from "../../model/issue/text.ts";
+import { lease } from "../../model/lease/lease.ts";
+import { leaseVariables } from "../../model/lease/text.ts";
 import type { Machine, MachineStep } from "../../model/machine.ts";
 import { ownerDirectory } from "../../model/ownerDirectory.ts";
 import { mkdirMtime } from "../../model/peers/mkdirMtime.ts";
 import { renameAside } from "../../model/peers/renameAside.ts";
 import * as peersText from "../../model/peers/text.ts";
 import { issueLockPicture } from "../../model/pictures/issueLock.ts";
+import { leasePicture } from "../../model/pictures/lease.ts";
 import { mkdirMtimePicture } from "../../model/pictures/mkdirMtime.ts";
 import { ownerDirectoryPicture } from "../../model/pictures/ownerDirectory.ts";
 import { renameAsidePicture } from "../../model/pictures/renameAside.ts";
 import * as ownerDirectoryText from "../../model/text.ts";
 import {
   readIssueConfig,
+  readLeaseConfig,
   readMkdirMtimeConfig,
   readModelConfig,
   readRenameAsideConfig,
@@ -77,7 +81,7 @@ export const modelledModules = (): readonly string[] => [...MODELS.keys()];
 interface Mirror<Config, State, Step extends MachineStep<State>> extends Words<Config, State> {
   readonly machine: Machine<Config, State, Step>;
   readonly readConfig: (dir: string, cfgFile: string) => Config;
-  readonly dumpLabel: (label: Step["label"]) => string;
+  readonly dumpLabel: (label: Step["label"], config: Config) => string;
 }
 
 function configured<Config, State, Step extends MachineStep<State>>(
@@ -110,7 +114,7 @@ function graphOf<Config, State, Step extends MachineStep<State>>(
     invariants: [],
     stepProperties: [],
     onState: (state) => states.push(text(state)),
-    onEdge: (from, step, to) => edges.push([from, dumpLabel(step.label), to]),
+    onEdge: (from, step, to) => edges.push([from, dumpLabel(step.label, config), to]),
   });
   const textOf = (id: number): string => states[id] ?? "";
   return {
@@ -146,6 +150,13 @@ const renameAsideModel = configured({
   stateVariables: peersText.renameAsideVariables,
   dumpLabel: peersText.dumpLabel,
 });
+const leaseModel = configured({
+  machine: lease,
+  readConfig: readLeaseConfig,
+  adapter: leasePicture,
+  stateVariables: leaseVariables,
+  dumpLabel: peersText.dumpLabel,
+});
 
 const MODELS: ReadonlyMap<string, (dir: string, cfgFile: string) => ConfiguredModel> = new Map([
   ["MCOwnerDirectory", ownerDirectoryModel],
@@ -156,4 +167,6 @@ const MODELS: ReadonlyMap<string, (dir: string, cfgFile: string) => ConfiguredMo
   ["MCMkdirMtime", mkdirMtimeModel],
   ["RenameAside", renameAsideModel],
   ["MCRenameAside", renameAsideModel],
+  ["Lease", leaseModel],
+  ["MCLease", leaseModel],
 ]);

@@ -6,6 +6,7 @@
 import { basename, dirname } from "node:path";
 import type { Proc } from "../../../model/state.ts";
 import { isLifeSocketName } from "../../../src/owner/life.ts";
+import { parseMarkName } from "../../../src/owner/mark.ts";
 import { parseHomeName, parseOwnerName } from "../../../src/owner/name.ts";
 
 /** A call with its moments, as numbers of lines: it took effect somewhere between. */
@@ -107,6 +108,7 @@ type What =
         | "swept lock"
         | "probe"
         | "life socket"
+        | "mark"
         | "something else";
     }
   | { readonly is: "home" | "in home" | "in lock"; readonly owner: string };
@@ -136,6 +138,7 @@ function whatIs(path: string, sessionFile: string): What | undefined {
   }
   if (/^x+$/.test(basename(path))) return { is: "probe" };
   if (isLifeSocketName(basename(path)) && dirname(path) === directory) return { is: "life socket" };
+  if (parseMarkName(basename(path)) !== undefined && dirname(path) === directory) return { is: "mark" };
   if (home !== undefined && dirname(path) === directory)
     return { is: "home", owner: ownerIn(basename(path)) };
   const inside = parseOwnerName(basename(path)) === undefined ? undefined : basename(path);
@@ -224,7 +227,12 @@ interface Extra {
   readonly calls: RegExp;
   readonly on: readonly What["is"][];
   readonly args?: RegExp;
+  /** It writes: what is named is private to whoever calls, or its own. */
+  readonly writes?: true;
 }
+
+/** What is there is written, and nothing else: never made, never followed. */
+const BEAT_FLAGS = /O_RDWR\|O_NONBLOCK\|O_NOFOLLOW/;
 
 /** By what they are for, in the words of spec/protocol.md. Only the first what of a call is looked at. */
 const EXTRAS: readonly Extra[] = [
@@ -255,10 +263,33 @@ const EXTRAS: readonly Extra[] = [
   { name: "life socket: made", calls: /^(bind|stat|chmod|rename)$/, on: ["life socket"] },
   { name: "life socket: asked", calls: /^(statx|newfstatat|lstat|connect)$/, on: ["life socket"] },
   { name: "life socket: goes", calls: /^unlink$/, on: ["life socket"] },
-  { name: "sweep: the directory", calls: /^(openat|newfstatat|fstat|getdents64|close)$/, on: ["directory"] },
-  { name: "sweep: whose names are at locks", calls: /^openat$/, on: ["swept lock"], args: /O_DIRECTORY/ },
   {
-    name: "sweep: whose names are at locks",
+    name: "heartbeat: a beat",
+    calls: /^openat$/,
+    on: ["in home", "in lock"],
+    args: BEAT_FLAGS,
+    writes: true,
+  },
+  {
+    name: "heartbeat: a beat",
+    calls: /^(fstat|newfstatat|statx|pwrite64|close)$/,
+    on: ["in home", "in lock"],
+  },
+  {
+    name: "lease: a mark, or a probe",
+    calls: /^(openat|lstat|newfstatat|statx|fstat|read|pread64|write|fchmod|fsync|close|rename|unlink)$/,
+    on: ["mark"],
+    writes: true,
+  },
+  { name: "sweep: the directory", calls: /^(openat|newfstatat|fstat|getdents64|close)$/, on: ["directory"] },
+  {
+    name: "sweep or heartbeat: whose names are at locks",
+    calls: /^openat$/,
+    on: ["swept lock"],
+    args: /O_DIRECTORY/,
+  },
+  {
+    name: "sweep or heartbeat: whose names are at locks",
     calls: /^(newfstatat|fstat|getdents64|close)$/,
     on: ["lock", "swept lock"],
   },
@@ -277,12 +308,13 @@ function extraOf(
   const removes = name === "unlink" || name === "rmdir";
   if (removes && what !== undefined && "owner" in what && isOfTheLiving(what.owner, tid, cast))
     return undefined;
+  const isOwnOrPrivate = what !== undefined && (!("owner" in what) || isOwn(what.owner, tid, cast));
   const extra = EXTRAS.find(
     (candidate) =>
       candidate.calls.test(name) &&
       candidate.on.some((is) => is === what?.is) &&
       (candidate.args?.test(args) ?? true) &&
-      !/O_CREAT|O_WRONLY|O_RDWR/.test(args),
+      (candidate.writes === true ? isOwnOrPrivate : !/O_CREAT|O_WRONLY|O_RDWR/.test(args)),
   );
   return extra?.name;
 }

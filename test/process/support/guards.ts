@@ -53,6 +53,18 @@ export type Guard =
   | "keepSlot"
   /** All copies of the module in a process share one registry. */
   | "sharedRegistry"
+  /** A guest is named in the lock. */
+  | "guestName"
+  /** The end of the pipe is not the word to go. */
+  | "wordToGo"
+  /** The streams of a command block, as they were given. */
+  | "streamsBlock"
+  /** What a terminal sends to everybody is not sent again. */
+  | "signalOnce"
+  /** A release waits for the end of the guest. */
+  | "waitsForGuest"
+  /** The guest is let go after the lock was granted. */
+  | "letGoAfterGranted"
   /** In memory the lock goes from task to task for a bounded time. */
   | "boundedHandOvers"
   /** Of a takeover one acquisition is told. */
@@ -127,6 +139,50 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
     name: "TellAgain",
     file: "protocol.ts",
     patches: [["  entry.evictions = NO_EVICTIONS;\n", ""]],
+  },
+  guestName: {
+    name: "NamelessGuest",
+    file: "owners.ts",
+    patches: [["const guests = guest === undefined ? [] :", "const guests = guest !== guest || true ? [] :"]],
+  },
+  wordToGo: {
+    name: "EndOfPipeIsGo",
+    file: "run.ts",
+    patches: [
+      ['read -r SWL_RUN_WORD <&3 && [ "$SWL_RUN_WORD" = go ] || exit 75;', "read -r SWL_RUN_WORD <&3;"],
+    ],
+  },
+  streamsBlock: {
+    name: "NonBlockingStreams",
+    file: "run.ts",
+    patches: [
+      ["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = process.stdin.isTTY;"],
+    ],
+  },
+  signalOnce: {
+    name: "SignalTwice",
+    file: "run.ts",
+    patches: [["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = false;"]],
+  },
+  waitsForGuest: {
+    name: "ReleaseUnderGuest",
+    file: "run.ts",
+    patches: [
+      [
+        "const end = await child.ended;\n  await lock.release()",
+        "await lock.release();\n  const end = await child.ended;\n  await lock.release()",
+      ],
+    ],
+  },
+  letGoAfterGranted: {
+    name: "LetGoEarly",
+    file: "run.ts",
+    patches: [
+      [
+        "const lock = await acquire(options, child);",
+        "child.guest.letGo();\n  const lock = await acquire(options, child);",
+      ],
+    ],
   },
   sharedRegistry: {
     name: "OwnRegistry",

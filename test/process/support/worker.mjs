@@ -133,6 +133,11 @@ const commands = {
       return { ours: false, code: error.code };
     }
   },
+  /** What a holder was told by its signal. */
+  told({ as = "" }) {
+    const { signal } = locks.get(as).lock;
+    return { aborted: signal.aborted, code: signal.reason?.code };
+  },
   /** Who listens to this process, before the library was loaded and now. */
   listeners: () => ({ before: listenersBefore, now: listeners() }),
   date: () => ({ text: new Date().toISOString() }),
