@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { problemsOf, readKept, readPage, renderPage } from "./matrixPage.ts";
-import { CHECKS, MUTANTS } from "./mutants.ts";
+import { CHECKS, type Check, MUTANTS } from "./mutants.ts";
 import { PROPERTIES } from "./violations.ts";
 
 // The kills themselves are not repeated here: what kills a mutant in the gate is test/model/explorer.test.ts,
@@ -48,24 +48,23 @@ describe("the results of npm run matrix", () => {
   });
 
   it("twin: a survivor, a kill by something else, a kill too many and a missing cell are problems", () => {
-    const [mutant] = MUTANTS.filter(({ name }) => name === "NoRestore");
-    if (mutant === undefined) throw new Error("no such mutant");
-    const { explorer: _, ...row } = kept[mutant.name] ?? {};
+    const problems = (name: string, row: (typeof kept)[string], check: Check): readonly string[] =>
+      problemsOf(
+        MUTANTS.filter((mutant) => mutant.name === name),
+        { [name]: row },
+        [check],
+      );
     const cell = { by: "Fifo", after: "", time: "" };
-    const tampered = {
-      ...row,
-      proof: { ...cell, verdict: "survived" },
-      random: { ...cell, verdict: "killed" },
-    } as const;
-    expect(problemsOf([mutant], { [mutant.name]: tampered })).toEqual([
-      "NoRestore, explorer: it was not asked",
-      "NoRestore, proof: it SURVIVES Judge x EvictsOnlyTheDead",
-      "NoRestore, random: it should survive, and is killed by Fifo",
+    expect(problems("HandOverToAll", { proof: { ...cell, verdict: "survived" } }, "proof")).toEqual([
+      "HandOverToAll, proof: it SURVIVES Release x HoldersShare",
     ]);
-    const other = { ...row, proof: { ...cell, verdict: "killed" } } as const;
-    expect(problemsOf([mutant], { [mutant.name]: other }, ["proof"])).toEqual([
-      "NoRestore, proof: it is killed by something else: Fifo",
+    expect(problems("HandOverToAll", { proof: { ...cell, verdict: "killed" } }, "proof")).toEqual([
+      "HandOverToAll, proof: it is killed by something else: Fifo",
     ]);
+    expect(problems("NeverHandsOver", { random: { ...cell, verdict: "killed" } }, "random")).toEqual([
+      "NeverHandsOver, random: it should survive, and is killed by Fifo",
+    ]);
+    expect(problems("HandOverToAll", {}, "explorer")).toEqual(["HandOverToAll, explorer: it was not asked"]);
   });
 
   it("are on the page", () => {
