@@ -49,10 +49,12 @@ export const ACTIONS = [
   "Look",
   "Judge",
   "Evict",
+  "Clear",
   "Wake",
   "GiveUp",
   "LetGo",
   "Release",
+  "Expire",
   "Check",
   "PutBack",
   "Confirm",
@@ -66,6 +68,9 @@ export const ACTIONS = [
   "GuestEnds",
   "LateEffect",
   "Vandal",
+  "Suspect",
+  "Break",
+  "Remove",
 ] as const;
 export type ActionName = (typeof ACTIONS)[number];
 
@@ -115,6 +120,7 @@ export const MID_TURN: readonly Pc[] = [
   "verified",
   "unverified",
   "evict",
+  "clear",
   "check",
   "putBack",
   "confirm",
@@ -130,6 +136,7 @@ export const CONTENDING: readonly Pc[] = [
   "verified",
   "unverified",
   "evict",
+  "clear",
   "waiting",
 ];
 
@@ -164,6 +171,7 @@ function referenced(c: Config, s: State): Set<Name> {
     for (const [name] of at(s.owes, p)) names.add(name);
   }
   for (const t of c.tasks) for (const name of at(s.seen, t) ?? []) names.add(name);
+  for (const name of s.suspects) names.add(name);
   return names;
 }
 
@@ -327,19 +335,27 @@ function waitOrLeave(c: Config, s: State, p: Proc, t: Task): State[] {
 const setPc = (s: State, t: Task, pc: Pc): State => ({ ...s, pc: put(s.pc, t, pc) });
 const forget = (s: State, t: Task): State => ({ ...s, seen: put(s.seen, t, null) });
 
+const isReplaceable = (c: Config, dir: Dir): boolean => (c.renameReplacesEmpty ? isFree(dir) : dir === null);
+
 /** rename(home, L), or `null` where the disk refuses. */
-function takeHappens(s: State, name: Name, replaces = false): State | null {
+function takeHappens(c: Config, s: State, name: Name, replaces = false): State | null {
   const contents = mapGet(s.homes, name);
-  if (contents === undefined || !(isFree(s.lock) || replaces)) return null;
-  return { ...s, lock: contents, homes: mapDelete(s.homes, name) };
+  if (contents === undefined || !(isReplaceable(c, s.lock) || c.merges || replaces)) return null;
+  return {
+    ...s,
+    lock: replaces ? contents : contents.reduce<readonly Name[]>(insert, s.lock ?? []),
+    homes: mapDelete(s.homes, name),
+  };
 }
 
 /** rename(L, home), or `null` where the disk refuses. */
-function putBackHappens(s: State, name: Name): State | null {
-  const inTheWay = mapGet(s.homes, name);
-  if (s.lock === null || (inTheWay !== undefined && inTheWay.length > 0)) return null;
+function putBackHappens(c: Config, s: State, name: Name): State | null {
+  if (s.lock === null || !isReplaceable(c, mapGet(s.homes, name) ?? null)) return null;
   return { ...s, homes: mapPut(s.homes, name, s.lock), lock: null };
 }
+
+/** rmdir(L). */
+const clearHappens = (s: State): State => (s.lock?.length === 0 ? { ...s, lock: null } : s);
 
 /** unlink(home/own), unlink(L/own), rmdir(home). */
 function retryHappens(c: Config, s: State, name: Name, step: DebtStep): State {
@@ -421,7 +437,8 @@ const request: Action = {
   enabled: (c, s, t) => {
     const p = at(c.procOf, t);
     const mayAsk = (c.maxRequests === 0 || s.budget.request > 0) && mayStartGuest(c, s, p);
-    return mayAsk && s.alive.includes(p) && at(s.pc, t) === "idle" && threadFree(c, s, p);
+    const idle = at(s.pc, t) === "idle" && !s.revoked.includes(t);
+    return mayAsk && s.alive.includes(p) && idle && threadFree(c, s, p);
   },
   next: (c, before, t) => {
     const p = at(c.procOf, t);
@@ -482,7 +499,7 @@ const take: Action = {
   enabled: (c, s, t) => at(s.pc, t) === "take" && s.alive.includes(at(c.procOf, t)),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = takeHappens(s, name, isBroken(c, "TakeReplaces"));
+    const happened = takeHappens(c, s, name, isBroken(c, "TakeReplaces"));
     const doubt: Pc = isBroken(c, "DoubtIsRefusal") ? "refused" : "failed";
     const refusal: Pc = mapGet(s.homes, name) === undefined ? doubt : "refused";
     const answered = happened === null ? setPc(s, t, refusal) : setPc(happened, t, "taken");
@@ -561,6 +578,11 @@ function isDead(c: Config, s: State, p: Proc, name: Name): boolean {
   return ours && !(at(s.heldLocks, p).length > 0 && at(s.home, p) === name);
 }
 
+/** L was seen empty. Where rename does not replace an empty directory it is cleared first. */
+function againFrom(c: Config, dir: Dir): readonly Pc[] {
+  return dir !== null && !c.renameReplacesEmpty && !isBroken(c, "NoClear") ? ["clear"] : ["take", "waiting"];
+}
+
 const judge: Action = {
   name: "Judge",
   args: tasks,
@@ -575,11 +597,15 @@ const judge: Action = {
     }
     if (at(s.pc, t) === "lookedDoubt") return waitOrLeave(c, giveUpHome(c, clean, p), p, t);
     if (s.gaveUp.includes(t)) return [leave(c, clean, p, t, leavesAlone(c))];
-    if (names.length === 0) return [setPc(clean, t, "take"), setPc(clean, t, "waiting")];
-    const dead = names.filter((name) => isDead(c, s, p, name));
-    const waits = setPc(clean, t, "waiting");
-    if (dead.length === names.length && !isBroken(c, "NeverEvict")) return [setPc(s, t, "evict")];
-    return isBroken(c, "EvictTheLiving") && dead.length > 0 ? [setPc(s, t, "evict"), waits] : [waits];
+    if (names.length === 0) return againFrom(c, at(s.seen, t)).map((next) => setPc(clean, t, next));
+    const living = names.filter((name) => !isDead(c, s, p, name));
+    // A suspect may be judged dead by one judge, and not by another.
+    const someDead = isBroken(c, "EvictTheLiving") && living.length < names.length;
+    const mayEvict = someDead || living.every((name) => s.suspects.includes(name));
+    const evicts = mayEvict && !isBroken(c, "NeverEvict") ? [setPc(s, t, "evict")] : [];
+    return living.length === 0 && !isBroken(c, "NeverEvict")
+      ? evicts
+      : [...evicts, setPc(clean, t, "waiting")];
   },
 };
 
@@ -603,6 +629,21 @@ const evict: Action = {
       for (const failed of failing(c, s, "unlinkLock", victim, happened)) {
         results.push(setPc(forget(failed, t), t, "waiting"));
       }
+    }
+    return results;
+  },
+};
+
+const clear: Action = {
+  name: "Clear",
+  args: tasks,
+  enabled: isAt("clear"),
+  next: (c, s, t) => {
+    const happened: State = isBroken(c, "ClearByForce") ? { ...s, lock: null } : clearHappens(s);
+    const results = [setPc(happened, t, "take"), setPc(happened, t, "waiting")];
+    if (fails(c, s, "clear")) {
+      const home = homeOf(s, at(c.procOf, t));
+      for (const failed of failing(c, s, "clear", home, happened)) results.push(setPc(failed, t, "waiting"));
     }
     return results;
   },
@@ -648,6 +689,23 @@ function heirs(c: Config, s: State, p: Proc, head: Task): readonly Task[] {
   if (!isBroken(c, "HandOverToAll")) return group;
   return at(s.queue, p).reduce<readonly Task[]>((all, t) => insert(all, t), group);
 }
+
+function letsGo(c: Config, s: State, t: Task): State[] {
+  const p = at(c.procOf, t);
+  const held = at(s.heldLocks, p);
+  const shared = held.length !== 1 || held[0] !== t;
+  const leaves: State = { ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) };
+  if (shared && !isBroken(c, "ReleaseOfAll")) return [leaves];
+  const [head] = at(s.queue, p);
+  const handedOver = shared ? [leaves] : head === undefined ? [] : [giveTo(s, p, t, heirs(c, s, p, head))];
+  const toDisk: State = {
+    ...s,
+    heldLocks: isBroken(c, "HoldWhileReleasing") ? s.heldLocks : put(s.heldLocks, p, remove(held, t)),
+    releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
+  };
+  return [...handedOver, ...leavesDisk(c, toDisk, t)];
+}
+
 /** The guest that a task has started and that has not ended. */
 const guestOfTask = (c: Config, s: State, t: Task): LivingGuest | null =>
   s.guest[c.guestOf[at(c.procOf, t)] ?? ""] ?? null;
@@ -671,23 +729,20 @@ const release: Action = {
   name: "Release",
   args: tasks,
   // Whose guest works waits for its end.
-  enabled: (c, s, t) =>
-    inTurnAt("holding")(c, s, t) && (guestOfTask(c, s, t) === null || isBroken(c, "ReleaseUnderGuest")),
-  next: (c, s, t) => {
-    const p = at(c.procOf, t);
-    const held = at(s.heldLocks, p);
-    const shared = held.length !== 1 || held[0] !== t;
-    const leaves: State = { ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) };
-    if (shared && !isBroken(c, "ReleaseOfAll")) return [leaves];
-    const [head] = at(s.queue, p);
-    const handedOver = shared ? [leaves] : head === undefined ? [] : [giveTo(s, p, t, heirs(c, s, p, head))];
-    const toDisk: State = {
-      ...s,
-      heldLocks: isBroken(c, "HoldWhileReleasing") ? s.heldLocks : put(s.heldLocks, p, remove(held, t)),
-      releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
-    };
-    return [...handedOver, ...leavesDisk(c, toDisk, t)];
+  enabled: (c, s, t) => {
+    const ended = guestOfTask(c, s, t) === null || isBroken(c, "ReleaseUnderGuest");
+    const has = (at(s.pc, t) === "holding" && ended) || s.revoked.includes(t);
+    return has && threadFree(c, s, at(c.procOf, t));
   },
+  // Of a handle that was revoked nothing is left to give back.
+  next: (c, s, t) => (s.revoked.includes(t) ? [{ ...s, revoked: remove(s.revoked, t) }] : letsGo(c, s, t)),
+};
+
+const expire: Action = {
+  name: "Expire",
+  args: tasks,
+  enabled: (c, s, t) => c.revokes && inTurnAt("holding")(c, s, t) && guestOfTask(c, s, t) === null,
+  next: (c, s, t) => letsGo(c, s, t).map((next) => ({ ...next, revoked: insert(s.revoked, t) })),
 };
 
 const check: Action = {
@@ -707,7 +762,7 @@ const putBack: Action = {
   enabled: isAt("putBack"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = putBackHappens(s, name);
+    const happened = putBackHappens(c, s, name);
     const results = [happened === null ? setPc(s, t, "drop") : setPc(happened, t, "confirm")];
     if (fails(c, s, "putBack")) {
       for (const failed of failing(c, s, null, name, happened)) results.push(setPc(failed, t, "drop"));
@@ -734,7 +789,7 @@ const restore: Action = {
   enabled: isAt("restore"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = isBroken(c, "NoRestore") ? null : takeHappens(s, name);
+    const happened = isBroken(c, "NoRestore") ? null : takeHappens(c, s, name);
     const failed = fails(c, s, "restore") ? failing(c, s, null, name, happened) : [];
     return [happened ?? s, ...failed].map((next) => setPc(next, t, "lost"));
   },
@@ -841,6 +896,7 @@ function sent(c: Config, s: State, p: Proc): LateCall[] {
     if (pc === "take") calls.push({ op: "take", name: homeOf(s, p) });
     if (pc === "drop") calls.push({ op: "unlinkLock", name: homeOf(s, p) });
     if (pc === "evict") for (const name of at(s.seen, t) ?? []) calls.push({ op: "unlinkLock", name });
+    if (pc === "clear") calls.push({ op: "clear", name: homeOf(s, p) });
   }
   for (const [name, step] of at(s.owes, p)) if (step !== "paid") calls.push({ op: step, name });
   return calls;
@@ -879,6 +935,8 @@ const crash: Action = {
         ...s,
         late: addLate(s.late, calls),
         alive: remove(s.alive, p),
+        suspects: s.suspects.filter((name) => ownerOf(name).proc !== p),
+        revoked: s.revoked.filter((t) => !mine.includes(t)),
         guest: letGoByCrash(c, s, p),
         heldLocks: put(s.heldLocks, p, []),
         releasing: put(s.releasing, p, null),
@@ -924,8 +982,9 @@ const lateEffect: Action = {
     const s: State = { ...before, late: before.late.filter((other) => other !== call) };
     return [
       match(call.op)
-        .with("take", () => takeHappens(s, call.name) ?? s)
-        .with("putBack", () => putBackHappens(s, call.name) ?? s)
+        .with("take", () => takeHappens(c, s, call.name) ?? s)
+        .with("clear", () => clearHappens(s))
+        .with("putBack", () => putBackHappens(c, s, call.name) ?? s)
         .with("unlinkHome", "unlinkLock", "rmdirHome", (step) => retryHappens(c, s, call.name, step))
         .exhaustive(),
     ];
@@ -941,6 +1000,47 @@ const vandal: Action = {
     const removed: State = { ...s, homes: mapDelete(s.homes, n) };
     const left = properSubsets(mapGet(s.homes, n) ?? []);
     return [...left.map((rest) => ({ ...s, homes: mapPut(s.homes, n, rest) })), removed];
+  },
+};
+
+const atL = (_c: Config, s: State): readonly Name[] => s.lock ?? [];
+
+/** `after` a step of somebody else's that takes names of living owners from L: these are no innocent ones any more. */
+function wronged(before: State, after: State): State {
+  const gone = (before.lock ?? []).filter((name) => lives(before, name) && !includes(after.lock, name));
+  return { ...after, suspects: gone.reduce<readonly Name[]>(insert, before.suspects) };
+}
+
+const suspect: Action = {
+  name: "Suspect",
+  args: atL,
+  enabled: (_c, s, n) => s.budget.suspicion > 0 && lives(s, n) && !s.suspects.includes(n),
+  next: (_c, s, n) => [
+    {
+      ...s,
+      budget: { ...s.budget, suspicion: s.budget.suspicion - 1 },
+      suspects: insert(s.suspects, n),
+    },
+  ],
+};
+
+const breakLock: Action = {
+  name: "Break",
+  args: atL,
+  enabled: (_c, s) => s.budget.break > 0,
+  next: (_c, before, n) => {
+    const s: State = { ...before, budget: { ...before.budget, break: before.budget.break - 1 } };
+    return [wronged(s, { ...s, lock: without(s.lock, n) })];
+  },
+};
+
+const removeLock: Action = {
+  name: "Remove",
+  args: atL,
+  enabled: (_c, s) => s.budget.removal > 0,
+  next: (_c, before, n) => {
+    const s: State = { ...before, budget: { ...before.budget, removal: before.budget.removal - 1 } };
+    return [null, without(s.lock, n)].map((lock) => wronged(s, { ...s, lock }));
   },
 };
 
@@ -960,10 +1060,12 @@ const TABLE: readonly Action[] = [
   look,
   judge,
   evict,
+  clear,
   wake,
   giveUp,
   letGo,
   release,
+  expire,
   check,
   putBack,
   confirm,
@@ -977,4 +1079,7 @@ const TABLE: readonly Action[] = [
   guestEnds,
   lateEffect,
   vandal,
+  suspect,
+  breakLock,
+  removeLock,
 ];

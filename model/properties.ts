@@ -29,10 +29,24 @@ export const INVARIANTS: readonly Invariant<Config, State>[] = [
   { name: "NothingForgotten", holds: nothingForgotten },
 ];
 
+/**
+ * What is left where the environment breaks an assumption, and what must fail there. Not among the others: while
+ * nobody is suspected or revoked they say the same as those.
+ */
+export const WEAKER_INVARIANTS: readonly Invariant<Config, State>[] = [
+  { name: "MutualExclusionAmongInnocent", holds: mutualExclusionAmongInnocent },
+  { name: "InnocentIsOnDisk", holds: innocentIsOnDisk },
+  { name: "WritersExclude", holds: (c, s) => exclude(c, [...holders(c, s), ...s.revoked]) },
+];
+
 export const STEP_PROPERTIES: readonly StepProperty<Config, State, Step>[] = [
   { name: "Refinement", holds: (c, s, step) => isLockStep(c, s, step.next) },
   { name: "NeverTouchesAnothers", holds: neverTouchesAnothers },
   { name: "Fifo", holds: fifo },
+];
+
+export const WEAKER_STEP_PROPERTIES: readonly StepProperty<Config, State, Step>[] = [
+  { name: "NeverTouchesAnInnocent", holds: neverTouchesAnInnocent },
 ];
 
 function holders(c: Config, s: State): readonly Task[] {
@@ -59,12 +73,41 @@ const isGuestOf = (c: Config, s: State, g: Guest, t: Task): boolean => {
  * nobody holds but the incarnation that let it go, and no other guest works.
  */
 function mutualExclusion(c: Config, s: State): boolean {
-  const all = holders(c, s);
   const working = running(c, s);
-  if (working.length > 1 || working.some((g) => !all.every((t) => isGuestOf(c, s, g, t)))) return false;
+  if (working.length > 1 || working.some((g) => !holders(c, s).every((t) => isGuestOf(c, s, g, t))))
+    return false;
+  return exclude(c, holders(c, s));
+}
+
+function exclude(c: Config, all: readonly Task[]): boolean {
   if (all.length <= 1) return true;
   const one = new Set(all.map((t) => at(c.procOf, t))).size === 1;
   return one && all.every((t) => c.reentrantTasks.includes(t));
+}
+
+const isInnocent = (c: Config, s: State, t: Task): boolean =>
+  !s.suspects.includes(at(s.home, at(c.procOf, t)) ?? "");
+
+/** Only whoever was taken for dead, broken or robbed loses, never a third. */
+function mutualExclusionAmongInnocent(c: Config, s: State): boolean {
+  return exclude(
+    c,
+    holders(c, s).filter((t) => isInnocent(c, s, t)),
+  );
+}
+
+function innocentIsOnDisk(c: Config, s: State): boolean {
+  return holders(c, s).every(
+    (t) => !isInnocent(c, s, t) || s.lock?.includes(at(s.home, at(c.procOf, t)) ?? "") === true,
+  );
+}
+
+/** A name that vanishes from L is dead, or not innocent, or its owner's step took it away. */
+function neverTouchesAnInnocent(c: Config, s: State, step: Step): boolean {
+  const gone = (s.lock ?? []).filter((name) => step.next.lock?.includes(name) !== true);
+  return gone.every(
+    (name) => !lives(s, name) || step.next.suspects.includes(name) || byOwner(c, s, step, name),
+  );
 }
 
 /** Whoever holds has his name on the disk, his guest's beside it, and no other. */

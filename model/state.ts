@@ -18,7 +18,7 @@ export type Name = string;
 export type Dir = readonly Name[] | null;
 
 /** What a {@link State.late} call does when it takes effect at last. */
-export type LateOp = "take" | "putBack" | DebtStep;
+export type LateOp = "take" | "clear" | "putBack" | DebtStep;
 
 /** The next call for a name that is owed; `paid` when none is left. */
 export type DebtStep = "unlinkHome" | "unlinkLock" | "rmdirHome";
@@ -60,6 +60,7 @@ export const PCS = [
   "lookDoubt",
   "lookedDoubt",
   "evict",
+  "clear",
   "waiting",
   "holding",
   "check",
@@ -80,6 +81,9 @@ export interface Budget {
   readonly fault: number;
   readonly vandal: number;
   readonly request: number;
+  readonly suspicion: number;
+  readonly break: number;
+  readonly removal: number;
 }
 
 export interface State {
@@ -92,6 +96,10 @@ export interface State {
   readonly alive: readonly Proc[];
   /** The number of the present, or last, incarnation. */
   readonly inc: Readonly<Record<Proc, number>>;
+  /** Names of living owners that somebody took for dead, or took away from L; the others are innocent. */
+  readonly suspects: readonly Name[];
+  /** Whose handle the watchdog took away, and who has not released it yet. */
+  readonly revoked: readonly Task[];
   /** `null` where there is none, or it has ended. */
   readonly guest: Readonly<Record<Guest, LivingGuest | null>>;
   /** HELD_LOCKS. */
@@ -122,6 +130,7 @@ export const FAULT_KINDS = [
   "verify",
   "look",
   "evict",
+  "clear",
   "check",
   "putBack",
   "confirm",
@@ -174,6 +183,8 @@ export const GUARDS = [
   "NoCheck",
   "NoConfirm",
   "NoRestore",
+  "NoClear",
+  "ClearByForce",
   "GuestNotInHome",
   "VerifyAnyNames",
   "EvictTheLiving",
@@ -183,8 +194,34 @@ export const GUARDS = [
 ] as const;
 export type Guard = (typeof GUARDS)[number];
 
+/** What a configuration may override, in the specification a definition. */
+export interface Overrides {
+  /** False: rename refuses an empty directory too (Windows); then there is Clear. */
+  readonly renameReplacesEmpty: boolean;
+  /** Rename into a directory that is not empty merges the two (A3 broken). */
+  readonly merges: boolean;
+  /** The watchdog takes a lock away that is held for too long. */
+  readonly revokes: boolean;
+  /** How often somebody takes a living owner for dead (A1 broken). */
+  readonly maxSuspicions: number;
+  /** How often an operator breaks a lock whose owner may live. */
+  readonly maxBreaks: number;
+  /** How often somebody removes what stands at L (A2 broken). */
+  readonly maxRemovals: number;
+}
+
+/** A platform like POSIX, a watchdog that only tells, an environment that keeps the assumptions. */
+export const NOTHING_OVERRIDDEN: Overrides = {
+  renameReplacesEmpty: true,
+  merges: false,
+  revokes: false,
+  maxSuspicions: 0,
+  maxBreaks: 0,
+  maxRemovals: 0,
+};
+
 /** The CONSTANTS of OwnerDirectory.tla. */
-export interface Config {
+export interface Config extends Overrides {
   readonly procs: readonly Proc[];
   readonly tasks: readonly Task[];
   readonly procOf: Readonly<Record<Task, Proc>>;
@@ -216,6 +253,8 @@ export function initialState(config: Config): State {
     late: [],
     alive: config.procs,
     inc: forProcs(1),
+    suspects: [],
+    revoked: [],
     guest: Object.fromEntries(guestsOf(config).map((g) => [g, null] as const)),
     heldLocks: forProcs([]),
     releasing: forProcs(null),
@@ -231,6 +270,9 @@ export function initialState(config: Config): State {
       fault: config.maxFaults,
       vandal: config.maxVandals,
       request: config.maxRequests,
+      suspicion: config.maxSuspicions,
+      break: config.maxBreaks,
+      removal: config.maxRemovals,
     },
   };
 }

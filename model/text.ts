@@ -26,6 +26,8 @@ export function stateVariables(c: Config, s: State): readonly (readonly [name: s
     ["late", setText(s.late.map(lateCallText))],
     ["alive", setText(s.alive.map(quote))],
     ["inc", perProc((p) => String(at(s.inc, p)))],
+    ["suspects", setText(s.suspects.map(nameText))],
+    ["revoked", setText(s.revoked.map(quote))],
     ["guest", guestText(s)],
     ["heldLocks", perProc((p) => setText(at(s.heldLocks, p).map(quote)))],
     ["releasing", perProc((p) => releaseText(s, p))],
@@ -36,10 +38,7 @@ export function stateVariables(c: Config, s: State): readonly (readonly [name: s
     ["gaveUp", setText(s.gaveUp.map(quote))],
     ["seen", perTask((t) => dirText(at(s.seen, t)))],
     ["pc", perTask((t) => quote(at(s.pc, t)))],
-    [
-      "budget",
-      `[crash |-> ${s.budget.crash}, fault |-> ${s.budget.fault}, request |-> ${s.budget.request}, vandal |-> ${s.budget.vandal}]`,
-    ],
+    ["budget", record(Object.keys(s.budget), (kind) => String(at({ ...s.budget }, kind)))],
   ];
 }
 
@@ -52,6 +51,9 @@ export function dumpLabel(label: Label, c: Config): string {
     case "GuestEnds":
     case "LateEffect":
     case "Vandal":
+    case "Suspect":
+    case "Break":
+    case "Remove":
       return `Any${label.action}`;
     case "Retry":
     case "Retried":

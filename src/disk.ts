@@ -35,6 +35,8 @@ export interface DiskFailure {
 }
 
 export interface Disk {
+  /** Whether rename(2) puts a directory in the place of an empty one. */
+  readonly renameReplacesEmpty: boolean;
   /** In this turn. */
   now(call: DiskCall): DiskReply;
   /** In the thread pool; the reply comes in a turn of its own. */
@@ -43,7 +45,12 @@ export interface Disk {
 
 const DONE: DiskReply = { ok: true, names: [] };
 
-export const nodeDisk: Disk = { now: performNow, later: performLater };
+export const nodeDisk: Disk = {
+  // Windows refuses (not tested: src/lock.ts refuses Windows).
+  renameReplacesEmpty: process.platform !== "win32",
+  now: performNow,
+  later: performLater,
+};
 
 export function performNow(call: DiskCall): DiskReply {
   try {

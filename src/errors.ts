@@ -7,9 +7,9 @@
 export type SessionWriteLockErrorCode =
   /** The wait ended before the lock was granted; `reason` and `owner` say what it waited for. */
   | "ELOCKED"
-  /** The lock was lost while it was held: somebody changed what stands at the lock path. */
+  /** The lock was lost while it was held: somebody changed what stands at the lock path, or the watchdog took it away. */
   | "ECOMPROMISED"
-  /** The lock is held for longer than `maxHoldMs`. It is still held: this only tells. */
+  /** The lock is held for longer than `maxHoldMs`. It is still held: this only tells. With `revokeAfterMaxHold`: ECOMPROMISED. */
   | "EOVERDUE"
   /** A nested acquire inside `withSessionWriteLock` would wait for itself. */
   | "EDEADLK"

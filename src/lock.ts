@@ -42,6 +42,7 @@ import { createDriver } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
 import { timeoutError } from "./waiting.ts";
 import { warn } from "./warnings.ts";
+import { watchHolder } from "./watchdog.ts";
 
 /** A lock that is held, until `release()`. */
 export interface SessionWriteLock {
@@ -51,10 +52,11 @@ export interface SessionWriteLock {
   readonly lockPath: string;
   /**
    * Aborts when the lock is found to be lost (`ECOMPROMISED`; it is looked at every five seconds), or is held for
-   * longer than `maxHoldMs` (a warning: the lock is still held). Pass it to whatever writes.
+   * longer than `maxHoldMs` (`EOVERDUE`, a warning: the lock is still held; with `revokeAfterMaxHold` it is not,
+   * `ECOMPROMISED`). Pass it to whatever writes.
    */
   readonly signal: AbortSignal;
-  /** Whether this handle holds the lock, from memory: after `release()` or a loss that was noticed, false. */
+  /** Whether this handle holds the lock, from memory: after `release()`, a loss that was noticed, or a revocation, false. */
   isHeld(): boolean;
   /**
    * Looks at the disk, synchronously: for use right before a write.
@@ -385,6 +387,7 @@ function contendFor(
       reentrant: options.allowReentrant,
       staleMs: options.staleMs,
       gaveUp: false,
+      revoked: false,
       metadata: options.metadata,
       migrates: options.migrateLegacyLocks,
       granted: (evictions) => settle(() => resolve(tellTakeover(entry, attempt, options, evictions))),
@@ -437,26 +440,21 @@ async function tellTakeover(
 // ------------------------------------------------------------------------------------------------
 // The handle
 
-function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOptions): Handle {
+function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): Handle {
   const { lockPath, sessionFile } = entry;
   const loss = new AbortController();
   let lost = false;
   let releasing: Promise<void> | undefined;
-  const tellOverdue = (): void => {
-    const message = `session lock ${lockPath} is held for longer than ${maxHoldMs} ms by pid ${process.pid}`;
-    warn(message, "SWL_OVERDUE");
-    loss.abort(new SessionWriteLockError(message, { code: "EOVERDUE", sessionFile, lockPath }));
-  };
-  const overdue = entry.services.clock.setTimer(maxHoldMs, tellOverdue, "background");
+  const watchdog = watchHolder(entry, attempt, options, (error) => loss.abort(error));
   attempt.lost = (error) => {
     lost = true;
-    overdue.cancel();
+    watchdog.cancel();
     loss.abort(error);
   };
   const isHeld = (): boolean => releasing === undefined && !lost && entry.held.has(attempt);
   const release_ = (): Promise<void> => {
     releasing ??= new Promise<void>((resolve, reject) => {
-      overdue.cancel();
+      watchdog.cancel();
       release(entry, attempt, (error) => (error === undefined ? resolve() : reject(error)));
     });
     // Whoever does not wait for the release must not be killed by its failure: it is tried again anyway.
@@ -466,7 +464,10 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
   const assertHeld = (): void => {
     const look = isHeld() ? lookForOurs(entry) : undefined;
     if (look?.ours === true) return;
-    const why = look?.why ?? (lost ? "it was lost" : "it was released");
+    const gone = attempt.revoked
+      ? `it was held for more than ${options.maxHoldMs} ms, and taken away`
+      : "it was released";
+    const why = look?.why ?? (lost ? "it was lost" : gone);
     const error = new SessionWriteLockError(`Cannot rely on session lock ${lockPath}: ${why}`, {
       code: look?.ours === undefined && look !== undefined ? "EDISK" : "ECOMPROMISED",
       sessionFile,
@@ -485,7 +486,11 @@ function createHandle(entry: Entry, attempt: Attempt, { maxHoldMs }: AcquireOpti
     release: release_,
     [Symbol.asyncDispose]: release_,
   };
-  return { lock, isReleased: () => releasing !== undefined, letGo: () => letGo(entry, attempt) };
+  return {
+    lock,
+    isReleased: () => releasing !== undefined || attempt.revoked,
+    letGo: () => letGo(entry, attempt),
+  };
 }
 
 /** Looks now: is exactly our name at L? */

@@ -14,9 +14,16 @@ export interface TryAcquireSessionWriteLockParams {
   readonly staleMs?: number;
   /**
    * After how many milliseconds a holder is told that it holds for too long: its `signal` aborts and a
-   * process warning is emitted. The lock is not taken away. Positive; `Infinity` never. Default 5 minutes.
+   * process warning is emitted. The lock is not taken away, unless `revokeAfterMaxHold` says so. Positive; `Infinity`
+   * never. Default 5 minutes.
    */
   readonly maxHoldMs?: number;
+  /**
+   * Take the lock away after `maxHoldMs`: the handle is invalid from then on, its `signal` aborts with `ECOMPROMISED`,
+   * and the lock goes to whoever waits, or off the disk. It may end exclusion: a writer that does not look at `signal`,
+   * `isHeld()` or `assertHeld()` before each write writes beside the next holder. Default false.
+   */
+  readonly revokeAfterMaxHold?: boolean;
   /** Share the lock with other holders of this process that ask for it too. Default false: exclusive. */
   readonly allowReentrant?: boolean;
   /** Ends the wait: the promise rejects with `signal.reason`. It does not release a lock that was granted. */
@@ -124,6 +131,7 @@ export interface AcquireOptions {
   readonly timeoutMs: number;
   readonly staleMs: number;
   readonly maxHoldMs: number;
+  readonly revokeAfterMaxHold: boolean;
   readonly allowReentrant: boolean;
   readonly signal: AbortSignal | undefined;
   /** JSON text; empty if there is none. */
@@ -137,6 +145,7 @@ const KNOWN_TO_TRY = [
   "sessionFile",
   "staleMs",
   "maxHoldMs",
+  "revokeAfterMaxHold",
   "allowReentrant",
   "signal",
   "metadata",
@@ -159,7 +168,8 @@ export function readOptions(
     throw new SessionWriteLockError(`Cannot acquire session lock: ${what}`, { code: "EINVAL", sessionFile });
   };
   if (typeof params !== "object" || params === null) return fail("the parameters must be an object");
-  const { sessionFile, signal, allowReentrant = false, migrateLegacyLocks = false } = params;
+  const { sessionFile, signal } = params;
+  const { allowReentrant = false, migrateLegacyLocks = false, revokeAfterMaxHold = false } = params;
   if (typeof sessionFile !== "string" || sessionFile === "") {
     return fail("sessionFile must be a path, a string that is not empty");
   }
@@ -175,7 +185,7 @@ export function readOptions(
     }
     return value;
   };
-  for (const [name, value] of Object.entries({ allowReentrant, migrateLegacyLocks })) {
+  for (const [name, value] of Object.entries({ allowReentrant, migrateLegacyLocks, revokeAfterMaxHold })) {
     if (typeof value !== "boolean") return fail(`${name} must be a boolean, not ${textOf(value)}`);
   }
   if (signal !== undefined && !isAbortSignal(signal)) return fail("signal must be an AbortSignal");
@@ -192,6 +202,7 @@ export function readOptions(
     timeoutMs: positive("timeoutMs", params.timeoutMs, DEFAULT_TIMEOUT_MS),
     staleMs: positive("staleMs", params.staleMs, DEFAULT_STALE_MS),
     maxHoldMs: positive("maxHoldMs", params.maxHoldMs, DEFAULT_MAX_HOLD_MS),
+    revokeAfterMaxHold,
     allowReentrant,
     signal,
     metadata,

@@ -52,6 +52,9 @@ const LONGEST_RETRY_MS = 5_000;
 // ------------------------------------------------------------------------------------------------
 // Calls from outside
 
+/** Called once, when a release is over; with the error if the lock could not be taken off the disk yet. */
+type Settled = (error: Error | undefined) => void;
+
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
   entry.tracer?.called("Request", attempt);
@@ -104,11 +107,32 @@ export function letGo(entry: Entry, attempt: Attempt): void {
 
 /**
  * `Release`: the last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.
- * `settled` is called once, with the error if the lock could not be taken off the disk yet. Whoever has a guest
- * waits for its end before.
+ * `settled` is called once, with the error if the lock could not be taken off the disk yet. Of a handle that was
+ * revoked nothing is left to give back.
+ * Whoever has a guest waits for its end before.
  */
-export function release(entry: Entry, attempt: Attempt, settled: (error: Error | undefined) => void): void {
+export function release(entry: Entry, attempt: Attempt, settled: Settled): void {
   entry.tracer?.called("Release", attempt);
+  if (attempt.revoked) {
+    // Nothing is left to give back: the watchdog did.
+    attempt.revoked = false;
+    settled(undefined);
+    return;
+  }
+  endHold(entry, attempt, settled);
+}
+
+/**
+ * `Expire`: the watchdog takes the lock away from a holder that has it for too long. What its holder writes from now
+ * on is not excluded from what others write.
+ */
+export function expire(entry: Entry, attempt: Attempt, settled: Settled): void {
+  entry.tracer?.called("Expire", attempt);
+  attempt.revoked = true;
+  endHold(entry, attempt, settled);
+}
+
+function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
   if (entry.held.size > 1) {
     entry.held.delete(attempt);
     settled(undefined);
@@ -300,7 +324,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
     }
     entry.obstacle = { kind: "owner", name: survivor.name, verdict: survivor.reason };
   } else {
-    yield* freeYetRefused(entry, patience, seen.ok ? seen.names : [], refusal);
+    yield* freeYetRefused(entry, patience, seen, refusal);
     return;
   }
   patience.spins = 0;
@@ -308,12 +332,9 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
 }
 
 /** Absent or empty by now: `Take` again, at once; refused too often, after a while. */
-function* freeYetRefused(
-  entry: Entry,
-  patience: Patience,
-  junk: readonly string[],
-  refusal: Refusal,
-): Part<void> {
+function* freeYetRefused(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refusal): Part<void> {
+  const stands = seen.ok;
+  const junk = stands ? seen.names : [];
   // Extra (spec/protocol.md): known junk goes, by its exact names, when no owner is left. Some of it is directories.
   for (const name of junk) {
     const path = `${entry.lockPath}/${name}`;
@@ -323,7 +344,15 @@ function* freeYetRefused(
     junk.length > 0
       ? { kind: "foreign", what: `a directory without an owner that holds ${listed(junk)}` }
       : { kind: "refusal", errno: refusal.errno };
-  if (++patience.spins > MOST_SPINS) yield* backOff(entry, patience);
+  const cleared = stands && !entry.services.disk.renameReplacesEmpty ? yield* clear(entry) : true;
+  if (++patience.spins > MOST_SPINS || !cleared) yield* backOff(entry, patience);
+}
+
+/** `Clear`: where rename does not replace an empty directory, it goes first. Only an empty one can. */
+function* clear(entry: Entry): Part<boolean> {
+  const reply = yield call("Clear", "sync", { call: "rmdir", path: entry.lockPath });
+  // Refused cleanly, or gone: others were faster, and the Take will tell.
+  return reply.ok || reply.errno === "ENOENT" || CLEAN_REFUSALS.includes(reply.errno);
 }
 
 /** Or one whose lease has lapsed. */
@@ -392,13 +421,13 @@ function* wait(entry: Entry, ms: number, error?: SessionWriteLockError): Part<vo
 // Releasing
 
 /** The way off the disk: `Check`, `PutBack`, `Confirm` in one turn on a local disk; else a `Drop`. */
-function* leaveDisk(entry: Entry, settled: (error: Error | undefined) => void): Run {
+function* leaveDisk(entry: Entry, settled: Settled): Run {
   const home = homeOf(entry);
   // Each name goes by itself: the guest has ended, or was never let go.
   for (const name of home.guests) owe(entry, home, name, "unlinkLock");
   // A holder that missed a beat may be evicted at any moment (spec/lease.md): only by its own name may it let go.
-  const inTime = entry.services.heartbeat?.missed(entry) !== true;
-  const mayPutBack = entry.local && home.guests.length === 0 && inTime;
+  const mayPutBack =
+    entry.local && home.guests.length === 0 && entry.services.heartbeat?.missed(entry) !== true;
   const back = mayPutBack ? yield* putBack(entry, home) : "drop";
   let paid = true;
   if (back === "drop" || back === "failed") {
@@ -430,7 +459,8 @@ function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "
   if (!isExactly(check, home)) return "drop";
   // The one call that is not conditional by name: synchronous, in the turn of its check, never queued.
   const moved = yield call("PutBack", "sync", rename(entry.lockPath, home.path));
-  if (!moved.ok) return "failed";
+  // Nothing at L to be moved: it was taken away after the check, and the Drop will miss it.
+  if (!moved.ok) return moved.errno === "ENOENT" ? "drop" : "failed";
   const confirm = yield call("Confirm", "sync", readdir(home.path));
   if (isExactly(confirm, home)) return "back";
   yield call("Restore", "sync", rename(home.path, entry.lockPath));

@@ -42,6 +42,8 @@ export interface Attempt {
   readonly staleMs?: number;
   /** The promise was settled with an error, but a call of it is still under way. */
   gaveUp: boolean;
+  /** The watchdog took the lock away from this holder, and it has not released it yet. */
+  revoked: boolean;
   /**
    * Called once, in the turn in which the lock is granted. With the evictions of this process since its last grant;
    * told to one of those that are granted together.

@@ -38,6 +38,7 @@ export type CallAction =
   | "Verify"
   | "Look"
   | "Evict"
+  | "Clear"
   | "Check"
   | "PutBack"
   | "Confirm"

@@ -13,7 +13,7 @@ import type { Run, Step } from "./steps.ts";
 /** What an entry tells. All of it is synchronous, and nothing may throw. */
 export interface Tracer {
   /** A call from outside; it has changed nothing yet. */
-  called(action: "Request" | "GiveUp" | "LetGo" | "Release", attempt: Attempt): void;
+  called(action: "Request" | "GiveUp" | "LetGo" | "Release" | "Expire", attempt: Attempt): void;
   /** A turn begins; or a call is about to be made, or sent. */
   begins(run: Run, step: LabelledStep): void;
   /** The reply of the run's call is here; the run has not gone on yet. */

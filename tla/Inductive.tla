@@ -21,7 +21,7 @@ Busy(p) == contender[p] # None \/ heldLocks[p] # {} \/ releasing[p] # None
 AtSome(p, pcs) == {t \in TasksOf(p) : pc[t] \in pcs}
 
 \* Where a contender is while its name, on a local disk, is certainly not at L.
-NotTaken == {"prepare", "take", "refused", "look", "looked", "evict", "waiting"}
+NotTaken == {"prepare", "take", "refused", "look", "looked", "evict", "clear", "waiting"}
 
 \* The way out in one turn, which only a local disk has.
 PutBackWay == OnTheWayOut \cap MidTurn
@@ -76,17 +76,20 @@ OneOnTheWayOut ==
 
 ContenderHasHome ==
   \A p \in Procs :
-    /\ AtSome(p, InFlight \cup {"verify", "verified", "unverified", "evict", "holding"}) # {} => home[p] # None
+    /\ AtSome(p, InFlight \cup {"verify", "verified", "unverified", "evict", "clear", "holding"}) # {} => home[p] # None
     /\ AtSome(p, {"prepare"}) # {} => home[p] = None
 
 \* Where nobody is who gave up: a promise that was rejected gets no lock, and no new call.
-NotGivenUp == {"idle", "queued", "prepare", "evict", "waiting", "holding"}
+NotGivenUp == {"idle", "queued", "prepare", "evict", "clear", "waiting", "holding"}
 WhoGaveUpHoldsNothing == \A t \in gaveUp : pc[t] \notin NotGivenUp
 
 SeenIsBeingJudged ==
   \A t \in Tasks :
     /\ seen[t] # Absent => pc[t] \in {"looked", "lookedDoubt", "evict"}
     /\ pc[t] = "evict" => NamesAt(seen[t]) # {}
+
+ClearsWhereNeeded ==
+  RenameReplacesEmpty => (\A t \in Tasks : pc[t] # "clear") /\ \A c \in late : c.op # "clear"
 
 -----------------------------------------------------------------------------
 (* What is known of the disk *)
@@ -111,7 +114,7 @@ EvictsOnlyTheDead == \A t \in Tasks : pc[t] = "evict" => \A n \in NamesAt(seen[t
 LateOnlyIfNotLocal == \A c \in late : ~Local /\ c.op # "putBack"
 
 LateUnlinkIsNobodys ==
-  \A c \in late : \A p \in Procs : c.op # "take" /\ home[p] = c.name => ReleasingNames(p) = {c.name}
+  \A c \in late : \A p \in Procs : c.op \notin {"take", "clear"} /\ home[p] = c.name => ReleasingNames(p) = {c.name}
 
 HomeIsNotOwed == \A p \in Procs : home[p] \notin DOMAIN owes[p]
 
@@ -147,6 +150,7 @@ Inv ==
   /\ ContenderHasHome
   /\ WhoGaveUpHoldsNothing
   /\ SeenIsBeingJudged
+  /\ ClearsWhereNeeded
   /\ HeldNameIsAtL
   /\ LeftIsLeft
   /\ NotTakenYet
@@ -167,12 +171,14 @@ THEOREM Spec => []Inv
 Orders(S) == {q \in [1 .. Cardinality(S) -> S] : Range(q) = S}
 NamesOf(p) == {n \in Names : Owner(n) = p /\ Lives(n)}
 DebtsOf(N) == UNION {[D -> {"unlinkHome", "unlinkLock", "rmdirHome", "paid"}] : D \in SUBSET N}
-Calls == IF Local THEN {} ELSE [op : {"take", "unlinkHome", "unlinkLock", "rmdirHome"}, name : Names]
+LateOps == {"take", "unlinkHome", "unlinkLock", "rmdirHome"} \cup (IF RenameReplacesEmpty THEN {} ELSE {"clear"})
+Calls == IF Local THEN {} ELSE [op : LateOps, name : Names]
 
 InvStates ==
   /\ alive \in SUBSET Procs
   /\ inc \in [Procs -> 1 .. MaxCrashes + 1]
-  /\ pc \in [Tasks -> PCs]
+  /\ suspects = {} /\ revoked = {} /\ guest = [g \in Guests |-> None]
+  /\ pc \in [Tasks -> PCs \ (IF RenameReplacesEmpty THEN {"clear"} ELSE {})]
   /\ TheDeadAreIdle
   /\ \A p \in Procs : Cardinality(AtSome(p, Contending)) <= 1 /\ Cardinality(AtSome(p, OnTheWayOut)) <= 1
   /\ contender = [p \in Procs |-> IF AtSome(p, Contending) = {} THEN None
@@ -198,7 +204,8 @@ InvStates ==
   /\ gaveUp \in SUBSET {t \in Tasks : pc[t] \notin NotGivenUp}
   /\ seen \in [Tasks -> Dirs]
   /\ SeenIsBeingJudged /\ EvictsOnlyTheDead
-  /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals, request |-> MaxRequests]
+  /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals, request |-> MaxRequests,
+               suspicion |-> MaxSuspicions, break |-> MaxBreaks, removal |-> MaxRemovals]
   /\ NoNameOfTheFuture
   /\ Inv
 

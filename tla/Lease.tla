@@ -211,6 +211,14 @@ Probe(j) ==
        [] ~evicts /\ ~marks -> Ends(j)
   /\ UNCHANGED <<now, lock, beating, stopped, pc, mark, budget>>
 
+\* rename(probe, mark): what was seen, and, as its mtime, when.
+Mark(j) ==
+  LET r == look[j] IN
+  /\ jpc[j] = "mark"
+  /\ mark' = [mark EXCEPT ![r.owner] = [mtime |-> r.seen, at |-> r.at]]
+  /\ Ends(j)
+  /\ UNCHANGED <<now, lock, beating, stopped, pc, budget>>
+
 \* fstat(L/X) again, in the turn that evicts: has it beaten meanwhile?
 Recheck(j) ==
   LET x == look[j].owner IN
@@ -220,14 +228,6 @@ Recheck(j) ==
           /\ UNCHANGED <<look, looked>>
      ELSE Ends(j)
   /\ UNCHANGED <<now, lock, beating, stopped, pc, mark, budget>>
-
-\* rename(probe, mark): what was seen, and, as its mtime, when.
-Mark(j) ==
-  LET r == look[j] IN
-  /\ jpc[j] = "mark"
-  /\ mark' = [mark EXCEPT ![r.owner] = [mtime |-> r.seen, at |-> r.at]]
-  /\ Ends(j)
-  /\ UNCHANGED <<now, lock, beating, stopped, pc, budget>>
 
 \* unlink(L/X).
 Evict(j) ==

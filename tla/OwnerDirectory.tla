@@ -61,6 +61,8 @@ VARIABLES
   late,       \* calls that were sent, and may still take effect, once: [op, name]
   alive,      \* the processes that are running
   inc,        \* inc[p]: the number of the present, or last, incarnation of p
+  suspects,   \* names of living owners that somebody took for dead, or took away from L; the others are innocent
+  revoked,    \* tasks whose handle the watchdog took away, and that have not released it yet
   guest,      \* guest[g]: None, or [inc, at]: the incarnation it was started by; held back, or let go
   heldLocks,  \* HELD_LOCKS of p: the tasks that hold the lock
   releasing,  \* RELEASING of p: None, or the release in flight or owed: [name, aside]
@@ -73,10 +75,21 @@ VARIABLES
   pc,         \* pc[t]: where t is
   budget      \* what the environment, and the tasks, may still do
 
-procVars == <<alive, inc, guest>>
+procVars == <<alive, inc, suspects, revoked, guest>>
 registry == <<heldLocks, releasing, contender, queue, home, owes>>
-vars == <<lock, homes, late, alive, inc, guest, heldLocks, releasing, contender, queue, home, owes,
-          gaveUp, seen, pc, budget>>
+vars == <<lock, homes, late, procVars, heldLocks, releasing, contender, queue, home, owes, gaveUp,
+          seen, pc, budget>>
+
+-----------------------------------------------------------------------------
+(* What a configuration does not override is as here: a platform like POSIX, a watchdog that only tells, and *)
+(* an environment that keeps the assumptions (spec/assumptions.md).                                          *)
+
+RenameReplacesEmpty == TRUE \* FALSE: rename refuses an empty directory too (Windows); then there is Clear
+Merges == FALSE             \* TRUE: rename into a directory that is not empty merges the two (A3 broken)
+Revokes == FALSE            \* TRUE: the watchdog takes a lock away that is held for too long
+MaxSuspicions == 0          \* how often somebody takes a living owner for dead (A1 broken)
+MaxBreaks == 0              \* how often an operator breaks a lock whose owner may live
+MaxRemovals == 0            \* how often somebody removes what stands at L (A2 broken)
 
 -----------------------------------------------------------------------------
 (* Names.  <<p, i, k>> is the k-th name of incarnation i of p.  In reality each name is used once in *)
@@ -110,6 +123,7 @@ Referenced ==
     \cup {releasing[p].name : p \in {q \in Procs : releasing[q] # None}}
     \cup UNION {DOMAIN owes[p] : p \in Procs}
     \cup UNION {NamesAt(seen[t]) : t \in Tasks}
+    \cup suspects
 
 \* Broken: a name is free again as soon as no directory shows it.
 InUse == IF "ReuseName" \in Broken THEN NamesAt(lock) \cup DOMAIN homes ELSE Referenced
@@ -119,6 +133,7 @@ Fresh(p) == NameOf(p, inc[p], CHOOSE k \in FreshOrdinals(p) : \A j \in FreshOrdi
 
 \* All the home's path does not need: rename wants it to exist, and L to be absent or empty.
 Free(dir) == NamesAt(dir) = {}
+Replaceable(dir) == IF RenameReplacesEmpty THEN Free(dir) ELSE dir = Absent
 Without(f, n) == [m \in DOMAIN f \ {n} |-> f[m]]
 Emptied(f, n) == [f EXCEPT ![HomeOf(n)] = @ \ {n}]
 
@@ -130,10 +145,10 @@ TasksOf(p) == {t \in Tasks : ProcOf[t] = p}
 InFlight == {"take", "taken", "refused", "failed", "look", "looked", "lookDoubt", "lookedDoubt"}
 
 \* Between two synchronous calls of one turn: no other task of this process can run.
-MidTurn == {"prepare", "verify", "verified", "unverified", "evict", "check", "putBack", "confirm",
+MidTurn == {"prepare", "verify", "verified", "unverified", "evict", "clear", "check", "putBack", "confirm",
             "restore", "released", "lost"}
 
-Contending == InFlight \cup {"prepare", "verify", "verified", "unverified", "evict", "waiting"}
+Contending == InFlight \cup {"prepare", "verify", "verified", "unverified", "evict", "clear", "waiting"}
 OnTheWayOut == {"check", "putBack", "confirm", "restore", "released", "lost", "drop", "dropped",
                 "dropMissed", "dropFailed"}
 PCs == {"idle", "queued", "holding"} \cup Contending \cup OnTheWayOut
@@ -157,6 +172,8 @@ Init ==
   /\ late = {}
   /\ alive = Procs
   /\ inc = [p \in Procs |-> 1]
+  /\ suspects = {}
+  /\ revoked = {}
   /\ guest = [g \in Guests |-> None]
   /\ heldLocks = [p \in Procs |-> {}]
   /\ releasing = [p \in Procs |-> None]
@@ -168,7 +185,8 @@ Init ==
   /\ seen = [t \in Tasks |-> Absent]
   /\ pc = [t \in Tasks |-> "idle"]
   /\ budget = [crash |-> MaxCrashes, fault |-> MaxFaults, vandal |-> MaxVandals,
-               request |-> MaxRequests]
+               request |-> MaxRequests, suspicion |-> MaxSuspicions, break |-> MaxBreaks,
+               removal |-> MaxRemovals]
 
 -----------------------------------------------------------------------------
 (* Pieces of actions.  Each says which variables it sets. *)
@@ -204,6 +222,14 @@ GiveTo(p, t, T) ==
   /\ heldLocks' = [heldLocks EXCEPT ![p] = T]
   /\ queue' = [queue EXCEPT ![p] = SelectSeq(@, LAMBDA u : u \notin T)]
   /\ pc' = [u \in Tasks |-> IF u \in T THEN "holding" ELSE IF u = t THEN "idle" ELSE pc[u]]
+
+\* rename(home, L): whether the disk does it, and what it does.
+Renames(n) == n \in DOMAIN homes /\ (Replaceable(lock) \/ Merges)
+RenamedIn(n) == lock' = NamesAt(lock) \cup homes[n] /\ homes' = Without(homes, n)
+
+\* rename(L, home)
+RenamesBack(n) == lock # Absent /\ (n \in DOMAIN homes => RenameReplacesEmpty /\ homes[n] = {})
+RenamedBack(n) == homes' = (n :> lock) @@ homes /\ lock' = Absent
 
 \* The way off the disk: a holder on a local disk looks and puts back, in this turn; else a Drop is sent.  One that
 \* missed a beat, which is a failure of kind "beat", sends a Drop too (spec/lease.md).  A lock with a guest's name
@@ -264,7 +290,7 @@ Request(t) ==
       contends == /\ heldLocks[p] = {} /\ contender[p] = None /\ queue[p] = << >>
                   /\ releasing[p] = None \/ "ContendWhileReleasing" \in Broken
   IN
-  /\ p \in alive /\ pc[t] = "idle" /\ ThreadFree(p)
+  /\ p \in alive /\ pc[t] = "idle" /\ t \notin revoked /\ ThreadFree(p)
   /\ MaxRequests > 0 => budget.request > 0
   /\ StartGuest(p)
   /\ budget' = IF MaxRequests > 0 THEN [budget EXCEPT !.request = @ - 1] ELSE budget
@@ -287,7 +313,7 @@ Request(t) ==
             /\ queue' = [queue EXCEPT ![p] = IF "LifoQueue" \in Broken THEN <<t>> \o @ ELSE Append(@, t)]
             /\ pc' = [pc EXCEPT ![t] = "queued"]
             /\ UNCHANGED <<heldLocks, contender, releasing, home, owes>>
-  /\ UNCHANGED <<lock, homes, late, alive, inc, gaveUp, seen>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, gaveUp, seen>>
 
 \* mkdir(home), create home/own (and home/guest); then the Take is sent.  When it fails, whatever was made is owed, and
 \* the request ends with the error.
@@ -313,10 +339,10 @@ Prepare(t) ==
 Take(t) ==
   LET p == ProcOf[t]
       n == home[p]
-      possible == n \in DOMAIN homes /\ (Free(lock) \/ "TakeReplaces" \in Broken)
+      possible == Renames(n) \/ ("TakeReplaces" \in Broken /\ n \in DOMAIN homes)
       happens == /\ possible
-                 /\ lock' = homes[n]
-                 /\ homes' = Without(homes, n)
+                 /\ IF "TakeReplaces" \in Broken THEN lock' = homes[n] /\ homes' = Without(homes, n)
+                    ELSE RenamedIn(n)
       doubt == IF "DoubtIsRefusal" \in Broken THEN "refused" ELSE "failed"
       answered == \/ /\ happens
                      /\ pc' = [pc EXCEPT ![t] = "taken"]
@@ -404,13 +430,17 @@ Dead(p, n) ==
   THEN ~Lives(n) \/ (PidOf[Owner(n)] = PidOf[p] /\ ~(heldLocks[p] # {} /\ home[p] = n))
   ELSE ~Lives(n)
 
+\* Who may be judged dead: a suspect by one judge, and not by another.
+SeemsDead(p, n) == Dead(p, n) \/ n \in suspects
+
+\* L was seen empty.  Where rename does not replace an empty directory it is cleared first.
+AgainFrom(dir) ==
+  IF dir # Absent /\ ~RenameReplacesEmpty /\ "NoClear" \notin Broken THEN {"clear"} ELSE {"take", "waiting"}
+
 Judge(t) ==
   LET p == ProcOf[t]
       names == NamesAt(seen[t])
       ours == home[p] \in names /\ "OwnIsAnothers" \notin Broken
-      allDead == /\ \A n \in names : Dead(p, n)
-                 /\ "NeverEvict" \notin Broken
-      someDead == "EvictTheLiving" \in Broken /\ \E n \in names : Dead(p, n)
       forget == seen' = [seen EXCEPT ![t] = Absent]
   IN
   /\ pc[t] \in {"looked", "lookedDoubt"} /\ MyTurn(t)
@@ -433,12 +463,15 @@ Judge(t) ==
             /\ LeaveHome(p)
        [] ~ours /\ pc[t] = "looked" /\ t \notin gaveUp ->
             /\ \/ /\ names = {}   \* free by now: again, at once or (refused too often) after a while
-                  /\ \E next \in {"take", "waiting"} : pc' = [pc EXCEPT ![t] = next]
+                  /\ \E next \in AgainFrom(seen[t]) : pc' = [pc EXCEPT ![t] = next]
                   /\ forget
-               \/ /\ names # {} /\ (allDead \/ someDead)
+               \/ /\ names # {} /\ "NeverEvict" \notin Broken
+                  /\ \/ \A n \in names : SeemsDead(p, n)
+                     \/ "EvictTheLiving" \in Broken /\ \E n \in names : Dead(p, n)
                   /\ pc' = [pc EXCEPT ![t] = "evict"]
                   /\ UNCHANGED seen
-               \/ /\ names # {} /\ ~allDead
+               \/ /\ names # {}
+                  /\ "NeverEvict" \in Broken \/ \E n \in names : ~Dead(p, n)
                   /\ pc' = [pc EXCEPT ![t] = "waiting"]
                   /\ forget
             /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
@@ -464,6 +497,20 @@ Evict(t) ==
           /\ seen' = [seen EXCEPT ![t] = Absent]
           /\ pc' = [pc EXCEPT ![t] = "waiting"]
   /\ UNCHANGED <<homes, procVars, registry, gaveUp>>
+
+\* rmdir(L), in the turn that judged, only where rename does not replace an empty directory: it cannot remove
+\* one that is not empty.  Then the Take is sent; cleared too often in vain, after a while.
+Clear(t) ==
+  LET happens == lock' = IF lock = {} \/ "ClearByForce" \in Broken THEN Absent ELSE lock IN
+  /\ pc[t] = "clear"
+  /\ \/ /\ happens
+        /\ \E next \in {"take", "waiting"} : pc' = [pc EXCEPT ![t] = next]
+        /\ UNCHANGED <<late, budget>>
+     \/ /\ Fails("clear") /\ SpendFault
+        /\ happens \/ UNCHANGED lock
+        /\ \E later \in Later : late' = late \cup Pending("clear", home[ProcOf[t]], later)
+        /\ pc' = [pc EXCEPT ![t] = "waiting"]
+  /\ UNCHANGED <<homes, procVars, registry, gaveUp, seen>>
 
 \* The wait is over (a timer, or the file system told us): the Take is sent.
 Wake(t) ==
@@ -514,7 +561,7 @@ LetGo(t) ==
   /\ guest[g] # None /\ guest[g].at = "heldBack"
   /\ pc[t] = "holding" \/ ("LetGoEarly" \in Broken /\ pc[t] \in Contending)
   /\ guest' = [guest EXCEPT ![g].at = "running"]
-  /\ UNCHANGED <<lock, homes, late, alive, inc, registry, gaveUp, seen, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, registry, gaveUp, seen, pc, budget>>
 
 \* The last holder hands over in memory, or moves the lock to RELEASING and goes to the disk.  Handing
 \* over is bounded in time; here either may happen, and Fairness says that the disk gets its turn.
@@ -536,7 +583,7 @@ GoesToDisk(t) ==
   /\ LeavesDisk(t)
   /\ UNCHANGED queue
 
-Release(t) ==
+LetsGo(t) ==
   LET p == ProcOf[t] IN
   /\ pc[t] = "holding" /\ ThreadFree(p)
   /\ HasGuest(p) /\ "ReleaseUnderGuest" \notin Broken => guest[GuestOf[p]] = None
@@ -546,7 +593,21 @@ Release(t) ==
         /\ UNCHANGED <<releasing, queue, owes, budget>>
      \/ HandsOver(t)
      \/ GoesToDisk(t)
-  /\ UNCHANGED <<lock, homes, late, procVars, contender, home, gaveUp, seen>>
+
+\* Of a handle that was revoked: nothing is left to give back.
+Release(t) ==
+  /\ \/ LetsGo(t) /\ UNCHANGED revoked
+     \/ /\ t \in revoked /\ ThreadFree(ProcOf[t])
+        /\ revoked' = revoked \ {t}
+        /\ UNCHANGED <<heldLocks, releasing, queue, pc, owes, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, guest, contender, home, gaveUp, seen>>
+
+\* The watchdog, where it may: a handle that is held for too long is invalid from now on, and the lock goes the
+\* way of a release.  Telling its holder so is no step: nothing here changes by it.
+Expire(t) ==
+  /\ Revokes /\ LetsGo(t)
+  /\ revoked' = revoked \cup {t}
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, guest, contender, home, gaveUp, seen>>
 
 \* readdir(L) must be exactly [own]; then PutBack in the same turn.
 Check(t) ==
@@ -563,10 +624,8 @@ Check(t) ==
 PutBack(t) ==
   LET p == ProcOf[t]
       n == home[p]
-      possible == lock # Absent /\ (n \in DOMAIN homes => homes[n] = {})
-      happens == /\ possible
-                 /\ homes' = (n :> lock) @@ homes
-                 /\ lock' = Absent
+      possible == RenamesBack(n)
+      happens == possible /\ RenamedBack(n)
   IN
   /\ pc[t] = "putBack"
   /\ \/ /\ happens
@@ -594,8 +653,8 @@ Confirm(t) ==
 \* It was not, or that cannot be seen: back with it at once, if nobody took the place.
 Restore(t) ==
   LET n == home[ProcOf[t]]
-      possible == n \in DOMAIN homes /\ Free(lock) /\ "NoRestore" \notin Broken
-      happens == possible /\ lock' = homes[n] /\ homes' = Without(homes, n)
+      possible == Renames(n) /\ "NoRestore" \notin Broken
+      happens == possible /\ RenamedIn(n)
   IN
   /\ pc[t] = "restore"
   /\ \/ happens /\ UNCHANGED budget
@@ -703,6 +762,7 @@ Sent(p) ==
   UNION {CASE pc[t] = "take" -> {[op |-> "take", name |-> home[p]]}
            [] pc[t] = "drop" -> {[op |-> "unlinkLock", name |-> home[p]]}
            [] pc[t] = "evict" -> {[op |-> "unlinkLock", name |-> x] : x \in seen[t]}
+           [] pc[t] = "clear" -> {[op |-> "clear", name |-> home[p]]}
            [] OTHER -> {} : t \in TasksOf(p)}
   \cup {[op |-> owes[p][n], name |-> n] : n \in {m \in DOMAIN owes[p] : owes[p][m] # "paid"}}
 
@@ -715,6 +775,8 @@ Crash(p) ==
   /\ p \in alive /\ budget.crash > 0
   /\ budget' = [budget EXCEPT !.crash = @ - 1]
   /\ alive' = alive \ {p}
+  /\ suspects' = {n \in suspects : Owner(n) # p}
+  /\ revoked' = revoked \ TasksOf(p)
   /\ guest' = IF "EndOfPipeIsGo" \in Broken /\ HasGuest(p) /\ guest[GuestOf[p]] # None
               THEN [guest EXCEPT ![GuestOf[p]].at = "running"]
               ELSE guest
@@ -736,23 +798,22 @@ Start(p) ==
   /\ p \notin alive
   /\ alive' = alive \cup {p}
   /\ inc' = IF "KeepIncarnation" \in Broken THEN inc ELSE [inc EXCEPT ![p] = @ + 1]
-  /\ UNCHANGED <<lock, homes, late, guest, registry, gaveUp, seen, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, suspects, revoked, guest, registry, gaveUp, seen, pc, budget>>
 
 \* A guest ends: its work is done, somebody killed it, or it was held back and its process gave up or died.
 GuestEnds(g) ==
   /\ guest[g] # None
   /\ guest' = [guest EXCEPT ![g] = None]
-  /\ UNCHANGED <<lock, homes, late, alive, inc, registry, gaveUp, seen, pc, budget>>
+  /\ UNCHANGED <<lock, homes, late, alive, inc, suspects, revoked, registry, gaveUp, seen, pc, budget>>
 
 \* A call that was sent takes effect after its process has died, or after it was reported as failed.
 LateEffect(c) ==
   /\ c \in late
   /\ late' = late \ {c}
   /\ LET n == c.name IN
-     CASE c.op = "take" /\ n \in DOMAIN homes /\ Free(lock) ->
-            lock' = homes[n] /\ homes' = Without(homes, n)
-       [] c.op = "putBack" /\ lock # Absent /\ (n \in DOMAIN homes => homes[n] = {}) ->
-            homes' = (n :> lock) @@ homes /\ lock' = Absent
+     CASE c.op = "take" /\ Renames(n) -> RenamedIn(n)
+       [] c.op = "putBack" /\ RenamesBack(n) -> RenamedBack(n)
+       [] c.op = "clear" /\ lock = {} -> lock' = Absent /\ UNCHANGED homes
        [] c.op \in {"unlinkHome", "unlinkLock", "rmdirHome"} -> RetryHappens(n, c.op)
        [] OTHER -> UNCHANGED <<lock, homes>>
   /\ UNCHANGED <<procVars, registry, gaveUp, seen, pc, budget>>
@@ -766,14 +827,40 @@ Vandal(n) ==
      \/ homes' = Without(homes, n)
   /\ UNCHANGED <<lock, late, procVars, registry, gaveUp, seen, pc>>
 
+\* Somebody takes a living owner for dead.  Only names that are seen at L are ever judged.
+Suspect(n) ==
+  /\ budget.suspicion > 0
+  /\ budget' = [budget EXCEPT !.suspicion = @ - 1]
+  /\ n \in NamesAt(lock) \ suspects /\ Lives(n)
+  /\ suspects' = suspects \cup {n}
+  /\ UNCHANGED <<lock, homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
+
+\* unlink(L/n), by an operator, who cannot prove that the owner is dead.  One that runs late is one that runs then.
+Break(n) ==
+  /\ budget.break > 0
+  /\ budget' = [budget EXCEPT !.break = @ - 1]
+  /\ n \in NamesAt(lock)
+  /\ lock' = lock \ {n}
+  /\ suspects' = suspects \cup {m \in {n} : Lives(m)}
+  /\ UNCHANGED <<homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
+
+\* Somebody removes the file n at L, or L with all that is in it.
+Remove(n) ==
+  /\ budget.removal > 0
+  /\ budget' = [budget EXCEPT !.removal = @ - 1]
+  /\ n \in NamesAt(lock)
+  /\ lock' = lock \ {n} \/ lock' = Absent
+  /\ suspects' = suspects \cup {m \in lock \ NamesAt(lock') : Lives(m)}
+  /\ UNCHANGED <<homes, late, alive, inc, revoked, guest, registry, gaveUp, seen, pc>>
+
 -----------------------------------------------------------------------------
 \* Everything that t does once it has asked, apart from giving up and letting go: it is bound to go on.
 Step(t) ==
   \/ Prepare(t) \/ Take(t) \/ Verify(t) \/ Granted(t) \/ Refused(t) \/ Look(t) \/ Judge(t)
-  \/ Evict(t) \/ Wake(t) \/ Check(t) \/ PutBack(t) \/ Confirm(t) \/ Restore(t) \/ Drop(t)
-  \/ Released(t)
+  \/ Evict(t) \/ Clear(t) \/ Wake(t) \/ Check(t) \/ PutBack(t) \/ Confirm(t) \/ Restore(t)
+  \/ Drop(t) \/ Released(t)
 
-Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ LetGo(t) \/ Release(t)
+Task(t) == Request(t) \/ Step(t) \/ GiveUp(t) \/ LetGo(t) \/ Release(t) \/ Expire(t)
 
 Pay(p) == \E n \in Names : Retry(p, n) \/ Retried(p, n)
 
@@ -781,7 +868,7 @@ Environment ==
   \/ \E p \in Procs : Crash(p) \/ Start(p)
   \/ \E g \in Guests : GuestEnds(g)
   \/ \E c \in late : LateEffect(c)
-  \/ \E n \in Names : Vandal(n)
+  \/ \E n \in Names : Vandal(n) \/ Suspect(n) \/ Break(n) \/ Remove(n)
 
 \* The end of a run with counted requests.  Only "everybody idle, nothing owed, nothing to come" may be
 \* final: anything else without a next step is a deadlock, and TLC looks for deadlocks.  (A waiter that looks
@@ -789,7 +876,7 @@ Environment ==
 AllIdle ==
   /\ \A t \in Tasks : pc[t] = "idle"
   /\ \A p \in Procs : owes[p] = << >> /\ releasing[p] = None /\ contender[p] = None
-  /\ late = {}
+  /\ late = {} /\ revoked = {}
 Finished == MaxRequests > 0 /\ budget.request = 0 /\ AllIdle /\ UNCHANGED vars
 
 Next ==
@@ -850,10 +937,12 @@ Dirs == {Absent} \cup SUBSET Names
 TypeOK ==
   /\ lock = Absent \/ lock \subseteq Names
   /\ DOMAIN homes \subseteq Names /\ \A n \in DOMAIN homes : homes[n] \subseteq Names
-  /\ \A c \in late : /\ c.op \in {"take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"}
+  /\ \A c \in late : /\ c.op \in {"take", "clear", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"}
                      /\ c.name \in Names
   /\ alive \subseteq Procs
   /\ inc \in [Procs -> 1 .. MaxCrashes + 1]
+  /\ suspects \subseteq {n \in Names : Lives(n)}
+  /\ revoked \subseteq {t \in Tasks : ProcOf[t] \in alive /\ t \notin heldLocks[ProcOf[t]]}
   /\ guest \in [Guests -> {None} \cup [inc : 1 .. MaxCrashes + 1, at : {"heldBack", "running"}]]
   /\ \A p \in Procs :
        /\ heldLocks[p] \subseteq TasksOf(p)
@@ -868,9 +957,14 @@ TypeOK ==
   /\ pc \in [Tasks -> PCs]
   /\ budget.crash \in 0 .. MaxCrashes /\ budget.fault \in 0 .. MaxFaults
   /\ budget.vandal \in 0 .. MaxVandals /\ budget.request \in 0 .. MaxRequests
+  /\ budget.suspicion \in 0 .. MaxSuspicions /\ budget.break \in 0 .. MaxBreaks
+  /\ budget.removal \in 0 .. MaxRemovals
 
 \* A name for every Prepare: the finite stock of names hides nothing.
 FreshNamesSuffice == \A t \in Tasks : pc[t] = "prepare" => FreshOrdinals(ProcOf[t]) # {}
+
+\* Several at a time only if they are of one process, and all asked to share.
+Exclude(T) == \A t, u \in T : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
 
 \* The guests that were let go.
 Running == {g \in Guests : guest[g] # None /\ guest[g].at = "running"}
@@ -879,7 +973,7 @@ IsGuestOf(g, t) == HasGuest(ProcOf[t]) /\ GuestOf[ProcOf[t]] = g /\ guest[g].inc
 \* Two tasks hold at the same time only if they are of one process, and both asked to share.  While a guest
 \* works nobody holds but the incarnation that let it go, and no other guest works.
 MutualExclusion ==
-  /\ \A t, u \in Holders : t # u => ProcOf[t] = ProcOf[u] /\ {t, u} \subseteq ReentrantTasks
+  /\ Exclude(Holders)
   /\ \A g \in Running : \A t \in Holders : IsGuestOf(g, t)
   /\ \A g, h \in Running : g = h
 
@@ -924,6 +1018,18 @@ ByOwner(n) ==
 NeverTouchesAnothersStep ==
   \A n \in NamesAt(lock) : Lives(n) /\ lock' # lock => ByOwner(n)
 NeverTouchesAnothers == [][NeverTouchesAnothersStep]_vars
+
+\* What is left of it where the environment breaks an assumption: only whoever was taken for dead, broken or
+\* robbed loses, never a third.
+Innocent(t) == home[ProcOf[t]] \notin suspects
+MutualExclusionAmongInnocent == Exclude({t \in Holders : Innocent(t)})
+InnocentIsOnDisk == \A t \in Holders : Innocent(t) => home[ProcOf[t]] \in NamesAt(lock)
+NeverTouchesAnInnocentStep ==
+  \A n \in NamesAt(lock) \ NamesAt(lock') : Lives(n) /\ n \notin suspects' => ByOwner(n)
+NeverTouchesAnInnocent == [][NeverTouchesAnInnocentStep]_vars
+
+\* Whoever may believe that it may write.  Must fail where the watchdog revokes: a writer that ignores it goes on.
+WritersExclude == Exclude(Holders \cup revoked)
 
 \* In a process the lock goes to those who asked first: whoever leaves the queue for the lock or for the slot
 \* is its head, or shares the lock with a group that begins with the head, or with a contender that was before.

@@ -72,7 +72,9 @@ const CALLS: Readonly<
   Granted: { to: "held", call: "" },
   Look: { to: "L", call: "readdir" },
   Evict: { to: "L", call: "unlink the name of the dead" },
+  Clear: { to: "L", call: "rmdir" },
   Release: { to: "held", call: "" },
+  Expire: { to: "held", call: "the watchdog takes it away" },
   Check: { to: "L", call: "readdir" },
   PutBack: { to: "L", call: "rename it to home" },
   Confirm: { to: "homes", call: "readdir" },
@@ -94,11 +96,20 @@ const OUTCOMES: readonly string[] = [
   "Drop",
 ];
 
+/** What somebody outside of the protocol does to a name at L. */
+const HARMS: Readonly<Record<string, (name: string) => string>> = {
+  Suspect: (name) => `somebody takes the owner of ${name} for dead`,
+  Break: (name) => `an operator unlinks ${name}`,
+  Remove: (name) => `somebody removes ${name}, or all of it`,
+};
+
 function act(c: Config, before: State, label: MachineLabel, after: State): Act {
   const { action, arg } = label;
   if (c.procs.includes(arg)) return processEvent(c, action, arg);
   const late = before.late.find((call) => lateText(call) === arg);
   if (late !== undefined) return { kind: "event", over: ["L", "homes"], text: `late, ${lateText(late)}` };
+  const harm = HARMS[action];
+  if (harm !== undefined) return { kind: "event", over: ["L"], text: harm(arg) };
   if (action === "GuestEnds") return { kind: "event", over: [arg], text: `guest ${arg} ends` };
   if (action === "LetGo") {
     return { kind: "call", from: arg, to: guestOf(c, at(c.procOf, arg))[0] ?? arg, text: "the word to go" };

@@ -49,6 +49,7 @@ const SETTINGS: readonly Setting[] = DIRECTORIES.flatMap((L) =>
 
 const OPS: Readonly<Record<LateCall["op"], (owner: Owner) => Call>> = {
   take: ({ home }) => ({ call: "rename", from: home, to: "L" }),
+  clear: () => ({ call: "rmdir", path: "L" }),
   putBack: ({ home }) => ({ call: "rename", from: "L", to: home }),
   unlinkHome: ({ home, name }) => ({ call: "remove", path: home, name }),
   unlinkLock: ({ name }) => ({ call: "remove", path: "L", name }),

@@ -32,6 +32,8 @@ const seesFree = ({ label, from }: Edge): boolean => (at(from.seen, label.arg) ?
 const goesOn = ({ label, from }: Edge): boolean => !from.gaveUp.includes(label.arg);
 const failedTooSeldom = ({ failures }: Counters): boolean => failures + 1 < MOST_FAILURES;
 
+const succeeds = ({ from, to }: Edge): boolean => from.budget.fault === to.budget.fault;
+
 export const LEDGER: readonly LedgerEntry[] = [
   {
     action: "Judge",
@@ -41,12 +43,18 @@ export const LEDGER: readonly LedgerEntry[] = [
     unable: ({ spins }) => spins < MOST_SPINS,
     reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits, not takes at once",
     scopes: [
+      "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests",
+      "2 processes, 1 task each, Drop, Clear fails, 2 requests",
+      "2 processes, 1 task each, Drop, rename does not replace an empty directory",
+      "2 processes, 1 task each, Evict fails, a crash, 2 requests",
+      "2 processes, 1 task each, Drop, removed, 2 requests",
       "1 process, 2 tasks, a failing call",
       "1 process, 1 task, Drop, restarted twice, 3 requests",
       "2 processes, 1 task each, a crash, 4 requests",
       "1 process with a guest, a vandal, nobody gives up, 1 request",
       "2 processes, one with a guest, a crash, nobody gives up, 2 requests",
       "2 processes, one with a guest, a crash, 2 requests",
+      "1 process with a guest, Drop, a failing call, 1 request",
       "2 processes, 1 task each, a crash",
       "2 processes, 1 task each, Drop, nobody gives up, a crash",
       "2 processes, 1 task each, Drop, a crash, 3 requests",
@@ -83,11 +91,27 @@ export const LEDGER: readonly LedgerEntry[] = [
     unable: failedTooSeldom,
     reason: "as after a doubt: MOST_FAILURES homes in a row must fail before the code gives the request up",
     scopes: [
+      "1 process, 2 tasks, broken by an operator, Restore fails, 2 requests",
+      "1 process, 2 tasks, removed, 2 requests",
+      "2 processes, 1 task each, Drop, removed, 2 requests",
       "1 process, 2 tasks, a failing call",
       "1 process, 2 tasks, a vandal",
       "1 process with a guest, a vandal, nobody gives up, 1 request",
       "1 process, 1 task that never gives up, three vandals",
       "2 processes, 1 task each, a vandal",
+    ],
+  },
+  {
+    action: "Clear",
+    from: "clear",
+    to: "waiting",
+    which: succeeds,
+    unable: ({ spins }) => spins < MOST_SPINS,
+    reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits after a Clear",
+    scopes: [
+      "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests",
+      "2 processes, 1 task each, Drop, Clear fails, 2 requests",
+      "2 processes, 1 task each, Drop, rename does not replace an empty directory",
     ],
   },
 ];

@@ -49,5 +49,5 @@ function runText(world: World, pending: Pending): string {
   const listed = (seen?.length ?? 0) > 1 ? `:${seen?.map((name) => world.names.get(name)).join()}` : "";
   return releaser === undefined
     ? `${where}${answer}${listed}`
-    : `${releaser}:${pending.last}:${where}${answer}`;
+    : `${releaser}:${pending.last}:${pending.moved}:${where}${answer}`;
 }

@@ -74,6 +74,7 @@ export function programs(config: Config, maxCommands: number): fc.Arbitrary<Iter
       perform(`LetGo(${task})`, startsWith(`LetGo(${task})`)),
       perform(`Release(${task})`, startsWith(`Release(${task})`)),
       perform(`GiveUp(${task})`, startsWith(`GiveUp(${task})`)),
+      ...(config.revokes ? [perform(`Expire(${task})`, startsWith(`Expire(${task})`))] : []),
     ]),
     perform("Steps", ofKind("step")),
   ];
@@ -84,6 +85,7 @@ export function programs(config: Config, maxCommands: number): fc.Arbitrary<Iter
     [config.maxFaults > 0, "fault"],
     [!config.local, "late"],
     [config.maxVandals > 0, "vandal"],
+    [config.maxSuspicions + config.maxBreaks + config.maxRemovals > 0, "harm"],
   ];
   for (const [wanted, kind] of environment) if (wanted) commands.push(perform(kind, ofKind(kind)));
   return fc.commands(commands, { maxCommands, size: "max" });

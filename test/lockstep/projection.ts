@@ -31,6 +31,8 @@ export function project(world: World): State {
     late: lateCalls(world),
     alive: config.procs.filter((proc) => world.process(proc).alive),
     inc: perProc((process) => process.incarnation),
+    suspects: [...world.suspects].map((name) => modelName(world, name)).sort(),
+    revoked: config.tasks.filter((task) => world.attempts.get(task)?.revoked === true),
     guest: Object.fromEntries(guestsOf(config).map((guest) => [guest, world.guests.get(guest) ?? null])),
     heldLocks: perProc(({ entry }) => [...entry.held].map((held) => world.taskOf(held)).sort()),
     releasing: perProc(({ entry }) =>
@@ -50,6 +52,9 @@ export function project(world: World): State {
       fault: config.maxFaults - world.spent.fault,
       vandal: config.maxVandals - world.spent.vandal,
       request: config.maxRequests - world.spent.request,
+      suspicion: config.maxSuspicions - world.spent.suspicion,
+      break: config.maxBreaks - world.spent.break,
+      removal: config.maxRemovals - world.spent.removal,
     },
   };
 }
@@ -137,6 +142,8 @@ function pcAt(pending: Pending): Pc {
       return doubt ? "lookedDoubt" : "looked";
     case "Evict":
       return "evict";
+    case "Clear":
+      return "clear";
     case "Check":
       return "check";
     case "PutBack":

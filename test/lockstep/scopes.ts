@@ -1,6 +1,6 @@
 /** The scopes of lockstep: configurations of the model that programs are run at. */
 
-import { type Config, FAULT_KINDS } from "../../model/state.ts";
+import { type Config, FAULT_KINDS, NOTHING_OVERRIDDEN } from "../../model/state.ts";
 import { MAX_DEBTS } from "../../src/protocol.ts";
 
 const PROC_OF: Readonly<Record<string, string>> = {
@@ -36,9 +36,13 @@ export function scope(tasks: readonly string[], rest: Partial<Config>): Config {
     maxVandals: 0,
     maxRequests: 0,
     broken: [],
+    ...NOTHING_OVERRIDDEN,
     ...rest,
   };
 }
+
+/** An environment that breaks A1 and A2. */
+const EVERY_HARM = { maxSuspicions: 2, maxBreaks: 2, maxRemovals: 2 };
 
 /** For random lockstep, by name. */
 export const SCOPES: Readonly<Record<string, Config>> = {
@@ -84,6 +88,46 @@ export const SCOPES: Readonly<Record<string, Config>> = {
     local: false,
     faults: ["drop", "take"],
     maxFaults: 2,
+  }),
+  "two processes, three tasks, Drop, rename does not replace an empty directory": scope(["a1", "a2", "b1"], {
+    local: false,
+    renameReplacesEmpty: false,
+    faults: ["clear", "take", "evict"],
+    maxFaults: 3,
+  }),
+  "two processes, three tasks, Drop, the watchdog revokes": scope(["a1", "a2", "b1"], {
+    local: false,
+    reentrantTasks: ["a1", "a2"],
+    revokes: true,
+    faults: ["drop"],
+    maxFaults: 1,
+    maxCrashes: 1,
+  }),
+  "three processes, four tasks, PutBack, suspected, broken, removed": scope(["a1", "a2", "b1", "c1"], {
+    faults: ["putBack", "restore"],
+    maxFaults: 2,
+    maxCrashes: 1,
+    ...EVERY_HARM,
+  }),
+  "three processes, three tasks, Drop, suspected, broken, removed": scope(["a1", "b1", "c1"], {
+    local: false,
+    faults: ["drop", "evict"],
+    maxFaults: 2,
+    maxCrashes: 1,
+    ...EVERY_HARM,
+  }),
+  "one process, one task, PutBack, broken, removed, Restore fails": scope(["a1"], {
+    faults: ["restore"],
+    maxFaults: 2,
+    maxCrashes: 0,
+    maxBreaks: 3,
+    maxRemovals: 3,
+  }),
+  "two processes, two tasks, Drop, rename merges": scope(["a1", "b1"], {
+    local: false,
+    merges: true,
+    faults: ["take", "drop"],
+    maxFaults: 1,
   }),
 };
 
@@ -154,6 +198,53 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
   "2 processes, 1 task each, a crash, 4 requests": exhaustive(["a1", "b1"], "gate", {
     maxCrashes: 1,
     maxRequests: 4,
+  }),
+  "1 process, 2 tasks, the watchdog revokes, 3 requests": exhaustive(["a1", "a2"], "gate", {
+    revokes: true,
+    maxRequests: 3,
+  }),
+  "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests": exhaustive(
+    ["a1", "b1"],
+    "gate",
+    { local: false, patientTasks: ["a1", "b1"], renameReplacesEmpty: false, maxRequests: 3 },
+  ),
+  "2 processes, 1 task each, Drop, Clear fails, 2 requests": exhaustive(["a1", "b1"], "gate", {
+    local: false,
+    patientTasks: ["a1", "b1"],
+    renameReplacesEmpty: false,
+    faults: ["clear"],
+    maxFaults: 1,
+    maxRequests: 2,
+  }),
+  "1 process, 2 tasks, broken by an operator, Restore fails, 2 requests": exhaustive(["a1", "a2"], "gate", {
+    patientTasks: ["a1", "a2"],
+    maxBreaks: 1,
+    faults: ["restore"],
+    maxFaults: 1,
+    maxRequests: 2,
+  }),
+  "1 process, 2 tasks, removed, 2 requests": exhaustive(["a1", "a2"], "gate", {
+    patientTasks: ["a1", "a2"],
+    maxRemovals: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 1 task each, Evict fails, a crash, 2 requests": exhaustive(["a1", "b1"], "gate", {
+    patientTasks: ["a1", "b1"],
+    faults: ["evict"],
+    maxFaults: 1,
+    maxCrashes: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 1 task each, Drop, rename does not replace an empty directory": exhaustive(
+    ["a1", "b1"],
+    "deep",
+    { local: false, patientTasks: ["a1", "b1"], renameReplacesEmpty: false },
+  ),
+  "2 processes, 1 task each, Drop, removed, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    local: false,
+    patientTasks: ["a1", "b1"],
+    maxRemovals: 1,
+    maxRequests: 2,
   }),
   "1 process with a guest, a vandal, nobody gives up, 1 request": exhaustive(["a1"], "gate", {
     guestOf: { a: "ga" },

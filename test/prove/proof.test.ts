@@ -84,8 +84,8 @@ describe("a row that holds for nothing", () => {
 
   it("frame rows are counted apart: nothing is asked for them", () => {
     const rows = obligations();
-    expect(rows.length).toBe(705);
-    expect(rows.filter(({ parts }) => parts.length === 0).length).toBe(258);
+    expect(rows.length).toBe(759);
+    expect(rows.filter(({ parts }) => parts.length === 0).length).toBe(271);
   });
 
   it("with frames, everything is asked: a frame row is impossible too", async () => {
@@ -95,7 +95,8 @@ describe("a row that holds for nothing", () => {
       const asked = obligations([], true).find((one) => one.action === "Look" && one.claim === claim);
       if (asked === undefined) throw new Error(`there is no row Look x ${claim}`);
       const { verdict, queries } = await check(solver, asked);
-      expect([verdict.kind, queries]).toEqual(["proved", 2]);
+      // Two places where a task looks, and each may fail.
+      expect([verdict.kind, queries]).toEqual(["proved", 4]);
     }
   });
 });

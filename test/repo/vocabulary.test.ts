@@ -17,7 +17,7 @@ const spec = read("tla", "OwnerDirectory.tla");
 const protocol = read("src", "protocol.ts");
 
 /** The environment's, and the tools' own, have no step in the code. */
-const ENVIRONMENT = ["Crash", "Start", "GuestEnds", "LateEffect", "Vandal"];
+const ENVIRONMENT = ["Crash", "Start", "GuestEnds", "LateEffect", "Vandal", "Suspect", "Break", "Remove"];
 
 describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
   it("the specification's actions are the model's, in the same order", () => {
@@ -28,6 +28,8 @@ describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
       "HandsOver",
       "GoesToDisk",
       "Dead",
+      "SeemsDead",
+      "LetsGo",
       "Sent",
       "SentPutBack",
       "Waits",
@@ -42,7 +44,7 @@ describe("one vocabulary in tla/, model/ and src/ (shared habit 1)", () => {
 
   it("every action is a labelled step, or a call, of src/protocol.ts, and the other way round", () => {
     const labelled = [...protocol.matchAll(/\b(?:call|turn)\("([A-Z]\w+)"/g)].map(([, name]) => name ?? "");
-    const calls = ["Request", "GiveUp", "LetGo", "Release"].filter((name) => {
+    const calls = ["Request", "GiveUp", "LetGo", "Release", "Expire"].filter((name) => {
       const functionName = name[0]?.toLowerCase() + name.slice(1);
       return protocol.includes(`/** \`${name}\``) || protocol.includes(` * \`${name}\`: `)
         ? protocol.includes(`export function ${functionName}(`)

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { GUARDS } from "../../model/state.ts";
 import { caughtAtRandom } from "./checks.ts";
-import { CODE_DOUBLES, DOUBLES, loadDouble, WITHOUT_DOUBLE } from "./doubles.ts";
+import { CODE_DOUBLES, DOUBLES, loadDouble, NO_VERIFY_MERGING, WITHOUT_DOUBLE } from "./doubles.ts";
 
 describe("a broken double of the protocol is caught by random lockstep", () => {
-  for (const double of [...DOUBLES, ...CODE_DOUBLES]) {
+  for (const double of [...DOUBLES, ...CODE_DOUBLES, NO_VERIFY_MERGING]) {
     const { guard, gone, scope, caughtBy } = double;
     if (typeof scope !== "string") continue;
     it(`${guard}: without "${gone}"`, async () => {

@@ -40,6 +40,15 @@ const ONE_PROCESS = "one process, three tasks, PutBack";
 const TWO_PUT_BACK = "two processes, three tasks, PutBack";
 const GUEST = "two processes with a guest each, and a third, PutBack";
 const TWO_DROP = "two processes, four tasks, Drop and late effects";
+const NO_REPLACING = "two processes, three tasks, Drop, rename does not replace an empty directory";
+const REVOKING = "two processes, three tasks, Drop, the watchdog revokes";
+const MERGING = "two processes, two tasks, Drop, rename merges";
+const HARMED = "one process, one task, PutBack, broken, removed, Restore fails";
+const SMALL_MISSED_BEAT = "1 process, 2 tasks, a missed beat";
+const SMALL_NO_REPLACING =
+  "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests";
+const SMALL_REVOKING = "1 process, 2 tasks, the watchdog revokes, 3 requests";
+const SMALL_REMOVED = "1 process, 2 tasks, removed, 2 requests";
 const SHARING = "one process, three tasks, two of them reentrant";
 
 const EXCLUSIVE = "1 process, 3 tasks, exclusive";
@@ -543,6 +552,33 @@ export const DOUBLES: readonly Double<Guard>[] = [
     smallest: VANDAL,
     patches: [['  yield call("Restore", "sync", rename(home.path, entry.lockPath));\n', ""]],
   },
+  {
+    guard: "NoClear",
+    gone: "an empty L is cleared where rename does not replace it",
+    scope: NO_REPLACING,
+    caughtBy: /^Judge\(.*\) is not a step of the model: pc:/,
+    smallest: SMALL_NO_REPLACING,
+    patches: [
+      [
+        "const cleared = stands && !entry.services.disk.renameReplacesEmpty",
+        "const cleared = stands && !stands",
+      ],
+    ],
+  },
+  {
+    guard: "ClearByForce",
+    gone: "Clear removes an empty directory only",
+    scope: NO_REPLACING,
+    caughtBy: /^Clear\(.*\) is not a step of the model: lock:/,
+    smallest: SMALL_NO_REPLACING,
+    patches: [
+      [
+        "  // Refused cleanly, or gone: others were faster",
+        "  nodeFs.rmSync(entry.lockPath, { recursive: true, force: true });\n  // Refused cleanly, or gone: others were faster",
+      ],
+      ["const rename = (", 'import nodeFs from "node:fs";\nconst rename = ('],
+    ],
+  },
 ];
 
 /** What the code owes its callers beyond the specification, each without it. */
@@ -578,8 +614,8 @@ export const CODE_DOUBLES: readonly Double[] = [
     gone: "a holder that missed a beat releases by Drop",
     scope: "two processes, three tasks, missed beats",
     caughtBy: /^(Release|Granted)\(.*\) is not a step of the model: /,
-    smallest: { survives: "no scope of the exhaustive chooser has beats" },
-    patches: [["home.guests.length === 0 && inTime;", "home.guests.length === 0 && inTime === inTime;"]],
+    smallest: SMALL_MISSED_BEAT,
+    patches: [["entry.services.heartbeat?.missed(entry) !== true;", "true as boolean;"]],
   },
   {
     guard: "SilentLoss",
@@ -659,7 +695,52 @@ export const CODE_DOUBLES: readonly Double[] = [
       ],
     ],
   },
+  {
+    guard: "SilentMiss",
+    gone: "a release that finds nothing to put back says that the lock was lost",
+    scope: HARMED,
+    caughtBy: /^it warns of \[\], and the lock was lost/,
+    smallest: SMALL_REMOVED,
+    patches: [['return moved.errno === "ENOENT" ? "drop" : "failed";', 'return "failed";']],
+  },
+  {
+    guard: "RevokedNeverSettles",
+    gone: "the release of a handle that was revoked settles",
+    scope: REVOKING,
+    caughtBy: /^it does not come to rest: .*"unsettled":\["release of /,
+    smallest: SMALL_REVOKING,
+    saidThere: /^it came to rest, and there is still the release of /,
+    patches: [["    attempt.revoked = false;\n    settled(undefined);", "    attempt.revoked = false;"]],
+  },
+  {
+    guard: "RevokedHolds",
+    gone: "a handle that was revoked is in HELD_LOCKS no more",
+    scope: REVOKING,
+    caughtBy: /^Expire\(.*\) is not a step of the model: /,
+    smallest: SMALL_REVOKING,
+    patches: [
+      [
+        "  attempt.revoked = true;\n  endHold(entry, attempt, settled);",
+        "  attempt.revoked = true;\n  void settled;",
+      ],
+    ],
+  },
 ];
+
+/** NoVerify once more: at every scope that merges, and small enough for every schedule, there are too many homes. */
+export const NO_VERIFY_MERGING: Double = {
+  guard: "NoVerifyMerging",
+  gone: "Verify, where rename merges directories",
+  scope: MERGING,
+  caughtBy: /^Verify\(.*\) is not a step of the model: pc:/,
+  smallest: { survives: "no scope of the exhaustive chooser merges" },
+  patches: [
+    [
+      "if (isExactly(reply, homeOf(entry))) return true;",
+      "if (reply.ok && reply.names.includes(homeOf(entry).name)) return true;",
+    ],
+  ],
+};
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 

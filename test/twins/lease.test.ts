@@ -187,6 +187,7 @@ function holder(heart: Heart, { request, release }: Protocol = protocol): Holder
       calls.push(call.call);
       return nodeDisk.now(call);
     },
+    renameReplacesEmpty: true,
     later: nodeDisk.later,
   };
   const entry = createEntry({
@@ -211,6 +212,7 @@ function holder(heart: Heart, { request, release }: Protocol = protocol): Holder
         const attempt: Attempt = {
           reentrant: false,
           gaveUp: false,
+          revoked: false,
           granted: () => resolve(attempt),
           failed: reject,
           lost: () => {},

@@ -52,6 +52,7 @@ const clock: Clock = {
 };
 
 const disk: Disk = {
+  renameReplacesEmpty: true,
   now: (call) => nodeDisk.now(note(call)),
   later: (call, done) => {
     underWay++;
@@ -93,6 +94,7 @@ function take(entry: Entry): Promise<Attempt> {
     const attempt: Attempt = {
       reentrant: false,
       gaveUp: false,
+      revoked: false,
       granted: () => resolve(attempt),
       failed: reject,
       lost: (error) => told.push(error),

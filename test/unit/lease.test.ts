@@ -283,6 +283,7 @@ describe("an acquisition", () => {
         reentrant: false,
         staleMs: STALE_MS,
         gaveUp: false,
+        revoked: false,
         granted: () => resolve("granted"),
         failed: reject,
         lost: reject,

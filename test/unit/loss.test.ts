@@ -5,8 +5,13 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { acquireSessionWriteLock, type SessionWriteLockError } from "../../src/index.ts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  acquireSessionWriteLock,
+  type SessionWriteLock,
+  type SessionWriteLockError,
+  withSessionWriteLock,
+} from "../../src/index.ts";
 import { parseHomeName } from "../../src/owner/name.ts";
 import { processRegistry } from "../../src/registry.ts";
 
@@ -102,6 +107,66 @@ describe("a lock that is held for too long", () => {
     await lost.release();
     await sleep(0);
     expect(warnings.filter(({ code }) => code === "SWL_OVERDUE")).toEqual([]);
+  });
+});
+
+// tests G3
+describe("a lock that is held for too long, with revokeAfterMaxHold", () => {
+  const revoked = async (maxHoldMs: number, more: object = {}): Promise<SessionWriteLock> => {
+    const lock = await acquireSessionWriteLock({ sessionFile, maxHoldMs, revokeAfterMaxHold: true, ...more });
+    await new Promise((resolve) => lock.signal.addEventListener("abort", resolve));
+    return lock;
+  };
+
+  it("is taken away, and its holder is told", async () => {
+    const lock = await revoked(20, { metadata: { run: 7 } });
+    expect(lock.signal.reason).toMatchObject({ code: "ECOMPROMISED" });
+    expect(lock.isHeld()).toBe(false);
+    expect(() => lock.assertHeld()).toThrow(/held for more than 20 ms, and taken away/);
+    await sleep(0);
+    expect(warnings).toMatchObject([
+      {
+        code: "SWL_OVERDUE",
+        message: expect.stringContaining(`pid ${process.pid}, {"run":7}: it is taken away`),
+      },
+    ]);
+    await lock.release();
+  });
+
+  it("goes to whoever waits, whose lock the release of the former holder leaves alone", async () => {
+    const first = revoked(20);
+    await sleep(0);
+    const next = await acquireSessionWriteLock({ sessionFile });
+    const former = await first;
+    next.assertHeld();
+    await former.release();
+    next.assertHeld();
+    expect(former.release()).toBe(former.release());
+    await next.release();
+  });
+
+  it("goes off the disk if nobody waits", async () => {
+    await revoked(20);
+    const names = (): string[] => (fs.existsSync(lockPath) ? fs.readdirSync(lockPath) : []);
+    await vi.waitFor(() => expect(names()).toEqual([]));
+  });
+
+  it("is taken from that holder alone, if others share it", async () => {
+    const shared = { sessionFile, allowReentrant: true };
+    const other = await acquireSessionWriteLock(shared);
+    const former = await revoked(20, shared);
+    expect(former.isHeld()).toBe(false);
+    other.assertHeld();
+    await former.release();
+    other.assertHeld();
+    await other.release();
+  });
+
+  it("does not keep a nested acquire of withSessionWriteLock from it", async () => {
+    await withSessionWriteLock({ sessionFile, maxHoldMs: 20, revokeAfterMaxHold: true }, async (lock) => {
+      await new Promise((resolve) => lock.signal.addEventListener("abort", resolve));
+      await (await acquireSessionWriteLock({ sessionFile })).release();
+    });
   });
 });
 

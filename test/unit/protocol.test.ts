@@ -32,6 +32,7 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 const disk: Disk = {
+  renameReplacesEmpty: true,
   now: (call) => failureOf(call) ?? nodeDisk.now(call),
   later: (call, done) => {
     const failure = failureOf(call);
@@ -79,6 +80,7 @@ function take(entry: Entry, code: Pick<typeof protocol, "request"> = protocol): 
     const attempt: Attempt = {
       reentrant: false,
       gaveUp: false,
+      revoked: false,
       granted: () => resolve(attempt),
       failed: reject,
       lost: reject,
@@ -99,7 +101,14 @@ function plant({ lockPath }: Entry, pid: number): string {
 
 const takenOver = (entry: Entry): Promise<Evictions | undefined> =>
   new Promise((granted, failed) =>
-    protocol.request(entry, { reentrant: false, gaveUp: false, granted, failed, lost: failed }),
+    protocol.request(entry, {
+      reentrant: false,
+      gaveUp: false,
+      revoked: false,
+      granted,
+      failed,
+      lost: failed,
+    }),
   );
 
 const namesIn = ({ owners, overtaken } = NO_EVICTIONS): object => ({

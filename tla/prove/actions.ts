@@ -125,6 +125,8 @@ export const lives = (name: Expr): Expr =>
   and(apply("alive", apply("owner", name)), equal(apply("inc", apply("owner", name)), apply("born", name)));
 
 const free = forall([m], not(apply("lock", m)));
+/** What rename puts a directory in the place of: nothing, or an empty one where the platform does. */
+const replaceable = or(not(apply("lockStands")), and(apply("replacesEmpty"), free));
 const isEmpty = (name: Expr): Expr => forall([m], not(apply("homeHas", name, m)));
 /** A directory that holds exactly this name. */
 const exactly = (stands: Expr, has: (name: Expr) => Expr, name: Expr): Expr =>
@@ -347,7 +349,7 @@ const forget: readonly Change[] = [drop("sawDirectory", t), clear("seen", t)];
 // What the disk does. `possible` is when, the changes are what.
 
 /** rename(home, L). */
-const takePossible = (name: Expr): Expr => and(apply("homes", name), free);
+const takePossible = (name: Expr): Expr => and(apply("homes", name), replaceable);
 const takeHappens = (name: Expr): readonly Change[] => [
   put("lockStands", [], truth(true)),
   become("lock", [], (other) => apply("homeHas", name, other)),
@@ -357,7 +359,7 @@ const takeHappens = (name: Expr): readonly Change[] => [
 const rename = (name: Expr): Piece[] => when(takePossible(name), ...takeHappens(name));
 /** rename(L, home). */
 const putBackPossible = (name: Expr): Expr =>
-  and(apply("lockStands"), implies(apply("homes", name), isEmpty(name)));
+  and(apply("lockStands"), implies(apply("homes", name), and(apply("replacesEmpty"), isEmpty(name))));
 const putBackHappens = (name: Expr): readonly Change[] => [
   add("homes", name),
   become("homeHas", [name], (other) => apply("lock", other)),
@@ -556,6 +558,9 @@ function judge(isBroken: IsBroken): Encoding {
   const nobody = forall([x], not(apply("seen", t, x)));
   const allDead = forall([x], implies(apply("seen", t, x), dead(x)));
   const evicts = and(not(nobody), isBroken("NeverEvict") ? truth(false) : allDead);
+  const clears = isBroken("NoClear")
+    ? truth(false)
+    : and(apply("sawDirectory", t), not(apply("replacesEmpty")));
   return ofTask(
     and(isAt(t, "looked", "lookedDoubt"), myTurn),
     either(
@@ -565,10 +570,11 @@ function judge(isBroken: IsBroken): Encoding {
       both(
         when(and(not(ours), isAt(t, "looked"), not(apply("gaveUp", t)))),
         either(
-          when(nobody, ...forget, goto(t, "take")),
-          when(nobody, ...forget, goto(t, "waiting")),
+          when(and(nobody, not(clears)), ...forget, goto(t, "take")),
+          when(and(nobody, not(clears)), ...forget, goto(t, "waiting")),
           when(evicts, goto(t, "evict")),
           when(and(not(nobody), not(evicts)), ...forget, goto(t, "waiting")),
+          when(and(nobody, clears), ...forget, goto(t, "clear")),
         ),
       ),
     ),
@@ -591,6 +597,29 @@ function evict(isBroken: IsBroken): Encoding {
           laterOrNot("unlinkLock", x),
           effect(...forget, goto(t, "waiting")),
         ),
+      ),
+    ),
+  );
+}
+
+/** rmdir(L): changes nothing where it is not empty. */
+const clears: Change = put("lockStands", [], and(apply("lockStands"), not(free)));
+
+function clearLock(isBroken: IsBroken): Encoding {
+  const happens = isBroken("ClearByForce")
+    ? effect(put("lockStands", [], truth(false)), clear("lock"))
+    : effect(clears);
+  return ofTask(
+    isAt(t, "clear"),
+    either(
+      both(happens, effect(goto(t, "take"))),
+      both(happens, effect(goto(t, "waiting"))),
+      both(
+        fails("clear"),
+        withHome(mine),
+        either(happens, nothing),
+        laterOrNot("clear", n),
+        effect(goto(t, "waiting")),
       ),
     ),
   );
@@ -817,6 +846,7 @@ function sent(op: Expr, name: Expr, isBroken: IsBroken): Expr {
   );
   const outlives = or(
     and(isOp("take"), byHome("take")),
+    and(isOp("clear"), byHome("clear")),
     and(isOp("unlinkLock"), or(byHome("drop"), evicts)),
     ...debts,
   );
@@ -885,6 +915,7 @@ function lateEffect(isBroken: IsBroken): Encoding {
       taking("unlinkHome", retryHappens(n, "unlinkHome", isBroken)),
       taking("unlinkLock", retryHappens(n, "unlinkLock", isBroken)),
       taking("rmdirHome", retryHappens(n, "rmdirHome", isBroken)),
+      taking("clear", effect(clears)),
     ),
   };
 }
@@ -910,6 +941,7 @@ const ENCODINGS: Readonly<Record<ProvedAction, (isBroken: IsBroken) => Encoding>
   Look: look,
   Judge: judge,
   Evict: evict,
+  Clear: clearLock,
   Wake: wake,
   GiveUp: giveUp,
   Release: release,

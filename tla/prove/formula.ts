@@ -14,7 +14,7 @@ export const OPEN_SORTS: readonly OpenSort[] = ["Proc", "Task", "Name", "Count"]
 export type ListedSort = "Pc" | "Op" | "Debt" | "Kind";
 export const LISTED_SORTS: Readonly<Record<ListedSort, readonly string[]>> = {
   Pc: PCS,
-  Op: ["take", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
+  Op: ["take", "clear", "putBack", "unlinkHome", "unlinkLock", "rmdirHome"],
   Debt: ["none", "unlinkHome", "unlinkLock", "rmdirHome", "paid"],
   Kind: [...FAULT_KINDS, "beat"],
 };
@@ -110,6 +110,7 @@ export const RIGID_SYMBOLS: Readonly<Record<RigidSymbol, Signature>> = {
   reentrant: signature(["Task"]),
   patient: signature(["Task"]),
   local: signature([]),
+  replacesEmpty: signature([]),
   counted: signature([]),
   mayFail: signature(["Kind"]),
   less: signature(["Count", "Count"]),
@@ -128,6 +129,7 @@ export type RigidSymbol =
   | "reentrant"
   | "patient"
   | "local"
+  | "replacesEmpty"
   | "counted"
   | "mayFail"
   | "less"

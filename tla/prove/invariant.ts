@@ -43,7 +43,7 @@ const WAY_OUT = PCS.filter((pc) => !["idle", "queued", "holding", ...CONTENDING]
 /** In one turn, which only a local disk has. */
 const PUT_BACK_WAY = WAY_OUT.filter((pc) => MID_TURN.includes(pc));
 /** Where a contender is while its name, on a local disk, is certainly not at L. */
-const NOT_TAKEN = ["prepare", "take", "refused", "look", "looked", "evict", "waiting"] as const;
+const NOT_TAKEN = ["prepare", "take", "refused", "look", "looked", "evict", "clear", "waiting"] as const;
 
 const contendsSomebody = (proc: Expr): Expr => exists([u], apply("contender", proc, u));
 const holdsSomebody = (proc: Expr): Expr => exists([u], apply("heldLocks", proc, u));
@@ -161,7 +161,7 @@ export const CONJUNCTS: readonly Conjunct[] = [
       [t],
       and(
         implies(
-          isAt(t, ...IN_FLIGHT, "verify", "verified", "unverified", "evict", "holding"),
+          isAt(t, ...IN_FLIGHT, "verify", "verified", "unverified", "evict", "clear", "holding"),
           exists([n], apply("home", mine, n)),
         ),
         implies(isAt(t, "prepare"), forall([n], not(apply("home", mine, n)))),
@@ -172,7 +172,10 @@ export const CONJUNCTS: readonly Conjunct[] = [
     name: "WhoGaveUpHoldsNothing",
     formula: forall(
       [t],
-      implies(apply("gaveUp", t), not(isAt(t, "idle", "queued", "prepare", "evict", "waiting", "holding"))),
+      implies(
+        apply("gaveUp", t),
+        not(isAt(t, "idle", "queued", "prepare", "evict", "clear", "waiting", "holding")),
+      ),
     ),
   },
   {
@@ -183,6 +186,14 @@ export const CONJUNCTS: readonly Conjunct[] = [
         implies(or(apply("sawDirectory", t), apply("seen", t, n)), isAt(t, "looked", "lookedDoubt", "evict")),
       ),
       forall([t], implies(isAt(t, "evict"), exists([n], apply("seen", t, n)))),
+    ),
+  },
+
+  {
+    name: "ClearsWhereNeeded",
+    formula: and(
+      forall([t], implies(isAt(t, "clear"), not(apply("replacesEmpty")))),
+      forall([n], implies(apply("late", value("Op", "clear"), n), not(apply("replacesEmpty")))),
     ),
   },
 
@@ -235,7 +246,11 @@ export const CONJUNCTS: readonly Conjunct[] = [
     formula: forall(
       [p, op, n],
       implies(
-        and(apply("late", op, n), not(equal(op, value("Op", "take"))), apply("home", p, n)),
+        and(
+          apply("late", op, n),
+          not(or(equal(op, value("Op", "take")), equal(op, value("Op", "clear")))),
+          apply("home", p, n),
+        ),
         apply("releasing", p, n),
       ),
     ),

@@ -1,6 +1,6 @@
 /** The scopes at which the encoding is compared with the model, state by state. Their bounds are of size only. */
 
-import type { Config } from "../../model/state.ts";
+import { type Config, NOTHING_OVERRIDDEN } from "../../model/state.ts";
 
 export interface Scope {
   readonly config: Config;
@@ -25,6 +25,7 @@ const TWO_AND_ONE: Config = {
   maxVandals: 0,
   maxRequests: 2,
   broken: [],
+  ...NOTHING_OVERRIDDEN,
 };
 const ONE_AND_ONE: Config = {
   ...TWO_AND_ONE,
@@ -98,6 +99,15 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
   "Drop, one task, a crash, a take or an eviction fails": gate({
     ...ONE,
     faults: ["take", "evict"],
+    maxFaults: 1,
+    maxCrashes: 1,
+  }),
+  "Drop, rename does not replace an empty directory, Clear fails, a crash": gate({
+    ...ONE_AND_ONE,
+    local: false,
+    renameReplacesEmpty: false,
+    patientTasks: ["a1", "b1"],
+    faults: ["clear"],
     maxFaults: 1,
     maxCrashes: 1,
   }),

@@ -113,6 +113,7 @@ function rigidReaders(c: Config): Record<string, Reader> {
     reentrant: ([t = ""]) => c.reentrantTasks.includes(t),
     patient: ([t = ""]) => c.patientTasks.includes(t),
     local: () => c.local,
+    replacesEmpty: () => c.renameReplacesEmpty,
     counted: () => c.maxRequests > 0,
     mayFail: ([kind = ""]) => c.faults.some((fault) => fault === kind),
     less: ([i, j]) => Number(i) < Number(j),

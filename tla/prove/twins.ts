@@ -7,7 +7,10 @@ import { GUARDS, type Guard } from "../../model/state.ts";
  * Guests are not in the proof. Where nobody has one, their actions make no step (the comparison with the model looks
  * for such steps too), and their guards change nothing that is proved.
  */
-export type ProvedAction = Exclude<ActionName, "LetGo" | "GuestEnds">;
+export type ProvedAction = Exclude<
+  ActionName,
+  "LetGo" | "Expire" | "GuestEnds" | "Suspect" | "Break" | "Remove"
+>;
 export type ProvedGuard = Exclude<
   Guard,
   | "GuestNotInHome"
@@ -59,11 +62,13 @@ export const TWINS: Readonly<Record<ProvedGuard, Twin | null>> = {
   NoCheck: { action: "Check", claim: "HeldNameIsAtL" },
   NoConfirm: { action: "Confirm", claim: "LeftIsLeft" },
   LifoQueue: null,
+  ClearByForce: { action: "Clear", claim: "HeldNameIsAtL" },
   RetriedForgetsRelease: null,
   NoMaxDebts: null,
   OwnIsAnothers: null,
   NeverEvict: null,
   NoRestore: null,
+  NoClear: null,
 };
 
 /** Without these every conjunct is kept, and why that is so. */
@@ -74,6 +79,8 @@ export const WITHOUT_ROW: Readonly<Partial<Record<ProvedGuard, string>>> = {
   OwnIsAnothers: "a home that is not recognised is given up, and what is given up is owed",
   NeverEvict: "who waits for the dead for ever does nothing wrong",
   NoRestore: "under A1 and A2 nothing of another ever comes back, and what is lost is owed",
+  NoClear:
+    "a contender that waits for ever beside an empty L does nothing wrong; SomeoneGetsIt is checked by TLC (G11)",
 };
 
 export const PROVED_GUARDS: readonly ProvedGuard[] = GUARDS.filter(

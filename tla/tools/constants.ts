@@ -4,7 +4,13 @@ import * as issue from "../../model/issue/state.ts";
 import * as lease from "../../model/lease/lease.ts";
 import * as mkdirMtime from "../../model/peers/mkdirMtime.ts";
 import * as renameAside from "../../model/peers/renameAside.ts";
-import { type Config, type FaultKind, GUARDS } from "../../model/state.ts";
+import {
+  type Config,
+  type FaultKind,
+  GUARDS,
+  NOTHING_OVERRIDDEN,
+  type Overrides,
+} from "../../model/state.ts";
 import { ToolError } from "./toolError.ts";
 import { canonical, parseValue, type Value } from "./values.ts";
 
@@ -34,6 +40,20 @@ export function readModelConfig(dir: string, cfgFile: string): Config {
     maxVandals: constants.number("MaxVandals"),
     maxRequests: constants.number("MaxRequests"),
     broken: constants.known("Broken", GUARDS, "guard", "model/state.ts"),
+    ...readOverrides(constants),
+  };
+}
+
+/** What a configuration may leave out. */
+function readOverrides(constants: Constants): Overrides {
+  const none = NOTHING_OVERRIDDEN;
+  return {
+    renameReplacesEmpty: constants.flag("RenameReplacesEmpty", none.renameReplacesEmpty),
+    merges: constants.flag("Merges", none.merges),
+    revokes: constants.flag("Revokes", none.revokes),
+    maxSuspicions: constants.number("MaxSuspicions", none.maxSuspicions),
+    maxBreaks: constants.number("MaxBreaks", none.maxBreaks),
+    maxRemovals: constants.number("MaxRemovals", none.maxRemovals),
   };
 }
 
@@ -161,16 +181,17 @@ class Constants {
     return textOf(this.#value(name));
   }
 
-  number(name: string): number {
-    return Number(this.text(name));
+  /** `otherwise`: what the specification defines, where a configuration need not say it. */
+  number(name: string, otherwise?: number): number {
+    return otherwise !== undefined && !this.#values.has(name) ? otherwise : Number(this.text(name));
   }
 
   numbers(name: string): number[] {
     return this.strings(name).map(Number);
   }
 
-  flag(name: string): boolean {
-    return this.text(name) === "TRUE";
+  flag(name: string, otherwise?: boolean): boolean {
+    return otherwise !== undefined && !this.#values.has(name) ? otherwise : this.text(name) === "TRUE";
   }
 
   /** A set of words that the model knows: one that it does not know would silently do nothing. */

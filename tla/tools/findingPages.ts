@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ASSUMPTION_HOLES } from "../../model/assumptionHoles.ts";
 import type { Hole } from "../../model/hole.ts";
 import { type Cell, FIX_VERDICTS, ISSUE_HOLES } from "../../model/issue/holes.ts";
 import type { Fix } from "../../model/issue/state.ts";
@@ -23,7 +24,7 @@ export async function findingPages(root: string): Promise<ReadonlyMap<string, st
   const { models } = await readManifest(join(root, "tla"));
   const pages = new Map<string, string>();
   const found: Found[] = [];
-  for (const family of [ISSUE, ...PEERS]) {
+  for (const family of [ISSUE, ...PEERS, OURS]) {
     for (const hole of family.holes) {
       const one = find(root, models, family, hole);
       found.push(one);
@@ -41,7 +42,13 @@ interface Family {
   readonly heading: string;
   readonly intro: string;
   readonly holes: readonly Hole[];
+  /** What the last section of a page is about. */
+  readonly lastHeading: string;
+  /** What a hole's name is. */
+  readonly nameIs: string;
 }
+
+const NOT_OURS = { lastHeading: "Why session-write-lock does not have it", nameIs: "hole" };
 
 const ISSUE: Family = {
   specification: "IssueLock",
@@ -51,6 +58,7 @@ const ISSUE: Family = {
     "A lock file that is created with `wx` and removed by path, `HELD_LOCKS` in memory, and the two fixes of the issue: A, a guard set, " +
     "and B, a late delete ([problem.md](../problem.md)).",
   holes: ISSUE_HOLES,
+  ...NOT_OURS,
 };
 
 const PEERS: readonly Family[] = [
@@ -65,6 +73,7 @@ const PEERS: readonly Family[] = [
       "([MkdirMtimeHolds](../../tla/MkdirMtimeHolds.cfg)); with owners that may be late, those who are in time exclude each other " +
       "([MkdirMtimeLease](../../tla/MkdirMtimeLease.cfg)).",
     holes: MKDIR_MTIME_HOLES,
+    ...NOT_OURS,
   },
   {
     specification: "RenameAside",
@@ -75,8 +84,21 @@ const PEERS: readonly Family[] = [
       "`rename` moves what is at the path. With a move that is conditional all of them are closed " +
       "([RenameAsideHolds](../../tla/RenameAsideHolds.cfg)).",
     holes: RENAME_ASIDE_HOLES,
+    ...NOT_OURS,
   },
 ];
+
+const OURS: Family = {
+  specification: "OwnerDirectory",
+  source: "model/assumptionHoles.ts",
+  heading: "Our own lock, without an assumption",
+  intro:
+    "[OwnerDirectory.tla](../../tla/OwnerDirectory.tla), where somebody takes a living owner for dead ([A1](../assumptions.md#a1-nobody-judges-a-living-owner-dead) broken), " +
+    "an operator breaks a lock or somebody removes it ([A2](../assumptions.md#a2-nobody-else-changes-what-stands-at-l-while-it-is-held) broken), or the watchdog revokes. What is lost, and what is kept.",
+  holes: ASSUMPTION_HOLES,
+  lastHeading: "What holds all the same",
+  nameIs: "overridden",
+};
 
 interface Found {
   readonly family: Family;
@@ -135,7 +157,7 @@ function page(root: string, models: readonly ModelConfig[], { family, hole, run 
     `## The shortest run\n\n${fenced("mermaid", sequenceDiagram(run.picture))}`,
     `## Step by step\n\nThe actions are those of [${specification}.tla](../../tla/${specification}.tla); what does not change is left out.\n\n${stepTable(run)}`,
     `## What closes it\n\n${hole.closedBy}`,
-    `## Why session-write-lock does not have it\n\n${withGuardLinks(models, withIdLinks(root, hole.whyOursIsNot))}`,
+    `## ${family.lastHeading}\n\n${withGuardLinks(models, withIdLinks(root, hole.whyOursIsNot))}`,
   ]
     .join("\n\n")
     .concat("\n");
@@ -169,13 +191,13 @@ function slug(heading: string): string {
     .replaceAll(" ", "-");
 }
 
-function facts({ specification }: Family, hole: Hole, run: Run): string {
+function facts({ specification, nameIs }: Family, hole: Hole, run: Run): string {
   const row = (what: string, tests: readonly TestLink[]): readonly (readonly string[])[] =>
     tests.length === 0 ? [] : [[what, tests.map(({ link, title }) => `${link}: ${title}`).join("<br>")]];
   return markdownTable(
     ["", ""],
     [
-      ["hole", `\`${hole.name}\` of [${specification}.tla](../../tla/${specification}.tla)`],
+      [nameIs, `\`${hole.name}\` of [${specification}.tla](../../tla/${specification}.tla)`],
       ["violated", `\`${run.property}\``],
       ["shortest run", `${run.labels.length + 1} states`],
       ["configuration", `[${hole.configuration}](../../tla/${hole.configuration}.cfg)`],
@@ -196,11 +218,11 @@ function stepTable({ labels, changes }: Run): string {
 
 function readme(root: string, models: readonly ModelConfig[], found: readonly Found[]): string {
   const of = (family: Family): readonly Found[] => found.filter((one) => one.family === family);
-  const peers = PEERS.map((family) => {
+  const section = (level: string, family: Family): string => {
     const rows = of(family).map((one) => [titleCell(one), `\`${one.hole.name}\``, ...runCells(one)]);
-    const table = markdownTable(["what goes wrong", "hole", ...runHeader], rows);
-    return `### ${family.heading}\n\n${family.intro}\n\n${table}`;
-  });
+    const table = markdownTable(["what goes wrong", family.nameIs, ...runHeader], rows);
+    return `${level} ${family.heading}\n\n${family.intro}\n\n${table}`;
+  };
   return [
     `${generatedMark}. -->`,
     "# Findings",
@@ -212,7 +234,8 @@ function readme(root: string, models: readonly ModelConfig[], found: readonly Fo
     `### Is a fix enough?\n\n${verdictTable()}`,
     `### Its holes\n\n${holeTable(of(ISSUE))}`,
     "## How popular libraries take over a stale lock",
-    ...peers,
+    ...PEERS.map((family) => section("###", family)),
+    section("##", OURS),
     `## Our own guards\n\nEach guard of [OwnerDirectory.tla](../../tla/OwnerDirectory.tla) can be removed, and is missed:\n\n${guardTable(root, models)}`,
   ]
     .join("\n\n")

@@ -93,7 +93,9 @@ export function follow<Config, State, Step extends MachineStep<State>>(
       return accepts(i, labelText(step.label), stateText(words.stateVariables(config, state)));
     });
     if (taken.length === 0) throw stuck(i, offered);
-    paths = [...new Map(taken.map((path) => [keyOf(machine, path), path])).values()];
+    // Of runs that meet, the first: the one that the explorer tells.
+    const keys = taken.map((path) => keyOf(machine, path));
+    paths = taken.filter((_, j) => keys.indexOf(keys[j] ?? "") === j);
   }
   const told = paths.map((path) => ({ path, property: violatedBy(machine, config, path) }));
   const best = told.find(({ property }) => property !== "") ?? told[0];
