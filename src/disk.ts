@@ -6,9 +6,8 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { match } from "ts-pattern";
-import { notOurs, OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS } from "./bounded.ts";
+import { OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS } from "./bounded.ts";
 import { ignoreErrors } from "./errors.ts";
-import { FIRST_BYTE } from "./owner/content.ts";
 
 export type DiskCall =
   /** mkdir(home), then create home/name for each file: a private place, so one step. */
@@ -146,13 +145,16 @@ function beatLater(path: string, settled: (error: Error | null) => void): void {
   beat().then(() => settled(null), settled);
 }
 
+/** Of every owner file (src/owner/content.ts). */
+const FIRST_BYTE = Buffer.from("{");
+
 /**
  * What somebody planted under our name may be a pipe, or a second name of a file of somebody else. But a second name of
  * our own file is no reason to fall silent: a snapshot by hard links (`cp -al`) makes one. What is written is what was there.
  */
 function refuseOthers(isFile: boolean, first: Buffer, path: string): void {
   if (isFile && first.equals(FIRST_BYTE)) return;
-  throw notOurs(path);
+  throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
 }
 
 function done(action: () => void): DiskReply {

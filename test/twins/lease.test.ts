@@ -163,6 +163,36 @@ describe("a judge of the lease", () => {
       expect(await lapses(broken, story)).toBe(!expected);
     });
   }
+
+  // Of no guard of the specification, where each judge has one staleMs, and a lock one owner.
+  it.each([
+    [
+      "that uses what was measured with less patience than its own",
+      "OthersPatience",
+      [["found.silentMs >= patienceMs", "found.silentMs >= 0"]],
+      [false, true],
+    ],
+    [
+      "that forgets a lapse once it was asked for it: beside an owner that lapses later, it would never evict",
+      "SpentOnce",
+      [['return { verdict: "lapsed"', 'keep(ownerName, NOTHING);\n        return { verdict: "lapsed"']],
+      [true, false],
+    ],
+  ] as const)("%s is caught", async (_what, name, patches, [expected, wrong]) => {
+    const broken = await loadPatched<typeof lease>("lease.ts", `Lease${name}`, patches);
+    for (const [module, says] of [
+      [lease, expected],
+      [broken, wrong],
+    ] as const) {
+      await lapses(module, OLD_MARK);
+      fs.utimesSync(markPath(lockPath, owner), 1, 1);
+      const judge = module.createLeases({ clock, beatMs: BEAT_MS });
+      await judge.look(lockPath, owner, STALE_MS);
+      const asked = (staleMs: number): string => judge.judge(lockPath, owner, staleMs, "unknown").verdict;
+      const verdict = name === "SpentOnce" ? [asked(STALE_MS), asked(STALE_MS)][1] : asked(Infinity);
+      expect(verdict === "lapsed").toBe(says);
+    }
+  });
 });
 
 // ------------------------------------------------------------------------------------------------

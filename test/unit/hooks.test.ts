@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { getEventListeners } from "node:events";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import {
   ON_WAITING_EVERY_MS,
   type SessionWriteLockError,
   type TakeoverInfo,
+  tryAcquireSessionWriteLock,
   type WaitingInfo,
 } from "../../src/index.ts";
 import { holdAndDie, runScript } from "../support/processes.ts";
@@ -222,6 +224,37 @@ describe("onTakeover", () => {
     expect(lock.isHeld()).toBe(false);
     expect(fs.existsSync(lockPath)).toBe(false);
   });
+});
+
+describe("a wait that is over", () => {
+  it("before its first word was said is told nothing, then and later", async () => {
+    const holder = await acquireSessionWriteLock({ sessionFile });
+    let told = 0;
+    const { signal, abort } = abortable();
+    const waiting = acquireSessionWriteLock({ sessionFile, signal, onWaiting: () => told++ });
+    // In the turn of the call: the word is due in a later one.
+    abort();
+    await expect(waiting).rejects.toBe("enough");
+    await sleep(1.2 * ON_WAITING_EVERY_MS);
+    expect(told).toBe(0);
+    await holder.release();
+  });
+
+  it("leaves no listener at its signal: granted, timed out, or tried", async () => {
+    const { signal } = abortable();
+    const holder = await acquireSessionWriteLock({ sessionFile, signal });
+    const refused = acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 20 });
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    await expect(refused).rejects.toMatchObject({ code: "ELOCKED" });
+    expect(await tryAcquireSessionWriteLock({ sessionFile, signal })).toBeUndefined();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+    await holder.release();
+  });
+
+  function abortable(): { readonly signal: AbortSignal; abort(): void } {
+    const controller = new AbortController();
+    return { signal: controller.signal, abort: () => controller.abort("enough") };
+  }
 });
 
 describe("metadata", () => {

@@ -191,6 +191,18 @@ describe("cleanStaleLockFiles", () => {
     ).toEqual([false, true, true]);
   });
 
+  it("removes a lock of two dead owners whole", async () => {
+    const self = readOwnerScope(createObserver());
+    fs.mkdirSync(lockOf("two"));
+    for (const pid of [deadPid(), deadPid()].map(String)) {
+      const name = formatOwnerName({ ...self, pid, tid: pid, life: "-", nonce: newNonce() });
+      fs.writeFileSync(join(lockOf("two"), name), "{}");
+    }
+    const { cleaned } = await cleanStaleLockFiles({ sessionsDir: directory });
+    expect(cleaned).toMatchObject([{ lockPath: lockOf("two"), removed: true }]);
+    expect(fs.existsSync(lockOf("two"))).toBe(false);
+  });
+
   it("does not remove a lock with one dead owner and one that is not", async () => {
     holdAndDie({ sessionFile: session("two") });
     fs.writeFileSync(join(lockOf("two"), STRANGER), "{}");
