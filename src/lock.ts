@@ -220,7 +220,7 @@ function whereOf({ calledAt }: Nesting): string {
 }
 
 // ------------------------------------------------------------------------------------------------
-// For a command that works under the lock (src/run.ts). Internal: the declarations of the package leave it out.
+// For a command that works under the lock (src/cli/run.ts). Internal: the declarations of the package leave it out.
 
 /** A lock that a guest owns too. @internal */
 export interface GuestLock {

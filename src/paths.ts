@@ -65,8 +65,8 @@ function isDirectory(path: string, given: string): boolean {
 }
 
 /** What src/owner/name.ts makes at most: an owner's name; before it, for a home, `.swl-` and a digest. */
-const LONGEST_OWNER_NAME = 184;
-const LONGEST_HOME_NAME = 202;
+export const LONGEST_OWNER_NAME = 184;
+export const LONGEST_HOME_NAME = 202;
 
 /**
  * The kernel is asked whether it takes these names: limits differ (255 bytes, 255 characters, 143 under

@@ -27,7 +27,7 @@ export interface Home {
 /** All that must be at the lock path when this home is there; our own first. */
 export const namesOf = ({ name, guests }: Home): readonly string[] => [name, ...guests];
 
-/** A process that works under the lock, and owns it with us: held back until then (src/run.ts). */
+/** A process that works under the lock, and owns it with us: held back until then (src/cli/run.ts). */
 export interface Guest {
   readonly scope: OwnerScope;
   letGo(): void;

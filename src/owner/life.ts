@@ -149,7 +149,8 @@ function askSocket(directory: string, life: string, answer: (answer: LifeAnswer)
   }
 }
 
-function connectTo(path: string, answer: (answer: LifeAnswer) => void): void {
+/** `answer` is called once. */
+export function connectTo(path: string, answer: (answer: LifeAnswer) => void): void {
   let answered = false;
   const settle = (reply: LifeAnswer): void => {
     if (!answered) answer(reply);
@@ -236,7 +237,7 @@ export async function sweepLifeSocket(
 const LONGEST_SOCKET_PATH = 107;
 
 /** Calls `use`, which must make its system call at once, with a path that is short enough for a socket. */
-function withShortPath(directory: string, name: string, use: (path: string) => void): void {
+export function withShortPath(directory: string, name: string, use: (path: string) => void): void {
   const direct = join(directory, name);
   if (Buffer.byteLength(direct) <= LONGEST_SOCKET_PATH) {
     use(direct);

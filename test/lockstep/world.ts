@@ -571,7 +571,7 @@ export class World {
       if (attempt !== undefined && process.entry.held.has(attempt)) {
         const guest = this.guests.get(this.config.guestOf[process.proc] ?? "");
         if (guest?.at === "heldBack") options.push(this.call(`LetGo(${task})`, () => this.letGo(task)));
-        // As src/run.ts: a guest that lives is waited for.
+        // As src/cli/run.ts: a guest that lives is waited for.
         if (guest !== undefined) return options;
         const alone = process.entry.held.size === 1;
         const ways = process.entry.queue.length > 0 && alone ? [false, true] : [false];

@@ -16,7 +16,7 @@ import { skipWithout } from "./support/scenario.ts";
 
 // tests G17
 
-const CLI = join(root, "dist", "cli.js");
+const CLI = join(root, "dist", "cli", "main.js");
 /** Longer than anybody needs who may have the lock; whoever is refused is refused for so long. */
 const REFUSED = "700ms";
 const TIMEOUT_MS = 120_000;
@@ -348,7 +348,7 @@ function start(command: readonly string[], { options = [], env = {}, guard }: St
 }
 
 const cliOf = (guard: Start["guard"]): string =>
-  guard === undefined ? CLI : join(dirname(without(guard)), "cli.js");
+  guard === undefined ? CLI : join(dirname(without(guard)), "cli", "main.js");
 
 const run = (command: readonly string[], how?: Start): Promise<Ended> => start(command, how).ended;
 

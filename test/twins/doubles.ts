@@ -299,8 +299,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 /** Guards of the specification without a double here, each with the reason. */
 export const WITHOUT_DOUBLE: Readonly<Partial<Record<Guard, string>>> = {
-  EndOfPipeIsGo: "it is the trampoline of src/run.ts: a real process, in test/process/run.test.ts",
-  ReleaseUnderGuest: "whoever has a guest waits for it: src/run.ts, in test/process/run.test.ts",
+  EndOfPipeIsGo: "it is the trampoline of src/cli/run.ts: a real process, in test/process/run.test.ts",
+  ReleaseUnderGuest: "whoever has a guest waits for it: src/cli/run.ts, in test/process/run.test.ts",
   JudgeByHeldLocks: "the verdict is behind a port: test/unit/owner judges by every combination of fields",
 };
 

@@ -149,26 +149,26 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   },
   wordToGo: {
     name: "EndOfPipeIsGo",
-    file: "run.ts",
+    file: "cli/run.ts",
     patches: [
       ['read -r SWL_RUN_WORD <&3 && [ "$SWL_RUN_WORD" = go ] || exit 75;', "read -r SWL_RUN_WORD <&3;"],
     ],
   },
   streamsBlock: {
     name: "NonBlockingStreams",
-    file: "run.ts",
+    file: "cli/run.ts",
     patches: [
       ["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = process.stdin.isTTY;"],
     ],
   },
   signalOnce: {
     name: "SignalTwice",
-    file: "run.ts",
+    file: "cli/run.ts",
     patches: [["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = false;"]],
   },
   waitsForGuest: {
     name: "ReleaseUnderGuest",
-    file: "run.ts",
+    file: "cli/run.ts",
     patches: [
       [
         "const end = await child.ended;\n  await lock.release()",
@@ -178,7 +178,7 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   },
   letGoAfterGranted: {
     name: "LetGoEarly",
-    file: "run.ts",
+    file: "cli/run.ts",
     patches: [
       [
         "const lock = await acquire(options, child);",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { readGuestScope, readOwnerScope } from "../../src/owner/identity.ts";
-import { createObserver } from "../../src/owner/observe.ts";
-import { readRunOptions } from "../../src/run.ts";
+import { readRunOptions } from "../../../src/cli/run.ts";
+import { readGuestScope, readOwnerScope } from "../../../src/owner/identity.ts";
+import { createObserver } from "../../../src/owner/observe.ts";
 
 const timeoutOf = (text: string): unknown => {
   const options = readRunOptions(["--timeout", text, "f", "--", "true"]);

@@ -8,19 +8,20 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import fs from "node:fs";
 import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
-import { ignoreErrors, SessionWriteLockError } from "./errors.ts";
-import { acquireWithGuest, type GuestLock, prepareToDie } from "./lock.ts";
-import type { WaitingInfo } from "./options.ts";
-import { readGuestScope } from "./owner/identity.ts";
-import { createObserver } from "./owner/observe.ts";
-import { type Guest, processRegistry } from "./registry.ts";
+import { ignoreErrors } from "../errors.ts";
+import { acquireWithGuest, type GuestLock, prepareToDie } from "../lock.ts";
+import type { WaitingInfo } from "../options.ts";
+import { readGuestScope } from "../owner/identity.ts";
+import { createObserver } from "../owner/observe.ts";
+import { type Guest, processRegistry } from "../registry.ts";
+import { type Command, EXIT, exitCodeOf, refuse } from "./command.ts";
+import { paint, printable, type Terminal, wantsColours, writeLine } from "./terminal.ts";
 
-export const RUN_USAGE = `Usage: session-write-lock run [--timeout TIME] [--quiet] FILE -- COMMAND [ARGUMENT...]
+const USAGE = `Usage: session-write-lock run [--timeout TIME] [--quiet] FILE -- COMMAND [ARGUMENT...]
 Runs a command under the lock of a session file, and releases it when the command has ended.
 While it waits for more than a second it says so on standard error.
 
@@ -31,10 +32,6 @@ Exit codes: that of the command. If a signal ended it: the same signal, or 128 a
 Before the command: 2 a mistake in the command line, 74 the lock cannot be used, 75 somebody else has it.
 From the command's start: 126 it cannot be executed, 127 it was not found.`;
 
-/** Of sysexits(3): a failure that may be gone later, and one of the disk. */
-const TEMPORARY = 75;
-const DISK = 74;
-const MISTAKE = 2;
 /** As shells have it. */
 const NOT_EXECUTABLE = 126;
 
@@ -43,17 +40,16 @@ const PATIENCE_MS = 1_000;
 /** What is left to do on the disk is a few calls. If they take longer, others do without: we are dead then. */
 const LAST_CALLS_MS = 1_000;
 
+export const run: Command = { summary: "runs a command under the lock", usage: USAGE, run: runCommand };
+
 /** Runs the command. The exit code; a signal that ended the command ends this process too. */
-export async function run(args: readonly string[]): Promise<number> {
+async function runCommand(args: readonly string[], terminal: Terminal): Promise<number> {
   const options = readRunOptions(args);
   if (options === "help") {
-    console.log(RUN_USAGE);
-    return 0;
+    terminal.print(USAGE);
+    return EXIT.done;
   }
-  if (typeof options === "string") {
-    say(`${options}\n${RUN_USAGE}`);
-    return MISTAKE;
-  }
+  if (typeof options === "string") return refuse(options, USAGE, terminal);
   const child = startHeldBack(options.command);
   if (child === undefined) return NOT_EXECUTABLE;
   const stopPassing = passSignals(child.process);
@@ -100,19 +96,13 @@ async function acquire(options: RunOptions, child: HeldBack): Promise<GuestLock 
     say((error as Error).message);
     return await endChild(child, exitCodeOf(error));
   }
-  return await endChild(child, TEMPORARY);
+  return await endChild(child, EXIT.busy);
 }
 
 async function endChild(child: HeldBack, code: number): Promise<number> {
   child.end();
   await child.ended;
   return code;
-}
-
-function exitCodeOf(error: unknown): number {
-  const code = error instanceof SessionWriteLockError ? error.code : undefined;
-  if (code === "ELOCKED") return TEMPORARY;
-  return code === "EINVAL" ? MISTAKE : DISK;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -276,16 +266,11 @@ function createNotice({ file, quiet }: RunOptions): (info: WaitingInfo) => void 
     said = true;
     const since = owner?.ageMs === undefined ? "" : ` for ${Math.round(owner.ageMs / 1_000)} s`;
     const who = owner?.pid === undefined ? what : `held by pid ${owner.pid}${since}`;
-    const text = `waiting for ${file}, ${who}`;
-    write(isatty(2) ? `\x1b[2m${text}\x1b[22m` : text);
+    const text = printable(`waiting for ${file}, ${who}`);
+    writeLine(2, wantsColours(2) ? paint("dim", text) : text);
   };
 }
 
 function say(text: string): undefined {
-  write(`session-write-lock: ${text}`);
-}
-
-/** Not by process.stderr: that makes a pipe non-blocking, and the child writes to it as well. */
-function write(text: string): void {
-  ignoreErrors(() => fs.writeSync(2, `${text}\n`));
+  writeLine(2, printable(`session-write-lock: ${text}`));
 }
