@@ -40,17 +40,17 @@ export function withOwnFile(path: string, use: (fd: number, stat: fs.Stats) => v
   const fd = fs.openSync(path, OWN_FILE_FLAGS);
   try {
     const stat = fs.fstatSync(fd);
-    refuseOthers(stat, path);
+    // A second name may be that of a file of somebody else.
+    if (!stat.isFile() || stat.nlink !== 1) throw notOurs(path);
     use(fd, stat);
   } finally {
     fs.closeSync(fd);
   }
 }
 
-/** What somebody planted under our name may be a pipe, or a second name of a file of somebody else. */
-export function refuseOthers(stat: fs.Stats, path: string): void {
-  if (stat.isFile() && stat.nlink === 1) return;
-  throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
+/** What stands under our name was planted by somebody. */
+export function notOurs(path: string): Error {
+  return Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
 }
 
 /** To open a directory itself: what a link leads to is refused. */

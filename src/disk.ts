@@ -6,8 +6,9 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { match } from "ts-pattern";
-import { OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS, refuseOthers, withOwnFile } from "./bounded.ts";
+import { notOurs, OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS } from "./bounded.ts";
 import { ignoreErrors } from "./errors.ts";
+import { FIRST_BYTE } from "./owner/content.ts";
 
 export type DiskCall =
   /** mkdir(home), then create home/name for each file: a private place, so one step. */
@@ -116,24 +117,42 @@ function mend(home: string, mode: number, gid: number): void {
   }
 }
 
-/** The first byte of every owner file (src/owner/content.ts): what is written is what was there. */
-const FIRST_BYTE = Buffer.from("{");
-
 function beatNow(path: string): void {
-  withOwnFile(path, (fd) => fs.writeSync(fd, FIRST_BYTE, 0, 1, 0));
+  const fd = fs.openSync(path, OWN_FILE_FLAGS);
+  try {
+    const first = Buffer.alloc(1);
+    const isFile = fs.fstatSync(fd).isFile();
+    if (isFile) fs.readSync(fd, first, 0, 1, 0);
+    refuseOthers(isFile, first, path);
+    fs.writeSync(fd, first, 0, 1, 0);
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 function beatLater(path: string, settled: (error: Error | null) => void): void {
   const beat = async (): Promise<void> => {
     const file = await fs.promises.open(path, OWN_FILE_FLAGS);
     try {
-      refuseOthers(await file.stat(), path);
-      await file.write(FIRST_BYTE, 0, 1, 0);
+      const first = Buffer.alloc(1);
+      const isFile = (await file.stat()).isFile();
+      if (isFile) await file.read(first, 0, 1, 0);
+      refuseOthers(isFile, first, path);
+      await file.write(first, 0, 1, 0);
     } finally {
       await file.close();
     }
   };
   beat().then(() => settled(null), settled);
+}
+
+/**
+ * What somebody planted under our name may be a pipe, or a second name of a file of somebody else. But a second name of
+ * our own file is no reason to fall silent: a snapshot by hard links (`cp -al`) makes one. What is written is what was there.
+ */
+function refuseOthers(isFile: boolean, first: Buffer, path: string): void {
+  if (isFile && first.equals(FIRST_BYTE)) return;
+  throw notOurs(path);
 }
 
 function done(action: () => void): DiskReply {

@@ -26,6 +26,8 @@ export interface Leases {
   defer(ownerName: string): void;
   /** Looks at an owner that stands at `lockPath`. Never rejects. What it found is for the next {@link judge}. */
   look(lockPath: string, ownerName: string, staleMs: number): Promise<void>;
+  /** It was evicted: the mark about it is done with. */
+  evicted(lockPath: string, ownerName: string): void;
   /** The judgement of an owner that is unknown for this reason. */
   judge(lockPath: string, ownerName: string, staleMs: number, reason: string): Judgement;
 }
@@ -44,6 +46,7 @@ export function createLeases({ clock, beatMs = BEAT_MS }: LeaseOptions): Leases 
     if (findings.size > MOST_FINDINGS) findings.delete([...findings.keys()][0] ?? "");
   };
   const shortest = LEASE_BEATS * beatMs;
+  const timesOf = (staleMs: number): Times => ({ staleMs: Math.max(staleMs, shortest), waitMs: shortest });
   return {
     isDue: (ownerName) => {
       const last = findings.get(ownerName);
@@ -51,20 +54,26 @@ export function createLeases({ clock, beatMs = BEAT_MS }: LeaseOptions): Leases 
     },
     defer: (ownerName) => keep(ownerName, NOTHING),
     look: async (lockPath, ownerName, staleMs) => {
-      const times = { staleMs: Math.max(staleMs, shortest), waitMs: shortest };
-      keep(ownerName, await lookAt(lockPath, ownerName, times));
+      keep(ownerName, await lookAt(lockPath, ownerName, timesOf(staleMs)));
+    },
+    evicted: (lockPath, ownerName) => {
+      if (findings.get(ownerName)?.found.kind !== "due") return;
+      findings.delete(ownerName);
+      void removeMark(markPath(lockPath, ownerName));
     },
     judge: (lockPath, ownerName, staleMs, reason) => {
       const found = findings.get(ownerName)?.found ?? NOTHING;
-      if (found.kind === "due") {
-        // Once: whoever judges later must have looked again.
-        keep(ownerName, NOTHING);
-        // `Recheck`, in the turn that evicts.
-        if (lastBeat(lockPath, ownerName) !== found.beatAt) return { verdict: "unknown", reason };
-        void removeMark(markPath(lockPath, ownerName));
+      const patienceMs = timesOf(staleMs).staleMs;
+      // Whoever looked may have had less patience than whoever judges.
+      if (found.kind === "due" && found.silentMs >= patienceMs) {
+        // `Recheck`, in the turn that evicts. As often as it is asked: beside an owner that is not silent yet, it waits.
+        if (lastBeat(lockPath, ownerName) !== found.beatAt) {
+          keep(ownerName, NOTHING);
+          return { verdict: "unknown", reason };
+        }
         return { verdict: "lapsed", reason: `${reason}; silent for ${inWords(found.silentMs)}` };
       }
-      return { verdict: "unknown", reason: `${reason}${describe(found, Math.max(staleMs, shortest))}` };
+      return { verdict: "unknown", reason: `${reason}${describe(found, patienceMs)}` };
     },
   };
 }
@@ -132,6 +141,7 @@ function describe(found: Finding, staleMs: number): string {
   if (!Number.isFinite(staleMs)) return "; it is never evicted (staleMs is Infinity)";
   switch (found.kind) {
     case "silent":
+    case "due":
       return `; silent for ${inWords(found.silentMs)}, evicted after ${inWords(staleMs)} without a beat`;
     case "marked":
       return `; silent for ${inWords(found.silentMs)}, evicted in ${inWords(found.leftMs)} if it stays silent`;

@@ -88,6 +88,7 @@ export function createOwners(self: OwnerScope, options: OwnersOptions = {}): Own
       if (proof.verdict !== "unknown" || leases === undefined || place.staleMs === undefined) return proof;
       return leases.judge(place.path, name, place.staleMs, proof.reason);
     },
+    evicted: (name, lockPath) => leases?.evicted(lockPath, name),
     ask: (names, place) => {
       const lives = livesToAsk(names, place);
       const silent = leasesToAsk(names, place);

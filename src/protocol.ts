@@ -368,6 +368,7 @@ function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): P
     const reply = yield call("Evict", "sync", unlink(`${entry.lockPath}/${name}`));
     // Of all who evict it the disk says so to one. Whoever gets ENOENT has not evicted anybody.
     if (reply.ok && owner !== undefined) noteEviction(entry, owner);
+    if (reply.ok) entry.services.owners.evicted?.(name, entry.lockPath);
     if (reply.ok || reply.errno === "ENOENT") continue;
     const why = explain(entry, reply.errno);
     entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${why}` };

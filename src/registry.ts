@@ -142,7 +142,7 @@ export type Obstacle =
   | { readonly kind: "refusal"; readonly errno: string };
 
 export type Judgement = {
-  /** `lapsed`: true for the turn that asked, and no longer. */
+  /** `lapsed`: unknown, and its lease has ended (spec/lease.md). True for the turn that judged, and no longer. */
   readonly verdict: OwnerLife;
   readonly reason: string;
 };
@@ -164,6 +164,8 @@ export interface Owners {
   /** Is this file name the name of an owner? Anything else is foreign. */
   isOwner(name: string): boolean;
   judge(name: string, place: OwnerPlace): Judgement;
+  /** We have evicted an owner of that name. */
+  evicted?(name: string, lockPath: string): void;
   /**
    * What only an asynchronous question can tell about these owners, for the next {@link judge}. Undefined if there
    * is nothing to ask; else the question, which calls `done` once, in a later turn.

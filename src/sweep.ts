@@ -8,7 +8,7 @@ import fs from "node:fs/promises";
 import { join } from "node:path";
 import { OWN_DIRECTORY_FLAGS } from "./bounded.ts";
 import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
-import { parseMarkName, sweepMark } from "./owner/mark.ts";
+import { ownerDigest, parseMarkName, sweepMark } from "./owner/mark.ts";
 import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
 import { isLocalDisk } from "./paths.ts";
 import { askAndJudge, type Owners } from "./registry.ts";
@@ -30,13 +30,13 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
   const marks: string[] = [];
   const locks: string[] = [];
   /**
-   * Lives and nonces of owners whose names are still somewhere here: their sockets may be the only proof, and the marks
+   * Lives and digests of owners whose names are still somewhere here: their sockets may be the only proof, and the marks
    * about them are not done with.
    */
   const needed = new Set<string | undefined>();
-  const isNeeded = async (lifeOrNonce: string): Promise<boolean> => {
+  const isNeeded = async (lifeOrDigest: string): Promise<boolean> => {
     for (const lock of locks.splice(0)) for (const found of await ownersAt(lock)) needed.add(found);
-    return needed.has(lifeOrNonce);
+    return needed.has(lifeOrDigest);
   };
   try {
     for await (const { name } of await fs.opendir(directory)) {
@@ -59,12 +59,12 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
 }
 
 /**
- * The lives and nonces of the owners at a lock path. Spelt otherwise than a `Look` spells it, so that a trace tells
+ * The lives and digests of the owners at a lock path. Spelt otherwise than a `Look` spells it, so that a trace tells
  * the two apart.
  */
 async function ownersAt(lockPath: string): Promise<readonly (string | undefined)[]> {
   const names = await fs.readdir(`${lockPath}/.`).catch(() => []);
-  return names.map(parseOwnerName).flatMap((owner) => [owner?.life, owner?.nonce]);
+  return names.flatMap((name) => [parseOwnerName(name)?.life, ownerDigest(name)]);
 }
 
 /** Its owner is who made it, and named by the home itself; a guest of his may be named inside. */

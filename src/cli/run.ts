@@ -216,7 +216,7 @@ function startShell(args: readonly string[]): ChildProcess | undefined {
 /** Variables whose names no shell can hold: dash forgets them (measured), so env brings them back. */
 function keepEnvironment(): readonly string[] {
   const lost = Object.entries(process.env).filter(([name]) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
-  return lost.length === 0 ? [] : ["env", ...lost.map(([name, value]) => `${name}=${value}`)];
+  return lost.length === 0 ? [] : ["env", "--", ...lost.map(([name, value]) => `${name}=${value}`)];
 }
 
 // ------------------------------------------------------------------------------------------------

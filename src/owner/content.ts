@@ -13,6 +13,9 @@ export interface OwnerContent {
   readonly metadata: unknown;
 }
 
+/** Of what {@link formatContent} gives. */
+export const FIRST_BYTE: Buffer = Buffer.from("{");
+
 /** `metadata` is JSON text, or empty. */
 export function formatContent(
   { pid, processStart }: Pick<OwnerScope, "pid" | "processStart">,
@@ -44,7 +47,7 @@ export function readContent(file: string): OwnerContent {
 /**
  * Writes other content into an owner file of ours. One write, never shorter than what is there, so that a reader
  * sees the old content or the new; blanks behind JSON mean nothing. Opened without making it: a name that has left
- * the disk does not come back.
+ * the disk does not come back. What has a second name is left alone: it may be a file of somebody else, or a snapshot.
  */
 export function rewriteContent(file: string, content: string): void {
   // It is for people: a disk that refuses shows the old one.

@@ -9,7 +9,7 @@ import fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { readRegularFile } from "../bounded.ts";
 import { errnoText } from "../errors.ts";
-import { lockDigest, parseOwnerName } from "./name.ts";
+import { lockDigest } from "./name.ts";
 
 /** What an earlier judge saw, and when it wrote that down. */
 export interface Mark {
@@ -20,21 +20,22 @@ export interface Mark {
 
 /** The place of the mark about an owner: the same for every judge. */
 export function markPath(lockPath: string, ownerName: string): string {
-  const nonce = parseOwnerName(ownerName)?.nonce ?? digest(ownerName);
-  return join(dirname(lockPath), `${PREFIX}${lockDigest(basename(lockPath))}-${nonce}`);
+  return join(dirname(lockPath), `${PREFIX}${lockDigest(basename(lockPath))}-${ownerDigest(ownerName)}`);
 }
 
-const digest = (name: string): string => createHash("sha256").update(name).digest("hex").slice(0, 24);
+/** Not its nonce: a guest has that of its process, and beats at other times. */
+export const ownerDigest = (ownerName: string): string =>
+  createHash("sha256").update(ownerName).digest("hex").slice(0, 24);
 
 const PREFIX = ".swl-mark-";
 const FILE_NAME = /^\.swl-mark-[0-9a-f]{12}-([0-9a-f]{24})(\.[0-9a-f]{16})?$/;
 
-/** Whose mark a file is, by the owner's nonce, and whether it is only a probe; undefined for every other name. */
+/** Whose mark a file is, by the digest of the owner's name, and whether it is only a probe; undefined for every other name. */
 export function parseMarkName(
   name: string,
-): { readonly nonce: string; readonly isProbe: boolean } | undefined {
-  const [, nonce, random] = FILE_NAME.exec(name) ?? [];
-  return nonce === undefined ? undefined : { nonce, isProbe: random !== undefined };
+): { readonly owner: string; readonly isProbe: boolean } | undefined {
+  const [, owner, random] = FILE_NAME.exec(name) ?? [];
+  return owner === undefined ? undefined : { owner, isProbe: random !== undefined };
 }
 
 /** `ReadMark`. Undefined if there is none that can be read and believed. */
@@ -110,7 +111,7 @@ const PROBE_WITHIN_MS = 60_000;
 export async function sweepMark(
   directory: string,
   name: string,
-  isNeeded: (nonce: string) => Promise<boolean>,
+  isNeeded: (owner: string) => Promise<boolean>,
 ): Promise<boolean> {
   const parsed = parseMarkName(name);
   const path = join(directory, name);
@@ -118,7 +119,7 @@ export async function sweepMark(
     if (parsed === undefined) return false;
     const { ctimeMs } = await fs.lstat(path);
     const young = parsed.isProbe && Date.now() - ctimeMs < PROBE_WITHIN_MS;
-    if (young || (!parsed.isProbe && (await isNeeded(parsed.nonce)))) return false;
+    if (young || (!parsed.isProbe && (await isNeeded(parsed.owner)))) return false;
     await fs.unlink(path);
     return true;
   } catch {

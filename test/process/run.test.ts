@@ -49,7 +49,7 @@ describe("run passes on", () => {
   });
 
   it("the environment, names that no shell can hold too", async () => {
-    const env = { "a.b": "1 2", "npm_config_//x": "'", X: "3", "BASH_FUNC_f%%": "() { :; }" };
+    const env = { "-i": "4", "a.b": "1 2", "npm_config_//x": "'", X: "3", "BASH_FUNC_f%%": "() { :; }" };
     const print = `const { env } = process; console.log(JSON.stringify(${JSON.stringify(Object.keys(env))}.map((name) => env[name])))`;
     const { stdout } = await run([process.execPath, "-e", print], { env });
     expect(JSON.parse(stdout)).toEqual(Object.values(env));

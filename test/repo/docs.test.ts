@@ -17,6 +17,13 @@ function definedIds(page: string, letter: string): string[] {
   return [...read(page).matchAll(new RegExp(`^#+ (${letter}\\d+)\\b`, "gm"))].map(([, id]) => id ?? "");
 }
 
+it("no file holds the markers of a merge that was not resolved", () => {
+  // A row of equal signs may underline a heading: the other two are what to look for.
+  const marked = /^(<{7}|>{7}) /m;
+  expect(`${"<".repeat(7)} HEAD`).toMatch(marked);
+  expect(files.filter((file) => marked.test(read(file)))).toEqual([]);
+});
+
 describe("ids of assumptions and guarantees", () => {
   for (const [page, letter] of [
     ["spec/assumptions.md", "A"],

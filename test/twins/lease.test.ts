@@ -106,8 +106,8 @@ const JUDGES: readonly JudgeDouble[] = [
     guard: "ShortWait",
     patches: [
       [
-        "const times = { staleMs: Math.max(staleMs, shortest), waitMs: shortest };",
-        "const times = { staleMs: Math.max(staleMs, shortest), waitMs: 2 * beatMs };",
+        "staleMs: Math.max(staleMs, shortest), waitMs: shortest }",
+        "staleMs: Math.max(staleMs, shortest), waitMs: 2 * beatMs }",
       ],
     ],
     story: { marked: { silentBeats: 40, agoBeats: 2.5 }, silentBeats: 40 },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../src/clock.ts";
-import { type Disk, type DiskCall, nodeDisk } from "../../src/disk.ts";
+import { type Disk, type DiskCall, type DiskReply, nodeDisk } from "../../src/disk.ts";
 import type { SessionWriteLockError } from "../../src/errors.ts";
 import { createHeartbeat } from "../../src/heartbeat.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
@@ -259,11 +259,12 @@ describe("a holder that missed a beat", () => {
       await run(3 * BEAT_MS);
     },
     "could not write its file once": async (entry) => {
-      // A second name: it may be a file of somebody else.
-      const second = join(directory, "second name");
-      fs.linkSync(ownFile(entry), second);
+      // A file of somebody else stands in its place.
+      const aside = join(directory, "aside");
+      fs.renameSync(ownFile(entry), aside);
+      fs.writeFileSync(ownFile(entry), "text");
       await run(BEAT_MS);
-      fs.unlinkSync(second);
+      fs.renameSync(aside, ownFile(entry));
       await run(BEAT_MS);
     },
   };
@@ -278,6 +279,22 @@ describe("a holder that missed a beat", () => {
       expect(fs.readdirSync(entry.lockPath)).toEqual([]);
     });
   }
+
+  it("while its Take was under way: releases by Drop, whatever beats came after", async () => {
+    const entry = entryOf();
+    heldBack = [];
+    const taken = take(entry);
+    await settle();
+    nowMs += 2.1 * BEAT_MS;
+    const [reply] = heldBack;
+    heldBack = undefined;
+    reply?.();
+    const attempt = await taken;
+    await run(3 * BEAT_MS);
+    calls = [];
+    expect(await letGo(entry, attempt)).toBeUndefined();
+    expect(calls).toEqual(["unlink"]);
+  });
 
   it("twin: one that was late by less puts back", async () => {
     const entry = entryOf();
@@ -362,4 +379,27 @@ describe("a beat", () => {
     expect(beat(directory)).toBe("EISDIR");
     expect(fs.readFileSync(file, "utf8")).toBe("text");
   });
+
+  for (const [how, call] of [
+    ["in this turn", async (path: string) => nodeDisk.now({ call: "beat", path })],
+    [
+      "later",
+      (path: string) => new Promise<DiskReply>((done) => nodeDisk.later({ call: "beat", path }, done)),
+    ],
+  ] as const) {
+    it(`${how}: a snapshot by hard links does not silence an owner; a file that begins otherwise is not written`, async () => {
+      const file = join(directory, "own");
+      fs.writeFileSync(file, "{}");
+      fs.linkSync(file, join(directory, "snapshot"));
+      makeOld(file);
+      expect((await call(file)).ok).toBe(true);
+      expect(ageOf(file)).toBeLessThan(BEAT_MS);
+      expect(fs.readFileSync(file, "utf8")).toBe("{}");
+      for (const content of ["", "text"]) {
+        fs.writeFileSync(file, content);
+        expect(await call(file)).toMatchObject({ ok: false, errno: "EINVAL" });
+        expect(fs.readFileSync(file, "utf8")).toBe(content);
+      }
+    });
+  }
 });

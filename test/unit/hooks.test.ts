@@ -253,6 +253,18 @@ describe("metadata", () => {
     await holder.release();
   });
 
+  it("is not written into a file of somebody else, of which our owner file has become a second name", async () => {
+    fs.writeFileSync(sessionFile, '{"line":1}\n');
+    const first = await acquireSessionWriteLock({ sessionFile, metadata: "first" });
+    const [own = ""] = fs.readdirSync(lockPath);
+    fs.unlinkSync(join(lockPath, own));
+    fs.linkSync(sessionFile, join(lockPath, own));
+    const heir = acquireSessionWriteLock({ sessionFile, metadata: "second" });
+    await first.release();
+    await (await heir).release();
+    expect(fs.readFileSync(sessionFile, "utf8")).toBe('{"line":1}\n');
+  });
+
   it("may be as long as it says, in bytes, and stays readable when it is written over again and again", async () => {
     const longest = "ü".repeat((MAX_METADATA_BYTES - 2) / 2);
     for (const metadata of [longest, "x", longest, { a: "€".repeat(600) }, longest]) {

@@ -98,12 +98,26 @@ describe("an owner that cannot be judged", () => {
     expect(await look()).toMatch(/^unknown: .* evicted in 6 s if it stays silent$/);
   });
 
-  it("has lapsed three beats later, for a judge that never saw it before; and then the mark goes", async () => {
+  it("has lapsed three beats later, for a judge that never saw it before; once it is evicted the mark goes", async () => {
     silentFor(40 * MINUTE_MS);
     await look();
     markedFor(3.1 * BEAT_MS);
-    expect(await look()).toMatch(LAPSED);
+    const judge = newJudge();
+    expect(await look(judge)).toMatch(LAPSED);
+    judge.evicted(lockPath, owner);
     await expect.poll(leftovers).toEqual([]);
+    expect(judge.judge(lockPath, owner, STALE_MS, "why")).toEqual({ verdict: "unknown", reason: "why" });
+  });
+
+  it("is marked so that judges of other users can read it, whatever our umask is", async () => {
+    silentFor(40 * MINUTE_MS);
+    const umask = process.umask(0o077);
+    try {
+      await look();
+    } finally {
+      process.umask(umask);
+    }
+    expect(fs.statSync(mark).mode & 0o777).toBe(0o644);
   });
 
   it("that beat after the mark, and is stale again, is marked anew", async () => {
@@ -135,13 +149,30 @@ describe("an owner that cannot be judged", () => {
     expect(judge.judge(lockPath, owner, STALE_MS, "why").verdict).toBe("unknown");
   });
 
-  it("is evicted by a look once: the next judgement needs another look", async () => {
+  it("that has lapsed stays so as long as it stays silent, mark and all, and no longer", async () => {
     silentFor(40 * MINUTE_MS);
     await look();
     markedFor(3.1 * BEAT_MS);
     const judge = newJudge();
     expect(await look(judge)).toMatch(LAPSED);
+    expect(judge.judge(lockPath, owner, STALE_MS, "why").verdict).toBe("lapsed");
+    expect(leftovers()).toHaveLength(1);
+    silentFor(0);
     expect(judge.judge(lockPath, owner, STALE_MS, "why")).toEqual({ verdict: "unknown", reason: "why" });
+  });
+
+  it("is not evicted by what was measured for a judge of less patience", async () => {
+    silentFor(40 * MINUTE_MS);
+    await look();
+    markedFor(3.1 * BEAT_MS);
+    const judge = newJudge();
+    expect(await look(judge)).toMatch(LAPSED);
+    expect(judge.judge(lockPath, owner, 41 * MINUTE_MS, "why")).toEqual({
+      verdict: "unknown",
+      reason: "why; silent for 40 min, evicted after 41 min without a beat",
+    });
+    expect(judge.judge(lockPath, owner, Infinity, "why").verdict).toBe("unknown");
+    expect(judge.judge(lockPath, owner, 39 * MINUTE_MS, "why").verdict).toBe("lapsed");
   });
 
   it("whose last sign of life is in the future is not stale; a mark from the future is written anew", async () => {
@@ -307,6 +338,31 @@ describe("an acquisition", () => {
     expect(await acquire()).toBe("granted");
     expect(fs.readdirSync(lockPath)).toHaveLength(1);
     expect(fs.existsSync(file)).toBe(false);
+  });
+
+  it("takes the lock of an owner and its guest, which beat last at different times, when both have lapsed", async () => {
+    // Of one home, so of one nonce.
+    const guest = formatOwnerName({
+      ...self,
+      boot: "0123456789abcdef",
+      pid: "7",
+      tid: "7",
+      life: "-",
+      nonce: "a".repeat(24),
+    });
+    const guestFile = join(lockPath, guest);
+    fs.writeFileSync(guestFile, "{}\n");
+    setAge(guestFile, 90 * MINUTE_MS);
+    silentFor(29 * MINUTE_MS);
+    expect(await acquire()).toMatch(/; silent for 29 min, evicted after 30 min without a beat$/);
+    setAge(markPath(lockPath, guest), 61 * BEAT_MS);
+    silentFor(40 * MINUTE_MS);
+    expect(await acquire()).toMatch(/; silent for 40 min, evicted in 3 min if it stays silent$/);
+    expect(fs.readdirSync(lockPath)).toHaveLength(2);
+    markedFor(3.1 * BEAT_MS);
+    expect(await acquire()).toBe("granted");
+    expect(fs.readdirSync(lockPath)).not.toContain(guest);
+    await expect.poll(leftovers).toEqual([]);
   });
 
   it("waits for an owner that is silent, beside one that is not", async () => {

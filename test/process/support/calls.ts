@@ -276,7 +276,7 @@ const EXTRAS: readonly Extra[] = [
   },
   {
     name: "heartbeat: a beat",
-    calls: /^(fstat|newfstatat|statx|pwrite64|close)$/,
+    calls: /^(fstat|newfstatat|statx|pread64|pwrite64|close)$/,
     on: ["in home", "in lock"],
   },
   {
