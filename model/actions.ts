@@ -175,9 +175,12 @@ function referenced(c: Config, s: State): Set<Name> {
   return names;
 }
 
+/** Broken: the names that a directory shows, or that is at L. */
+const shown = (s: State): Set<Name> => new Set([...(s.lock ?? []), ...s.homes.map(([name]) => name)]);
+
 /** A name that nothing refers to, for the present incarnation of `p`. */
 export function freshName(c: Config, s: State, p: Proc): Name | undefined {
-  const taken = referenced(c, s);
+  const taken = isBroken(c, "ReuseName") ? shown(s) : referenced(c, s);
   for (let ordinal = 1; ordinal <= c.namesPerLife; ordinal++) {
     const name = nameOf(p, at(s.inc, p), ordinal);
     if (!namesIn(c, name).some((other) => taken.has(other))) return name;
@@ -230,7 +233,7 @@ const homeOf = (s: State, p: Proc): Name => at(s.home, p) ?? "";
  */
 function startAt(c: Config, s: State, p: Proc): Pc {
   if (at(s.home, p) !== null) return "take";
-  return at(s.owes, p).length < c.maxDebts ? "prepare" : "waiting";
+  return at(s.owes, p).length < c.maxDebts || isBroken(c, "NoMaxDebts") ? "prepare" : "waiting";
 }
 
 /** The head of the queue becomes the contender and starts at `first`; nobody does, if nobody waits. */
@@ -245,12 +248,15 @@ function promote(s: State, p: Proc, first: Pc): State {
   };
 }
 
-/** `t` leaves the slot to the head of the queue, in the same turn. */
-const passSlot = (s: State, p: Proc, t: Task, first: Pc): State => promote(setPc(s, t, "idle"), p, first);
+/** `t` leaves the slot to the head of the queue, in the same turn; `alone`: to nobody. */
+const passSlot = (s: State, p: Proc, t: Task, first: Pc, alone = false): State =>
+  alone
+    ? { ...setPc(s, t, "idle"), contender: put(s.contender, p, null) }
+    : promote(setPc(s, t, "idle"), p, first);
 
 /** Who holds when `u` is granted the lock: everybody who waits here too, if all are reentrant. */
 function grantedWith(c: Config, s: State, p: Proc, u: Task): readonly Task[] {
-  if (!c.reentrantTasks.includes(u)) return [u];
+  if (!c.reentrantTasks.includes(u) && !isBroken(c, "ShareWithExclusive")) return [u];
   const others = at(s.queue, p).filter((v) => c.reentrantTasks.includes(v));
   return others.reduce<readonly Task[]>((group, v) => insert(group, v), [u]);
 }
@@ -271,6 +277,9 @@ function giveTo(s: State, p: Proc, t: Task, group: readonly Task[]): State {
 }
 
 const hasGuest = (c: Config, p: Proc): boolean => c.guestOf[p] !== undefined;
+
+/** What is owed is looked for at home first: a late Take may still bring it to L, and nothing brings it back. */
+const firstCall = (c: Config): DebtStep => (isBroken(c, "OweLockFirst") ? "unlinkLock" : "unlinkHome");
 
 /**
  * The way off the disk: PutBack on a local disk, unless a beat was missed; else a Drop. A lock with a guest's name in
@@ -297,7 +306,7 @@ const oweGuest = (c: Config, s: State, p: Proc): State =>
 /** The home is of no more use: it is owed that its names leave the disk. */
 function giveUpHome(c: Config, s: State, p: Proc): State {
   const names = isBroken(c, "ForgetGivenUpHome") ? [] : namesIn(c, homeOf(s, p));
-  return { ...owe(s, p, names, "unlinkHome"), home: put(s.home, p, null) };
+  return { ...owe(s, p, names, firstCall(c)), home: put(s.home, p, null) };
 }
 
 /**
@@ -312,9 +321,9 @@ function leaveHome(c: Config, before: State, after: State, p: Proc): State {
 }
 
 /** The contender's request is over without the lock: it gave up, or met one error too many. */
-function leave(c: Config, s: State, p: Proc, t: Task): State {
-  const passed = { ...passSlot(s, p, t, startAt(c, s, p)), gaveUp: remove(s.gaveUp, t) };
-  return leaveHome(c, s, passed, p);
+function leave(c: Config, s: State, p: Proc, t: Task, alone = false): State {
+  const passed = passSlot(s, p, t, startAt(c, s, p), alone);
+  return leaveHome(c, s, { ...passed, gaveUp: remove(s.gaveUp, t) }, p);
 }
 
 /** After a home was given up: wait and try again; or, given up or one error too many, leave. */
@@ -329,12 +338,12 @@ const forget = (s: State, t: Task): State => ({ ...s, seen: put(s.seen, t, null)
 const isReplaceable = (c: Config, dir: Dir): boolean => (c.renameReplacesEmpty ? isFree(dir) : dir === null);
 
 /** rename(home, L), or `null` where the disk refuses. */
-function takeHappens(c: Config, s: State, name: Name): State | null {
+function takeHappens(c: Config, s: State, name: Name, replaces = false): State | null {
   const contents = mapGet(s.homes, name);
-  if (contents === undefined || !(isReplaceable(c, s.lock) || c.merges)) return null;
+  if (contents === undefined || !(isReplaceable(c, s.lock) || c.merges || replaces)) return null;
   return {
     ...s,
-    lock: contents.reduce<readonly Name[]>(insert, s.lock ?? []),
+    lock: replaces ? contents : contents.reduce<readonly Name[]>(insert, s.lock ?? []),
     homes: mapDelete(s.homes, name),
   };
 }
@@ -356,19 +365,27 @@ function retryHappens(c: Config, s: State, name: Name, step: DebtStep): State {
     .with("unlinkHome", () =>
       contents?.includes(name) === true ? { ...s, homes: mapPut(s.homes, home, remove(contents, name)) } : s,
     )
-    .with("unlinkLock", () => (includes(s.lock, name) ? { ...s, lock: without(s.lock, name) } : s))
+    .with("unlinkLock", () => {
+      if (includes(s.lock, name)) return { ...s, lock: without(s.lock, name) };
+      return isBroken(c, "RetryByPath") ? { ...s, lock: null } : s;
+    })
     .with("rmdirHome", () => (contents?.length === 0 ? { ...s, homes: mapDelete(s.homes, home) } : s))
     .exhaustive();
 }
 
 function afterRetry(c: Config, s: State, name: Name, step: DebtStep): DebtStep | "paid" {
+  const lockFirst = isBroken(c, "OweLockFirst");
   return match(step)
-    .with("unlinkHome", () =>
-      mapGet(s.homes, homeNameOf(c, name))?.includes(name) === true
-        ? ("rmdirHome" as const)
-        : ("unlinkLock" as const),
+    .with("unlinkHome", () => {
+      const done =
+        mapGet(s.homes, homeNameOf(c, name))?.includes(name) === true ||
+        lockFirst ||
+        isBroken(c, "PayAfterOne");
+      return done ? ("rmdirHome" as const) : ("unlinkLock" as const);
+    })
+    .with("unlinkLock", () =>
+      lockFirst && !includes(s.lock, name) ? ("unlinkHome" as const) : ("rmdirHome" as const),
     )
-    .with("unlinkLock", () => "rmdirHome" as const)
     .with("rmdirHome", () => "paid" as const)
     .exhaustive();
 }
@@ -387,6 +404,15 @@ const inTurnAt =
   (...pcs: readonly Pc[]) =>
   (c: Config, s: State, t: string): boolean =>
     pcs.includes(at(s.pc, t)) && threadFree(c, s, at(c.procOf, t), t);
+
+/** May `t` become one more holder at once? */
+function mayJoin(c: Config, s: State, p: Proc, t: Task): boolean {
+  const held = at(s.heldLocks, p);
+  const shares = c.reentrantTasks.includes(t);
+  if (isBroken(c, "JoinWhileReleasing") && at(s.releasing, p) !== null && shares) return true;
+  if (held.length === 0 || !shares) return false;
+  return isBroken(c, "JoinExclusive") || held.every((u) => c.reentrantTasks.includes(u));
+}
 
 /**
  * A guest is started before its process asks, and held back; the former one has ended, and (that keeps names finite)
@@ -421,7 +447,7 @@ const request: Action = {
     const held = at(s.heldLocks, p);
     const release = at(s.releasing, p);
     const owed = release !== null && mapGet(at(s.owes, p), release.name) !== undefined;
-    if (held.length > 0 && [...held, t].every((u) => c.reentrantTasks.includes(u))) {
+    if (mayJoin(c, s, p, t)) {
       return [{ ...setPc(s, t, "holding"), heldLocks: put(s.heldLocks, p, insert(held, t)) }];
     }
     if (isBroken(c, "HoldDroppedName") && owed) {
@@ -459,7 +485,7 @@ const prepare: Action = {
     if (fails(c, s, "prepare")) {
       const half = names.length > 1 ? [made([name])] : [];
       for (const failed of [s, made([]), ...half, made(names)]) {
-        const owed = owe(failed, p, names, "unlinkHome");
+        const owed = owe(failed, p, names, firstCall(c));
         results.push(spendFault(passSlot(owed, p, t, startAt(c, owed, p))));
       }
     }
@@ -473,13 +499,14 @@ const take: Action = {
   enabled: (c, s, t) => at(s.pc, t) === "take" && s.alive.includes(at(c.procOf, t)),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = takeHappens(c, s, name);
-    const refusal: Pc = mapGet(s.homes, name) === undefined ? "failed" : "refused";
+    const happened = takeHappens(c, s, name, isBroken(c, "TakeReplaces"));
+    const doubt: Pc = isBroken(c, "DoubtIsRefusal") ? "refused" : "failed";
+    const refusal: Pc = mapGet(s.homes, name) === undefined ? doubt : "refused";
     const answered = happened === null ? setPc(s, t, refusal) : setPc(happened, t, "taken");
     const results = [answered];
     if (fails(c, s, "take")) {
       if (!c.local) results.push(spendFault(sendLate(answered, "take", name, true)));
-      for (const failed of failing(c, s, "take", name, happened)) results.push(setPc(failed, t, "failed"));
+      for (const failed of failing(c, s, "take", name, happened)) results.push(setPc(failed, t, doubt));
     }
     return results;
   },
@@ -506,7 +533,9 @@ const granted: Action = {
   next: (c, before, t) => {
     const p = at(c.procOf, t);
     const s: State = { ...before, contender: put(before.contender, p, null) };
-    if (!s.gaveUp.includes(t)) return [giveTo(s, p, t, grantedWith(c, s, p, t))];
+    if (!s.gaveUp.includes(t) || isBroken(c, "GrantToGone")) {
+      return [giveTo(s, p, t, grantedWith(c, s, p, t))];
+    }
     const [heir] = at(s.queue, p);
     if (heir !== undefined) {
       return [{ ...giveTo(s, p, t, grantedWith(c, s, p, heir)), gaveUp: remove(s.gaveUp, t) }];
@@ -516,6 +545,8 @@ const granted: Action = {
   },
 };
 
+const leavesAlone = (c: Config): boolean => isBroken(c, "RefusedNeverPromotes");
+
 const refused: Action = {
   name: "Refused",
   args: tasks,
@@ -524,7 +555,7 @@ const refused: Action = {
     const p = at(c.procOf, t);
     if (at(s.pc, t) === "failed") return [setPc(s, t, "lookDoubt")];
     if (at(s.pc, t) === "unverified") return waitOrLeave(c, giveUpHome(c, s, p), p, t);
-    return [s.gaveUp.includes(t) ? leave(c, s, p, t) : setPc(s, t, "look")];
+    return [s.gaveUp.includes(t) ? leave(c, s, p, t, leavesAlone(c)) : setPc(s, t, "look")];
   },
 };
 
@@ -561,16 +592,20 @@ const judge: Action = {
     const names = at(s.seen, t) ?? [];
     const home = at(s.home, p);
     const clean = forget(s, t);
-    if (home !== null && names.includes(home)) return [setPc(clean, t, "verify")];
+    if (home !== null && names.includes(home) && !isBroken(c, "OwnIsAnothers")) {
+      return [setPc(clean, t, "verify")];
+    }
     if (at(s.pc, t) === "lookedDoubt") return waitOrLeave(c, giveUpHome(c, clean, p), p, t);
-    if (s.gaveUp.includes(t)) return [leave(c, clean, p, t)];
+    if (s.gaveUp.includes(t)) return [leave(c, clean, p, t, leavesAlone(c))];
     if (names.length === 0) return againFrom(c, at(s.seen, t)).map((next) => setPc(clean, t, next));
     const living = names.filter((name) => !isDead(c, s, p, name));
     // A suspect may be judged dead by one judge, and not by another.
     const someDead = isBroken(c, "EvictTheLiving") && living.length < names.length;
     const mayEvict = someDead || living.every((name) => s.suspects.includes(name));
-    const evicts = mayEvict ? [setPc(s, t, "evict")] : [];
-    return living.length === 0 ? evicts : [...evicts, setPc(clean, t, "waiting")];
+    const evicts = mayEvict && !isBroken(c, "NeverEvict") ? [setPc(s, t, "evict")] : [];
+    return living.length === 0 && !isBroken(c, "NeverEvict")
+      ? evicts
+      : [...evicts, setPc(clean, t, "waiting")];
   },
 };
 
@@ -634,6 +669,7 @@ const giveUp: Action = {
     const p = at(c.procOf, t);
     const pc = at(s.pc, t);
     if (pc === "queued") {
+      if (isBroken(c, "GoneStaysQueued")) return [{ ...s, gaveUp: insert(s.gaveUp, t) }];
       const queue = at(s.queue, p).filter((u) => u !== t);
       return [{ ...setPc(s, t, "idle"), queue: put(s.queue, p, queue) }];
     }
@@ -647,17 +683,24 @@ const giveUp: Action = {
   },
 };
 
+/** Who gets the lock in memory. */
+function heirs(c: Config, s: State, p: Proc, head: Task): readonly Task[] {
+  const group = grantedWith(c, s, p, head);
+  if (!isBroken(c, "HandOverToAll")) return group;
+  return at(s.queue, p).reduce<readonly Task[]>((all, t) => insert(all, t), group);
+}
+
 function letsGo(c: Config, s: State, t: Task): State[] {
   const p = at(c.procOf, t);
   const held = at(s.heldLocks, p);
-  if (held.length !== 1 || held[0] !== t) {
-    return [{ ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) }];
-  }
+  const shared = held.length !== 1 || held[0] !== t;
+  const leaves: State = { ...setPc(s, t, "idle"), heldLocks: put(s.heldLocks, p, remove(held, t)) };
+  if (shared && !isBroken(c, "ReleaseOfAll")) return [leaves];
   const [head] = at(s.queue, p);
-  const handedOver = head === undefined ? [] : [giveTo(s, p, t, grantedWith(c, s, p, head))];
+  const handedOver = shared ? [leaves] : head === undefined ? [] : [giveTo(s, p, t, heirs(c, s, p, head))];
   const toDisk: State = {
     ...s,
-    heldLocks: put(s.heldLocks, p, []),
+    heldLocks: isBroken(c, "HoldWhileReleasing") ? s.heldLocks : put(s.heldLocks, p, remove(held, t)),
     releasing: put(s.releasing, p, { name: homeOf(s, p), aside: head !== undefined }),
   };
   return [...handedOver, ...leavesDisk(c, toDisk, t)];
@@ -707,7 +750,8 @@ const check: Action = {
   args: tasks,
   enabled: isAt("check"),
   next: (c, s, t) => {
-    const answered = setPc(s, t, isExactly(s.lock, [homeOf(s, at(c.procOf, t))]) ? "putBack" : "drop");
+    const good = isExactly(s.lock, [homeOf(s, at(c.procOf, t))]) || isBroken(c, "NoCheck");
+    const answered = setPc(s, t, good ? "putBack" : "drop");
     return [answered, ...unreadable(c, s, "check", () => setPc(s, t, "drop"))];
   },
 };
@@ -733,7 +777,8 @@ const confirm: Action = {
   enabled: isAt("confirm"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const answered = setPc(s, t, isExactly(mapGet(s.homes, name) ?? null, [name]) ? "released" : "restore");
+    const good = isExactly(mapGet(s.homes, name) ?? null, [name]) || isBroken(c, "NoConfirm");
+    const answered = setPc(s, t, good ? "released" : "restore");
     return [answered, ...unreadable(c, s, "confirm", () => setPc(s, t, "restore"))];
   },
 };
@@ -744,7 +789,7 @@ const restore: Action = {
   enabled: isAt("restore"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened = takeHappens(c, s, name);
+    const happened = isBroken(c, "NoRestore") ? null : takeHappens(c, s, name);
     const failed = fails(c, s, "restore") ? failing(c, s, null, name, happened) : [];
     return [happened ?? s, ...failed].map((next) => setPc(next, t, "lost"));
   },
@@ -756,7 +801,7 @@ const drop: Action = {
   enabled: isAt("drop"),
   next: (c, s, t) => {
     const name = homeOf(s, at(c.procOf, t));
-    const happened: State = { ...s, lock: without(s.lock, name) };
+    const happened: State = { ...s, lock: isBroken(c, "DropByPath") ? null : without(s.lock, name) };
     const results = [setPc(happened, t, includes(s.lock, name) ? "dropped" : "dropMissed")];
     if (fails(c, s, "drop")) {
       for (const failed of failing(c, s, "unlinkLock", name, happened)) {
@@ -777,16 +822,19 @@ const released: Action = {
     const name = homeOf(s, p);
     const owed = pc === "dropFailed" && !isBroken(c, "ForgetFailedRelease");
     const kept = pc === "released";
-    const mustPay = owed || pc === "dropMissed" || pc === "lost";
+    const left = (pc === "dropMissed" || pc === "lost") && !isBroken(c, "MissedOwesNothing");
     const after: State = {
       ...s,
       home: kept ? s.home : put(s.home, p, null),
-      owes: mustPay ? put(s.owes, p, mapPut(at(s.owes, p), name, "unlinkHome")) : s.owes,
+      owes: owed || left ? put(s.owes, p, mapPut(at(s.owes, p), name, firstCall(c))) : s.owes,
       gaveUp: remove(s.gaveUp, t),
+      heldLocks: put(s.heldLocks, p, remove(at(s.heldLocks, p), t)),
     };
-    if (owed) return [setPc(after, t, "idle")];
     const first: Pc = at(s.releasing, p)?.aside === true ? "waiting" : startAt(c, after, p);
-    return [passSlot({ ...after, releasing: put(s.releasing, p, null) }, p, t, first)];
+    if (owed)
+      return [isBroken(c, "PromoteWhileOwed") ? passSlot(after, p, t, first) : setPc(after, t, "idle")];
+    const free: State = { ...after, releasing: put(s.releasing, p, null) };
+    return [passSlot(free, p, t, first, isBroken(c, "ReleasedNeverPromotes"))];
   },
 };
 
@@ -830,8 +878,9 @@ const retried: Action = {
     const p = debtorOf(c, n);
     const after: State = { ...s, owes: put(s.owes, p, mapDelete(at(s.owes, p), n)) };
     const release = at(s.releasing, p);
-    if (release?.name !== n) return [after];
+    if (release?.name !== n || isBroken(c, "RetriedForgetsRelease")) return [after];
     const free: State = { ...after, releasing: put(s.releasing, p, null) };
+    if (isBroken(c, "RetriedNeverPromotes")) return [free];
     return [promote(free, p, release.aside ? "waiting" : startAt(c, free, p))];
   },
 };
@@ -908,7 +957,10 @@ const start: Action = {
   name: "Start",
   args: procs,
   enabled: (_c, s, p) => !s.alive.includes(p),
-  next: (_c, s, p) => [{ ...s, alive: insert(s.alive, p), inc: put(s.inc, p, at(s.inc, p) + 1) }],
+  next: (c, s, p) => {
+    const inc = isBroken(c, "KeepIncarnation") ? s.inc : put(s.inc, p, at(s.inc, p) + 1);
+    return [{ ...s, alive: insert(s.alive, p), inc }];
+  },
 };
 
 const guestEnds: Action = {

@@ -124,11 +124,11 @@ function guestIsOnDisk(c: Config, s: State): boolean {
   return running(c, s).every((g) => s.lock?.some((name) => ownerOf(name).proc === g && lives(s, name)));
 }
 
-/** A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle. */
+/** A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle: of one that did not give up. */
 function noGhostHolder(c: Config, s: State): boolean {
   return c.tasks.every((t) => {
     const inHeldLocks = at(s.heldLocks, at(c.procOf, t)).includes(t);
-    return (at(s.pc, t) === "holding") === inHeldLocks;
+    return (at(s.pc, t) === "holding" && !s.gaveUp.includes(t)) === inHeldLocks;
   });
 }
 

@@ -142,7 +142,7 @@ export type Obstacle =
   | { readonly kind: "refusal"; readonly errno: string };
 
 export type Judgement = {
-  /** `lapsed`: true for the turn that judged, and no longer. */
+  /** `lapsed`: unknown, and its lease has ended (spec/lease.md). True for the turn that judged, and no longer. */
   readonly verdict: OwnerLife;
   readonly reason: string;
 };

@@ -1,6 +1,6 @@
 /**
  * Whoever may write to a directory may take any lock in it away, and nothing that is done inside of it can prevent that
- * (spec/security.md). So it is said, once per directory and process. It is never refused: the directory is the user's.
+ * (spec/security.md). So it is said, once per directory and thread. It is never refused: the directory is the user's.
  */
 
 import fs from "node:fs";

@@ -20,7 +20,9 @@
 (*                                                                         *)
 (* Properties: see the end.  How to run: npm run tlc (tla/models.json).    *)
 (* Every guard can be removed by naming it in Broken; each such            *)
-(* configuration must fail, with the line that models.json says.           *)
+(* configuration must fail, with the line that models.json says, or shows  *)
+(* that here nothing is violated without it (Spare...).  What else         *)
+(* notices: spec/kill-matrix.md.                                           *)
 (*                                                                         *)
 (* Not modelled, with the reason in spec/protocol.md, "What the            *)
 (* specification leaves out": time (a wait may end at any moment), the     *)
@@ -123,7 +125,10 @@ Referenced ==
     \cup UNION {NamesAt(seen[t]) : t \in Tasks}
     \cup suspects
 
-FreshOrdinals(p) == {k \in 1 .. NamesPerLife : NamesIn(NameOf(p, inc[p], k)) \cap Referenced = {}}
+\* Broken: a name is free again as soon as no directory shows it.
+InUse == IF "ReuseName" \in Broken THEN NamesAt(lock) \cup DOMAIN homes ELSE Referenced
+
+FreshOrdinals(p) == {k \in 1 .. NamesPerLife : NamesIn(NameOf(p, inc[p], k)) \cap InUse = {}}
 Fresh(p) == NameOf(p, inc[p], CHOOSE k \in FreshOrdinals(p) : \A j \in FreshOrdinals(p) : k <= j)
 
 \* All the home's path does not need: rename wants it to exist, and L to be absent or empty.
@@ -192,22 +197,25 @@ Range(q) == {q[i] : i \in 1 .. Len(q)}
 \* one, unless the disk owes us too much already: then it waits, so that debts are bounded.
 Start1(h, debts) ==
   IF h # None THEN "take"
-  ELSE IF Cardinality(DOMAIN debts) < MaxDebts THEN "prepare" ELSE "waiting"
+  ELSE IF Cardinality(DOMAIN debts) < MaxDebts \/ "NoMaxDebts" \in Broken THEN "prepare"
+  ELSE "waiting"
 
 \* t leaves the slot; the head of the queue becomes the contender, in the same turn, and starts at first.
 \* Sets contender, queue, pc.
-PassSlot(p, t, first) ==
-  IF queue[p] = << >>
+PassSlotUnless(alone, p, t, first) ==
+  IF queue[p] = << >> \/ alone
   THEN /\ contender' = [contender EXCEPT ![p] = None]
        /\ pc' = [pc EXCEPT ![t] = "idle"]
        /\ UNCHANGED queue
   ELSE /\ contender' = [contender EXCEPT ![p] = Head(queue[p])]
        /\ queue' = [queue EXCEPT ![p] = Tail(@)]
        /\ pc' = [pc EXCEPT ![t] = "idle", ![Head(queue[p])] = first]
+PassSlot(p, t, first) == PassSlotUnless(FALSE, p, t, first)
 
 \* Who holds when u is granted the lock: u, and everybody who waits here too, if all are reentrant.
 GrantedWith(p, u) ==
-  {u} \cup (IF u \in ReentrantTasks THEN Range(queue[p]) \cap ReentrantTasks ELSE {})
+  {u} \cup (IF u \in ReentrantTasks \/ "ShareWithExclusive" \in Broken
+            THEN Range(queue[p]) \cap ReentrantTasks ELSE {})
 
 \* The lock goes to the group T; t (not in T, or T's first) has it no more.  Sets heldLocks, queue, pc.
 GiveTo(p, t, T) ==
@@ -235,8 +243,11 @@ LeavesDisk(t) ==
      \/ /\ PutsBack(p) /\ Fails("beat") /\ SpendFault
         /\ pc' = [pc EXCEPT ![t] = "drop"]
 
+\* What is owed is looked for at home first: a late Take may still bring it to L, and nothing brings it back.
+FirstCall == IF "OweLockFirst" \in Broken THEN "unlinkLock" ELSE "unlinkHome"
+
 \* The names of the home h must leave the disk: what p owes then.
-OwesHome(p, h) == [n \in NamesIn(h) |-> "unlinkHome"] @@ owes[p]
+OwesHome(p, h) == [n \in NamesIn(h) |-> FirstCall] @@ owes[p]
 
 \* t's home is of no more use: it is owed that its names leave the disk.  Sets home, owes.
 GiveUpHome(p) ==
@@ -270,8 +281,10 @@ StartGuest(p) ==
 \* that holders that join again and again keep everybody else out.
 Request(t) ==
   LET p == ProcOf[t]
-      joins == /\ heldLocks[p] # {}
-               /\ (heldLocks[p] \cup {t}) \subseteq ReentrantTasks
+      joins == \/ /\ heldLocks[p] # {}
+                  /\ (heldLocks[p] \cup {t}) \subseteq ReentrantTasks
+               \/ "JoinExclusive" \in Broken /\ heldLocks[p] # {} /\ t \in ReentrantTasks
+               \/ "JoinWhileReleasing" \in Broken /\ releasing[p] # None /\ t \in ReentrantTasks
       adopts == /\ "HoldDroppedName" \in Broken
                 /\ releasing[p] # None /\ releasing[p].name \in DOMAIN owes[p]
       contends == /\ heldLocks[p] = {} /\ contender[p] = None /\ queue[p] = << >>
@@ -326,12 +339,15 @@ Prepare(t) ==
 Take(t) ==
   LET p == ProcOf[t]
       n == home[p]
-      possible == Renames(n)
-      happens == possible /\ RenamedIn(n)
+      possible == Renames(n) \/ ("TakeReplaces" \in Broken /\ n \in DOMAIN homes)
+      happens == /\ possible
+                 /\ IF "TakeReplaces" \in Broken THEN lock' = homes[n] /\ homes' = Without(homes, n)
+                    ELSE RenamedIn(n)
+      doubt == IF "DoubtIsRefusal" \in Broken THEN "refused" ELSE "failed"
       answered == \/ /\ happens
                      /\ pc' = [pc EXCEPT ![t] = "taken"]
                   \/ /\ ~possible
-                     /\ pc' = [pc EXCEPT ![t] = IF n \in DOMAIN homes THEN "refused" ELSE "failed"]
+                     /\ pc' = [pc EXCEPT ![t] = IF n \in DOMAIN homes THEN "refused" ELSE doubt]
                      /\ UNCHANGED <<lock, homes>>
   IN
   /\ pc[t] = "take" /\ p \in alive
@@ -339,7 +355,7 @@ Take(t) ==
      \/ /\ answered /\ ~Local /\ Fails("take") /\ SpendFault
         /\ late' = late \cup Pending("take", n, TRUE)
      \/ /\ Fails("take") /\ SpendFault
-        /\ pc' = [pc EXCEPT ![t] = "failed"]
+        /\ pc' = [pc EXCEPT ![t] = doubt]
         /\ \E later \in Later : late' = late \cup Pending("take", n, later)
         /\ happens \/ UNCHANGED <<lock, homes>>
   /\ UNCHANGED <<procVars, registry, gaveUp, seen>>
@@ -362,16 +378,17 @@ Verify(t) ==
 \* Into HELD_LOCKS.  A contender that gave up meanwhile passes the lock on, or takes it off the disk.
 Granted(t) ==
   LET p == ProcOf[t]
-      heir == IF t \in gaveUp THEN Head(queue[p]) ELSE t
+      gone == t \in gaveUp /\ "GrantToGone" \notin Broken
+      heir == IF gone THEN Head(queue[p]) ELSE t
   IN
   /\ pc[t] = "verified"
   /\ contender' = [contender EXCEPT ![p] = None]
-  /\ IF t \in gaveUp /\ queue[p] = << >>
+  /\ IF gone /\ queue[p] = << >>
      THEN /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> FALSE]]
           /\ LeavesDisk(t)
           /\ UNCHANGED <<heldLocks, queue, gaveUp>>
      ELSE /\ GiveTo(p, t, GrantedWith(p, heir))
-          /\ gaveUp' = gaveUp \ {t}
+          /\ gaveUp' = IF gone THEN gaveUp \ {t} ELSE gaveUp
           /\ UNCHANGED <<releasing, owes, budget>>
   /\ UNCHANGED <<lock, homes, late, procVars, home, seen>>
 
@@ -387,7 +404,7 @@ Refused(t) ==
             /\ pc' = [pc EXCEPT ![t] = "look"]
             /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
        [] pc[t] = "refused" /\ t \in gaveUp ->
-            /\ PassSlot(p, t, Start1(home[p], owes[p]))
+            /\ PassSlotUnless("RefusedNeverPromotes" \in Broken, p, t, Start1(home[p], owes[p]))
             /\ gaveUp' = gaveUp \ {t}
             /\ LeaveHome(p)
        [] pc[t] = "unverified" ->
@@ -423,14 +440,15 @@ AgainFrom(dir) ==
 Judge(t) ==
   LET p == ProcOf[t]
       names == NamesAt(seen[t])
+      ours == home[p] \in names /\ "OwnIsAnothers" \notin Broken
       forget == seen' = [seen EXCEPT ![t] = Absent]
   IN
   /\ pc[t] \in {"looked", "lookedDoubt"} /\ MyTurn(t)
-  /\ CASE home[p] \in names ->  \* ours: taken, and the reply was lost
+  /\ CASE ours ->  \* ours: taken, and the reply was lost
             /\ pc' = [pc EXCEPT ![t] = "verify"]
             /\ forget
             /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
-       [] home[p] \notin names /\ pc[t] = "lookedDoubt" ->
+       [] ~ours /\ pc[t] = "lookedDoubt" ->
             /\ GiveUpHome(p)
             /\ forget
             /\ \/ /\ t \notin gaveUp
@@ -438,21 +456,22 @@ Judge(t) ==
                   /\ UNCHANGED <<contender, queue, gaveUp>>
                \/ /\ PassSlot(p, t, Start1(None, owes'[p]))   \* gave up, or one error too many
                   /\ gaveUp' = gaveUp \ {t}
-       [] home[p] \notin names /\ pc[t] = "looked" /\ t \in gaveUp ->
-            /\ PassSlot(p, t, Start1(home[p], owes[p]))
+       [] ~ours /\ pc[t] = "looked" /\ t \in gaveUp ->
+            /\ PassSlotUnless("RefusedNeverPromotes" \in Broken, p, t, Start1(home[p], owes[p]))
             /\ gaveUp' = gaveUp \ {t}
             /\ forget
             /\ LeaveHome(p)
-       [] home[p] \notin names /\ pc[t] = "looked" /\ t \notin gaveUp ->
+       [] ~ours /\ pc[t] = "looked" /\ t \notin gaveUp ->
             /\ \/ /\ names = {}   \* free by now: again, at once or (refused too often) after a while
                   /\ \E next \in AgainFrom(seen[t]) : pc' = [pc EXCEPT ![t] = next]
                   /\ forget
-               \/ /\ names # {}
+               \/ /\ names # {} /\ "NeverEvict" \notin Broken
                   /\ \/ \A n \in names : SeemsDead(p, n)
                      \/ "EvictTheLiving" \in Broken /\ \E n \in names : Dead(p, n)
                   /\ pc' = [pc EXCEPT ![t] = "evict"]
                   /\ UNCHANGED seen
-               \/ /\ \E n \in names : ~Dead(p, n)
+               \/ /\ names # {}
+                  /\ "NeverEvict" \in Broken \/ \E n \in names : ~Dead(p, n)
                   /\ pc' = [pc EXCEPT ![t] = "waiting"]
                   /\ forget
             /\ UNCHANGED <<contender, queue, home, owes, gaveUp>>
@@ -504,10 +523,13 @@ Wake(t) ==
 GiveUp(t) ==
   LET p == ProcOf[t] IN
   /\ t \notin PatientTasks /\ t \notin gaveUp /\ ThreadFree(p)
-  /\ \/ /\ pc[t] = "queued"
+  /\ \/ /\ pc[t] = "queued" /\ "GoneStaysQueued" \notin Broken
         /\ queue' = [queue EXCEPT ![p] = SelectSeq(@, LAMBDA u : u # t)]
         /\ pc' = [pc EXCEPT ![t] = "idle"]
         /\ UNCHANGED <<contender, home, owes, gaveUp>>
+     \/ /\ pc[t] = "queued" /\ "GoneStaysQueued" \in Broken
+        /\ gaveUp' = gaveUp \cup {t}
+        /\ UNCHANGED <<contender, queue, home, owes, pc>>
      \/ /\ pc[t] = "waiting"
         /\ IF "NeverPromote" \in Broken
            THEN /\ contender' = [contender EXCEPT ![p] = None]
@@ -547,13 +569,16 @@ LetGo(t) ==
 HandsOver(t) ==
   LET p == ProcOf[t] IN
   /\ heldLocks[p] = {t} /\ queue[p] # << >>
-  /\ GiveTo(p, t, GrantedWith(p, Head(queue[p])))
+  /\ GiveTo(p, t, GrantedWith(p, Head(queue[p]))
+                     \cup (IF "HandOverToAll" \in Broken THEN {queue[p][i] : i \in 1 .. Len(queue[p])}
+                          ELSE {}))
   /\ UNCHANGED <<releasing, owes, budget>>
 
 GoesToDisk(t) ==
   LET p == ProcOf[t] IN
-  /\ heldLocks[p] = {t}
-  /\ heldLocks' = [heldLocks EXCEPT ![p] = {}]
+  /\ heldLocks[p] = {t} \/ "ReleaseOfAll" \in Broken
+  /\ heldLocks' = IF "HoldWhileReleasing" \in Broken THEN heldLocks
+                  ELSE [heldLocks EXCEPT ![p] = @ \ {t}]
   /\ releasing' = [releasing EXCEPT ![p] = [name |-> home[p], aside |-> queue[p] # << >>]]
   /\ LeavesDisk(t)
   /\ UNCHANGED queue
@@ -587,7 +612,8 @@ Expire(t) ==
 \* readdir(L) must be exactly [own]; then PutBack in the same turn.
 Check(t) ==
   /\ pc[t] = "check"
-  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} THEN "putBack" ELSE "drop"]
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF lock = {home[ProcOf[t]]} \/ "NoCheck" \in Broken
+                                 THEN "putBack" ELSE "drop"]
         /\ UNCHANGED budget
      \/ /\ Fails("check") /\ SpendFault
         /\ pc' = [pc EXCEPT ![t] = "drop"]
@@ -617,8 +643,8 @@ PutBack(t) ==
 Confirm(t) ==
   LET n == home[ProcOf[t]] IN
   /\ pc[t] = "confirm"
-  /\ \/ /\ pc' = [pc EXCEPT ![t] =
-                     IF n \in DOMAIN homes /\ homes[n] = {n} THEN "released" ELSE "restore"]
+  /\ \/ /\ pc' = [pc EXCEPT ![t] = IF (n \in DOMAIN homes /\ homes[n] = {n}) \/ "NoConfirm" \in Broken
+                                 THEN "released" ELSE "restore"]
         /\ UNCHANGED budget
      \/ /\ Fails("confirm") /\ SpendFault
         /\ pc' = [pc EXCEPT ![t] = "restore"]
@@ -627,7 +653,7 @@ Confirm(t) ==
 \* It was not, or that cannot be seen: back with it at once, if nobody took the place.
 Restore(t) ==
   LET n == home[ProcOf[t]]
-      possible == Renames(n)
+      possible == Renames(n) /\ "NoRestore" \notin Broken
       happens == possible /\ RenamedIn(n)
   IN
   /\ pc[t] = "restore"
@@ -641,7 +667,8 @@ Restore(t) ==
 \* somebody took it away).
 Drop(t) ==
   LET n == home[ProcOf[t]]
-      happens == lock' = IF n \in NamesAt(lock) THEN lock \ {n} ELSE lock
+      happens == lock' = IF lock # Absent /\ "DropByPath" \in Broken THEN Absent
+                         ELSE IF n \in NamesAt(lock) THEN lock \ {n} ELSE lock
   IN
   /\ pc[t] = "drop"
   /\ \/ /\ happens
@@ -659,19 +686,23 @@ Released(t) ==
   LET p == ProcOf[t]
       owed == pc[t] = "dropFailed" /\ "ForgetFailedRelease" \notin Broken
       kept == pc[t] = "released"
-      left == pc[t] \in {"dropMissed", "lost"}   \* our file may lie elsewhere: the home is given up
+      left == /\ pc[t] \in {"dropMissed", "lost"}   \* our file may lie elsewhere: the home is given up
+              /\ "MissedOwesNothing" \notin Broken
       first == IF releasing[p].aside THEN "waiting" ELSE Start1(home'[p], owes'[p])
   IN
   /\ pc[t] \in {"released", "lost", "dropped", "dropMissed", "dropFailed"} /\ MyTurn(t)
   /\ home' = [home EXCEPT ![p] = IF kept THEN @ ELSE None]
-  /\ owes' = IF owed \/ left THEN [owes EXCEPT ![p] = (home[p] :> "unlinkHome") @@ @] ELSE owes
+  /\ owes' = IF owed \/ left THEN [owes EXCEPT ![p] = (home[p] :> FirstCall) @@ @] ELSE owes
   /\ gaveUp' = gaveUp \ {t}
-  /\ IF owed
-     THEN /\ pc' = [pc EXCEPT ![t] = "idle"]
-          /\ UNCHANGED <<releasing, contender, queue>>
-     ELSE /\ releasing' = [releasing EXCEPT ![p] = None]
-          /\ PassSlot(p, t, first)
-  /\ UNCHANGED <<lock, homes, late, procVars, heldLocks, seen, budget>>
+  /\ heldLocks' = IF "HoldWhileReleasing" \in Broken THEN [heldLocks EXCEPT ![p] = @ \ {t}] ELSE heldLocks
+  /\ CASE owed /\ "PromoteWhileOwed" \notin Broken ->
+            /\ pc' = [pc EXCEPT ![t] = "idle"]
+            /\ UNCHANGED <<releasing, contender, queue>>
+       [] owed /\ "PromoteWhileOwed" \in Broken -> PassSlot(p, t, first) /\ UNCHANGED releasing
+       [] ~owed ->
+            /\ releasing' = [releasing EXCEPT ![p] = None]
+            /\ PassSlotUnless("ReleasedNeverPromotes" \in Broken, p, t, first)
+  /\ UNCHANGED <<lock, homes, late, procVars, seen, budget>>
 
 \* The next call for a name that is owed: unlink(home/own); if that is ENOENT, unlink(L/own); then
 \* rmdir(home), which only tidies and is tried once.  Effect, and, as nothing else in the process looks at
@@ -681,14 +712,19 @@ RetryHappens(n, step) ==
          homes' = Emptied(homes, n) /\ UNCHANGED lock
     [] step = "unlinkLock" /\ n \in NamesAt(lock) ->
          lock' = lock \ {n} /\ UNCHANGED homes
+    [] step = "unlinkLock" /\ n \notin NamesAt(lock) /\ lock # Absent /\ "RetryByPath" \in Broken ->
+         lock' = Absent /\ UNCHANGED homes
     [] step = "rmdirHome" /\ HomeOf(n) \in DOMAIN homes /\ homes[HomeOf(n)] = {} ->
          homes' = Without(homes, HomeOf(n)) /\ UNCHANGED lock
     [] OTHER -> UNCHANGED <<lock, homes>>
 
 AfterRetry(n, step) ==
   CASE step = "unlinkHome" ->
-         IF HomeOf(n) \in DOMAIN homes /\ n \in homes[HomeOf(n)] THEN "rmdirHome" ELSE "unlinkLock"
-    [] step = "unlinkLock" -> "rmdirHome"
+         IF \/ HomeOf(n) \in DOMAIN homes /\ n \in homes[HomeOf(n)]
+            \/ "PayAfterOne" \in Broken \/ "OweLockFirst" \in Broken
+         THEN "rmdirHome" ELSE "unlinkLock"
+    [] step = "unlinkLock" ->
+         IF n \notin NamesAt(lock) /\ "OweLockFirst" \in Broken THEN "unlinkHome" ELSE "rmdirHome"
     [] step = "rmdirHome" -> "paid"
 
 Retry(p, n) ==
@@ -707,9 +743,9 @@ Retry(p, n) ==
 Retried(p, n) ==
   /\ p \in alive /\ n \in DOMAIN owes[p] /\ owes[p][n] = "paid" /\ ThreadFree(p)
   /\ owes' = [owes EXCEPT ![p] = Without(@, n)]
-  /\ IF releasing[p] # None /\ releasing[p].name = n
+  /\ IF releasing[p] # None /\ releasing[p].name = n /\ "RetriedForgetsRelease" \notin Broken
      THEN /\ releasing' = [releasing EXCEPT ![p] = None]
-          /\ IF queue[p] = << >>
+          /\ IF queue[p] = << >> \/ "RetriedNeverPromotes" \in Broken
              THEN UNCHANGED <<contender, queue, pc>>
              ELSE /\ contender' = [contender EXCEPT ![p] = Head(queue[p])]
                   /\ queue' = [queue EXCEPT ![p] = Tail(@)]
@@ -761,7 +797,7 @@ Crash(p) ==
 Start(p) ==
   /\ p \notin alive
   /\ alive' = alive \cup {p}
-  /\ inc' = [inc EXCEPT ![p] = @ + 1]
+  /\ inc' = IF "KeepIncarnation" \in Broken THEN inc ELSE [inc EXCEPT ![p] = @ + 1]
   /\ UNCHANGED <<lock, homes, late, suspects, revoked, guest, registry, gaveUp, seen, pc, budget>>
 
 \* A guest ends: its work is done, somebody killed it, or it was held back and its process gave up or died.
@@ -947,8 +983,9 @@ HeldIsOnDisk == \A p \in Procs : heldLocks[p] # {} => lock = NamesIn(home[p])
 \* A guest that works has its name on the disk, whatever became of its process.
 GuestIsOnDisk == \A g \in Running : \E n \in NamesAt(lock) : Owner(n) = g /\ Lives(n)
 
-\* A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle.
-NoGhostHolder == \A t \in Tasks : pc[t] = "holding" <=> t \in heldLocks[ProcOf[t]]
+\* A valid handle is in HELD_LOCKS, and what is in HELD_LOCKS is a valid handle: of one that did not give up.
+NoGhostHolder ==
+  \A t \in Tasks : (pc[t] = "holding" /\ t \notin gaveUp) <=> t \in heldLocks[ProcOf[t]]
 
 \* One contender, and never beside a holder or a release.
 OneContender ==

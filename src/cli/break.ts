@@ -1,8 +1,8 @@
 /** `session-write-lock break`: takes a lock away from an owner, by its exact name. */
 
+import { printable } from "../errors.ts";
 import { breakSessionLock } from "../inspect.ts";
 import { type Command, createCommand, EXIT, fail, printJson } from "./command.ts";
-import { printable } from "./terminal.ts";
 
 const USAGE = `Usage: session-write-lock break [--json] FILE OWNER
 Takes the lock of a session file away from an owner that cannot be judged from here, and is known to be dead from

@@ -1,9 +1,10 @@
 /** `session-write-lock clean`: removes what the dead have left. */
 
+import { printable } from "../errors.ts";
 import { type CleanStaleLockFilesResult, cleanStaleLockFiles } from "../inspect.ts";
 import { type Command, createCommand, EXIT, fail, printJson } from "./command.ts";
 import { describeLock } from "./inspect.ts";
-import { printable, type Terminal } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
 
 const USAGE = `Usage: session-write-lock clean [--dry-run] [--migrate-legacy-locks] [--json] DIR
 Removes what dead processes have left in a directory of sessions: locks, by the exact names of their owners, and

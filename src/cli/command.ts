@@ -1,8 +1,8 @@
 /** What the commands have in common: how they are called, and what their exit codes mean. */
 
 import { parseArgs } from "node:util";
-import { SessionWriteLockError } from "../errors.ts";
-import { printable, type Terminal } from "./terminal.ts";
+import { printable, SessionWriteLockError } from "../errors.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** One command: it gets what stands behind its name, and gives the exit code. */
 export interface Command {

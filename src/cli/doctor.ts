@@ -2,9 +2,9 @@
 
 import { examine } from "../doctor/doctor.ts";
 import type { Result, Row } from "../doctor/row.ts";
-import { ignoreErrors } from "../errors.ts";
+import { ignoreErrors, printable } from "../errors.ts";
 import { type Command, createCommand, EXIT, fail, printJson } from "./command.ts";
-import { printable, type Style, type Terminal } from "./terminal.ts";
+import type { Style, Terminal } from "./terminal.ts";
 
 const USAGE = `Usage: session-write-lock doctor [--quick] [--json] DIR
 Tests what the lock assumes (spec/assumptions.md) of this very file system, kernel and clock, and prints a table.

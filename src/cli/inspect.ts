@@ -1,8 +1,9 @@
 /** `session-write-lock inspect`: looks, and changes nothing. */
 
+import { printable } from "../errors.ts";
 import { inspectSessionLocks, type SessionLockInspection } from "../inspect.ts";
 import { type Command, createCommand, EXIT, fail, printJson } from "./command.ts";
-import { printable, type Style, type Terminal } from "./terminal.ts";
+import type { Style, Terminal } from "./terminal.ts";
 
 const USAGE = `Usage: session-write-lock inspect [--json] PATH...
 Shows who holds the locks of session files. A PATH is a session file, or a directory of them.

@@ -12,14 +12,14 @@ import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
-import { ignoreErrors } from "../errors.ts";
+import { ignoreErrors, printable } from "../errors.ts";
 import { acquireWithGuest, type GuestLock, prepareToDie } from "../lock.ts";
 import type { WaitingInfo } from "../options.ts";
 import { readGuestScope } from "../owner/identity.ts";
 import { createObserver } from "../owner/observe.ts";
 import { type Guest, processRegistry } from "../registry.ts";
 import { type Command, EXIT, exitCodeOf, refuse } from "./command.ts";
-import { paint, printable, type Terminal, wantsColours, writeLine } from "./terminal.ts";
+import { paint, type Terminal, wantsColours, writeLine } from "./terminal.ts";
 
 const USAGE = `Usage: session-write-lock run [--timeout TIME] [--quiet] FILE -- COMMAND [ARGUMENT...]
 Runs a command under the lock of a session file, and releases it when the command has ended.

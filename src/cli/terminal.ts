@@ -6,7 +6,7 @@ import { isatty } from "node:tty";
 export interface Terminal {
   /** A line on standard output. */
   print(line: string): void;
-  /** A line on standard error. What others have named must have gone through {@link printable}. */
+  /** A line on standard error. What others have named must have gone through `printable`. */
   complain(line: string): void;
   /** Paints text for standard output, where colours are wanted there. */
   paint(style: Style, text: string): string;
@@ -41,14 +41,6 @@ export function wantsColours(
   if (forced !== undefined) return !["0", "false"].includes(forced);
   if (refused !== undefined && refused !== "") return false;
   return isTerminal && kind !== "dumb";
-}
-
-/** A line for a person, whatever others have put into a name: nothing in it moves a cursor, or hides a letter. */
-export function printable(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
 }
 
 /**

@@ -163,6 +163,22 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     local: false,
     maxRequests: 4,
   }),
+  "1 process, 2 tasks, both reentrant, Drop, 3 requests": exhaustive(["a1", "a2"], "gate", {
+    reentrantTasks: ["a1", "a2"],
+    local: false,
+    maxRequests: 3,
+  }),
+  "1 process, 2 tasks that never give up, Drop, two calls of the way out fail, 3 requests": exhaustive(
+    ["a1", "a2"],
+    "gate",
+    {
+      patientTasks: ["a1", "a2"],
+      local: false,
+      faults: ["drop", "retry"],
+      maxFaults: 2,
+      maxRequests: 3,
+    },
+  ),
   "1 process, 2 tasks, restarted twice": exhaustive(["a1", "a2"], "gate", { maxCrashes: 2 }),
   "1 process, 1 task, Drop, restarted twice, 3 requests": exhaustive(["a1"], "gate", {
     local: false,

@@ -15,6 +15,8 @@ const PARTS: readonly string[] = [
   "run stress -- --deep --tlc",
   "run axioms -- --deep",
   "run process",
+  "run matrix",
+  "run mutants",
 ];
 
 const failed = PARTS.filter((part, i) => {

@@ -20,7 +20,7 @@ import {
 } from "../../src/index.ts";
 
 /** Long enough to look at the disk at least once on a machine that is busy with something else. */
-const TIMEOUT_MS = 500;
+const TIMEOUT_MS = Number(process.env["SWL_WAIT_MS"] ?? 500);
 const posix = process.platform !== "win32";
 
 let directory: string;

@@ -9,11 +9,12 @@ import { newNonce, readOwnerScope } from "../../src/owner/identity.ts";
 import { formatOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
-import { release, request } from "../../src/protocol.ts";
+import * as protocol from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry, type Evictions, NO_EVICTIONS } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
 import type { Tracer } from "../../src/trace.ts";
 import { deadPid } from "../support/processes.ts";
+import { doubleOf, loadDouble } from "../twins/doubles.ts";
 
 // The protocol under its real driver, on a real directory, with a disk that can be made to fail and a clock that
 // never waits. Lockstep has every schedule; here are the parts that it fakes: driver, timers, errors to the caller.
@@ -74,7 +75,7 @@ function entryOf(local: boolean): Entry {
   });
 }
 
-function take(entry: Entry): Promise<Attempt> {
+function take(entry: Entry, code: Pick<typeof protocol, "request"> = protocol): Promise<Attempt> {
   return new Promise((resolve, reject) => {
     const attempt: Attempt = {
       reentrant: false,
@@ -84,7 +85,7 @@ function take(entry: Entry): Promise<Attempt> {
       failed: reject,
       lost: reject,
     };
-    request(entry, attempt);
+    code.request(entry, attempt);
   });
 }
 
@@ -100,7 +101,14 @@ function plant({ lockPath }: Entry, pid: number): string {
 
 const takenOver = (entry: Entry): Promise<Evictions | undefined> =>
   new Promise((granted, failed) =>
-    request(entry, { reentrant: false, gaveUp: false, revoked: false, granted, failed, lost: failed }),
+    protocol.request(entry, {
+      reentrant: false,
+      gaveUp: false,
+      revoked: false,
+      granted,
+      failed,
+      lost: failed,
+    }),
   );
 
 const namesIn = ({ owners, overtaken } = NO_EVICTIONS): object => ({
@@ -109,7 +117,7 @@ const namesIn = ({ owners, overtaken } = NO_EVICTIONS): object => ({
 });
 
 const letGo = (entry: Entry, attempt: Attempt): Promise<Error | undefined> =>
-  new Promise((resolve) => release(entry, attempt, resolve));
+  new Promise((resolve) => protocol.release(entry, attempt, resolve));
 
 describe.each([
   ["PutBack", true],
@@ -226,6 +234,35 @@ describe.each([
     expect(lost).toBe(1);
     expect(fs.readdirSync(entry.lockPath)).toEqual([entry.home?.name]);
     expect(await letGo(entry, attempt)).toBeUndefined();
+  });
+});
+
+describe("on a disk that refuses to take names away", () => {
+  /** How many homes there are, after as many rounds as two patient requests have. */
+  async function homesOf(code: Pick<typeof protocol, "request">): Promise<number> {
+    const entry = entryOf(false);
+    failing = ({ call }) => (call === "unlink" || call === "rename" ? "EIO" : undefined);
+    await expect(take(entry, code)).rejects.toMatchObject({ code: "EDISK" });
+    let second = "waits";
+    const waiting = take(entry, code).then(
+      () => (second = "granted"),
+      () => (second = "failed"),
+    );
+    // Its waits become the longest if it only waits; those after a failure do not grow.
+    const isPatient = (): boolean => (entry.patience?.waitMs ?? 0) >= 15;
+    while (second === "waits" && !isPatient()) await new Promise((resolve) => setImmediate(resolve));
+    const homes = fs.readdirSync(directory).length;
+    failing = () => undefined;
+    await waiting;
+    return homes;
+  }
+
+  it("a process makes as many homes as it may owe, and then waits", async () => {
+    expect(await homesOf(protocol)).toBe(protocol.MAX_DEBTS);
+  });
+
+  it("twin: without MAX_DEBTS it makes more", async () => {
+    expect(await homesOf(await loadDouble(doubleOf("NoMaxDebts")))).toBeGreaterThan(protocol.MAX_DEBTS);
   });
 });
 

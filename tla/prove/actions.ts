@@ -17,6 +17,7 @@ import {
   exists,
   forall,
   implies,
+  mapParts,
   not,
   or,
   STATE_SYMBOLS,
@@ -66,9 +67,23 @@ export function encodeActions(broken: readonly Guard[] = []): readonly EncodedAc
     return {
       name,
       params,
-      cases: pieces.map(caseOf).filter(({ guard }) => guard.kind !== "truth" || guard.value),
+      cases: pieces
+        .map(caseOf)
+        .map((one) => (isBroken("NoMaxDebts") ? withoutBound(one) : one))
+        .filter(({ guard }) => guard.kind !== "truth" || guard.value),
     };
   });
+}
+
+/** Broken: there is always room for one more debt. */
+function withoutBound({ chosen, guard, updates }: Case): Case {
+  const without = (expr: Expr): Expr =>
+    expr.kind === "apply" && expr.symbol.startsWith("room") ? truth(true) : mapParts(expr, without);
+  return {
+    chosen,
+    guard: without(guard),
+    updates: updates.map((update) => ({ ...update, value: without(update.value) })),
+  };
 }
 
 /** The initial state, as an action that may follow anything. */
@@ -132,12 +147,13 @@ const threadFree = (proc: Expr, except?: Expr): Expr => {
 };
 const myTurn = threadFree(mine, t);
 
-const unreferenced = (name: Expr): Expr => {
+const unreferenced = (name: Expr, isBroken: IsBroken): Expr => {
   const op = variable("op", "Op");
   const q = variable("q", "Proc");
+  const unseen = and(not(apply("lock", name)), not(apply("homes", name)));
+  if (isBroken("ReuseName")) return unseen;
   return and(
-    not(apply("lock", name)),
-    not(apply("homes", name)),
+    unseen,
     forall([m], not(apply("homeHas", m, name))),
     forall([op], not(apply("late", op, name))),
     forall([q], not(apply("home", q, name))),
@@ -271,20 +287,21 @@ const promote = (proc: Expr, start: Start): Piece[] =>
     ),
   );
 const passSlot = (start: Start): Piece[] => both(effect(goto(t, "idle")), promote(mine, start));
+/** Broken: the slot is left, and the queue is not looked at. */
+const toNobody: readonly Piece[] = effect(clear("contender", mine), goto(t, "idle"));
 
 const group =
-  (first: Expr) =>
-  (task: Expr): Expr =>
-    or(
-      equal(task, first),
-      and(apply("reentrant", first), apply("reentrant", task), apply("queue", mine, task)),
-    );
-/** The lock goes to `first`, and to everybody who waits here too, if all are reentrant. */
-const giveTo = (first: Expr): Piece[] =>
-  effect(become("heldLocks", [mine], group(first)), ...leaveQueue(mine, group(first)), {
+  (first: Expr, isBroken: IsBroken) =>
+  (task: Expr): Expr => {
+    const shares = isBroken("ShareWithExclusive") ? truth(true) : apply("reentrant", first);
+    return or(equal(task, first), and(shares, apply("reentrant", task), apply("queue", mine, task)));
+  };
+/** The lock goes to these tasks, and `t` has it no more unless it is one of them. */
+const giveTo = (isHeir: (task: Expr) => Expr): Piece[] =>
+  effect(become("heldLocks", [mine], isHeir), ...leaveQueue(mine, isHeir), {
     symbol: "pc",
     define: ([task = t], old) =>
-      choose(group(first)(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
+      choose(isHeir(task), value("Pc", "holding"), choose(equal(task, t), value("Pc", "idle"), old)),
   });
 
 /** The way off the disk; a Drop also of a holder that missed a beat. */
@@ -297,11 +314,12 @@ const endRelease = (proc: Expr): readonly Change[] => [clear("releasing", proc),
 
 type IsBroken = (guard: Guard) => boolean;
 
-const giveUpHome = (isBroken: IsBroken): Piece[] =>
-  both(
-    withHome(mine),
-    effect(clear("home", mine), ...(isBroken("ForgetGivenUpHome") ? [] : [owe(mine, n, "unlinkHome")])),
-  );
+const firstCall = (isBroken: IsBroken): DebtStep => (isBroken("OweLockFirst") ? "unlinkLock" : "unlinkHome");
+
+const giveUpHome = (isBroken: IsBroken): Piece[] => {
+  const owed = isBroken("ForgetGivenUpHome") ? [] : [owe(mine, n, firstCall(isBroken))];
+  return both(withHome(mine), effect(clear("home", mine), ...owed));
+};
 const leaveHome = (isBroken: IsBroken): Piece[] => {
   if (isBroken("KeepIdleHome")) return nothing;
   const leaves = and(not(apply("local")), noTask("queue", mine));
@@ -309,7 +327,11 @@ const leaveHome = (isBroken: IsBroken): Piece[] => {
 };
 /** The contender's request is over without the lock. */
 const leave = (isBroken: IsBroken): Piece[] =>
-  both(passSlot(start1(mine, apply("room", mine))), effect(drop("gaveUp", t)), leaveHome(isBroken));
+  both(
+    isBroken("RefusedNeverPromotes") ? toNobody : passSlot(start1(mine, apply("room", mine))),
+    effect(drop("gaveUp", t)),
+    leaveHome(isBroken),
+  );
 /** The home is given up; then wait and try again, or, given up or one error too many, leave. */
 const waitOrLeave = (isBroken: IsBroken): Piece[] => {
   const room = isBroken("ForgetGivenUpHome") ? apply("room", mine) : apply("roomWith", mine, n);
@@ -345,12 +367,17 @@ const putBackHappens = (name: Expr): readonly Change[] => [
   clear("lock"),
 ];
 /** unlink(home/own), unlink(L/own), rmdir(home): changes nothing where it is refused. */
-const retryHappens = (name: Expr, step: DebtStep): readonly Change[] => {
-  if (step === "unlinkHome") return [drop("homeHas", name, name)];
-  if (step === "unlinkLock") return [drop("lock", name)];
+const retryHappens = (name: Expr, step: DebtStep, isBroken: IsBroken): Piece[] => {
+  if (step === "unlinkHome") return effect(drop("homeHas", name, name));
+  if (step === "unlinkLock" && isBroken("RetryByPath")) {
+    return either(when(apply("lock", name), drop("lock", name)), when(not(apply("lock", name)), ...noLock));
+  }
+  if (step === "unlinkLock") return effect(drop("lock", name));
   const removed = and(apply("homes", name), isEmpty(name));
-  return [put("homes", [name], and(apply("homes", name), not(removed)))];
+  return effect(put("homes", [name], and(apply("homes", name), not(removed))));
 };
+/** Whatever stands at L is gone. */
+const noLock: readonly Change[] = [put("lockStands", [], truth(false)), clear("lock")];
 
 // ------------------------------------------------------------------------------------------------
 // The actions
@@ -366,10 +393,12 @@ const ofTask = (guard: Expr, pieces: readonly Piece[]): Encoding => ({
 
 function request(isBroken: IsBroken): Encoding {
   const held = noTask("heldLocks", mine);
-  const joins = and(
-    not(held),
-    forall([u], implies(apply("heldLocks", mine, u), apply("reentrant", u))),
-    apply("reentrant", t),
+  const allShare = forall([u], implies(apply("heldLocks", mine, u), apply("reentrant", u)));
+  const joins = or(
+    and(not(held), isBroken("JoinExclusive") ? truth(true) : allShare, apply("reentrant", t)),
+    isBroken("JoinWhileReleasing")
+      ? and(not(noName("releasing", mine)), apply("reentrant", t))
+      : truth(false),
   );
   const owedRelease = (name: Expr): Expr =>
     and(apply("releasing", mine, name), not(owesAt(mine, name, "none")));
@@ -411,12 +440,12 @@ function request(isBroken: IsBroken): Encoding {
   );
 }
 
-function prepare(): Encoding {
+function prepare(isBroken: IsBroken): Encoding {
   const fresh = and(
     equal(apply("owner", x), mine),
     equal(apply("born", x), apply("inc", mine)),
     apply("chosen", x),
-    unreferenced(x),
+    unreferenced(x, isBroken),
   );
   const made = [add("homes", x), only("homeHas", x, x)] as const;
   return ofTask(
@@ -428,7 +457,7 @@ function prepare(): Encoding {
         both(
           fails("prepare"),
           either(nothing, effect(add("homes", x), clear("homeHas", x)), effect(...made)),
-          effect(owe(mine, x, "unlinkHome")),
+          effect(owe(mine, x, firstCall(isBroken))),
           passSlot(startBare(apply("roomWith", mine, x))),
         ),
       ),
@@ -436,9 +465,12 @@ function prepare(): Encoding {
   );
 }
 
-function take(): Encoding {
-  const refusal = gotoIf(t, apply("homes", n), "refused", "failed");
-  const answered = either(both(rename(n), effect(goto(t, "taken"))), when(not(takePossible(n)), refusal));
+function take(isBroken: IsBroken): Encoding {
+  const doubt = isBroken("DoubtIsRefusal") ? "refused" : "failed";
+  const refusal = gotoIf(t, apply("homes", n), "refused", doubt);
+  const possible = isBroken("TakeReplaces") ? apply("homes", n) : takePossible(n);
+  const taken = when(possible, ...takeHappens(n));
+  const answered = either(both(taken, effect(goto(t, "taken"))), when(not(possible), refusal));
   return ofTask(
     and(isAt(t, "take"), apply("alive", mine)),
     both(
@@ -446,7 +478,7 @@ function take(): Encoding {
       either(
         answered,
         both(answered, fails("take"), sendLate("take", n)),
-        both(fails("take"), effect(goto(t, "failed")), laterOrNot("take", n), either(rename(n), nothing)),
+        both(fails("take"), effect(goto(t, doubt)), laterOrNot("take", n), either(taken, nothing)),
       ),
     ),
   );
@@ -467,15 +499,15 @@ function verify(isBroken: IsBroken): Encoding {
   );
 }
 
-function granted(): Encoding {
-  const gone = apply("gaveUp", t);
+function granted(isBroken: IsBroken): Encoding {
+  const gone = isBroken("GrantToGone") ? truth(false) : apply("gaveUp", t);
   return ofTask(
     isAt(t, "verified"),
     both(
       effect(clear("contender", mine)),
       either(
-        both(when(not(gone)), giveTo(t)),
-        both(when(gone), some(h, isHead(mine, h)), giveTo(h), effect(drop("gaveUp", t))),
+        both(when(not(gone)), giveTo(group(t, isBroken))),
+        both(when(gone), some(h, isHead(mine, h)), giveTo(group(h, isBroken)), effect(drop("gaveUp", t))),
         both(
           when(and(gone, noTask("queue", mine))),
           withHome(mine),
@@ -521,8 +553,11 @@ function judge(isBroken: IsBroken): Encoding {
     isBroken("JudgeByHeldLocks")
       ? or(not(lives(name)), and(apply("samePid", apply("owner", name), mine), not(holdsBy(name))))
       : not(lives(name));
-  const ours = exists([m], and(apply("home", mine, m), apply("seen", t, m)));
+  const seesOurs = exists([m], and(apply("home", mine, m), apply("seen", t, m)));
+  const ours = isBroken("OwnIsAnothers") ? truth(false) : seesOurs;
   const nobody = forall([x], not(apply("seen", t, x)));
+  const allDead = forall([x], implies(apply("seen", t, x), dead(x)));
+  const evicts = and(not(nobody), isBroken("NeverEvict") ? truth(false) : allDead);
   const clears = isBroken("NoClear")
     ? truth(false)
     : and(apply("sawDirectory", t), not(apply("replacesEmpty")));
@@ -537,8 +572,8 @@ function judge(isBroken: IsBroken): Encoding {
         either(
           when(and(nobody, not(clears)), ...forget, goto(t, "take")),
           when(and(nobody, not(clears)), ...forget, goto(t, "waiting")),
-          when(and(not(nobody), forall([x], implies(apply("seen", t, x), dead(x)))), goto(t, "evict")),
-          some(x, and(apply("seen", t, x), not(dead(x))), ...forget, goto(t, "waiting")),
+          when(evicts, goto(t, "evict")),
+          when(and(not(nobody), not(evicts)), ...forget, goto(t, "waiting")),
           when(and(nobody, clears), ...forget, goto(t, "clear")),
         ),
       ),
@@ -547,9 +582,7 @@ function judge(isBroken: IsBroken): Encoding {
 }
 
 function evict(isBroken: IsBroken): Encoding {
-  const happens = isBroken("EvictByPath")
-    ? effect(put("lockStands", [], truth(false)), clear("lock"))
-    : effect(drop("lock", x));
+  const happens = isBroken("EvictByPath") ? effect(...noLock) : effect(drop("lock", x));
   const last = forall([m], implies(apply("seen", t, m), equal(m, x)));
   return ofTask(
     isAt(t, "evict"),
@@ -605,7 +638,9 @@ function giveUp(isBroken: IsBroken): Encoding {
   return ofTask(
     and(not(apply("patient", t)), not(apply("gaveUp", t)), threadFree(mine)),
     either(
-      when(isAt(t, "queued"), ...leaveQueue(mine, (task) => equal(task, t)), goto(t, "idle")),
+      isBroken("GoneStaysQueued")
+        ? when(isAt(t, "queued"), add("gaveUp", t))
+        : when(isAt(t, "queued"), ...leaveQueue(mine, (task) => equal(task, t)), goto(t, "idle")),
       both(when(isAt(t, "waiting")), leavesWaiting),
       when(stays, add("gaveUp", t)),
       both(when(passes, add("gaveUp", t)), promote(mine, start1(mine, apply("room", mine)))),
@@ -613,19 +648,22 @@ function giveUp(isBroken: IsBroken): Encoding {
   );
 }
 
-function release(): Encoding {
+function release(isBroken: IsBroken): Encoding {
   const last = and(
     apply("heldLocks", mine, t),
     forall([u], implies(apply("heldLocks", mine, u), equal(u, t))),
   );
-  const toDisk = [clear("heldLocks", mine), only("releasing", mine, n)] as const;
+  const leaves = isBroken("HoldWhileReleasing") ? [] : [drop("heldLocks", mine, t)];
+  const toDisk = [...leaves, only("releasing", mine, n)] as const;
+  const heirs = (task: Expr): Expr =>
+    isBroken("HandOverToAll") ? apply("queue", mine, task) : group(h, isBroken)(task);
   return ofTask(
     and(isAt(t, "holding"), threadFree(mine)),
     either(
       when(not(last), drop("heldLocks", mine, t), goto(t, "idle")),
-      both(when(last), some(h, isHead(mine, h)), giveTo(h)),
+      both(when(last), some(h, isHead(mine, h)), giveTo(heirs)),
       both(
-        when(last),
+        when(isBroken("ReleaseOfAll") ? truth(true) : last),
         withHome(mine),
         either(
           when(noTask("queue", mine), ...toDisk, drop("aside", mine)),
@@ -637,14 +675,15 @@ function release(): Encoding {
   );
 }
 
-function check(): Encoding {
+function check(isBroken: IsBroken): Encoding {
+  const good = isBroken("NoCheck") ? truth(true) : lockIsExactly(n);
   return ofTask(
     isAt(t, "check"),
     both(
       withHome(mine),
       either(
-        when(lockIsExactly(n), goto(t, "putBack")),
-        when(not(lockIsExactly(n)), goto(t, "drop")),
+        when(good, goto(t, "putBack")),
+        when(not(good), goto(t, "drop")),
         both(fails("check"), effect(goto(t, "drop"))),
       ),
     ),
@@ -666,8 +705,9 @@ function putBack(): Encoding {
   );
 }
 
-function confirm(): Encoding {
-  const ours = exactly(apply("homes", n), (other) => apply("homeHas", n, other), n);
+function confirm(isBroken: IsBroken): Encoding {
+  const isOurs = exactly(apply("homes", n), (other) => apply("homeHas", n, other), n);
+  const ours = isBroken("NoConfirm") ? truth(true) : isOurs;
   return ofTask(
     isAt(t, "confirm"),
     both(
@@ -681,19 +721,17 @@ function confirm(): Encoding {
   );
 }
 
-function restore(): Encoding {
+function restore(isBroken: IsBroken): Encoding {
+  const happens = isBroken("NoRestore") ? nothing : either(rename(n), when(not(takePossible(n))));
+  const happened = isBroken("NoRestore") ? nothing : either(rename(n), nothing);
   return ofTask(
     isAt(t, "restore"),
-    both(
-      withHome(mine),
-      either(rename(n), when(not(takePossible(n))), both(fails("restore"), either(rename(n), nothing))),
-      effect(goto(t, "lost")),
-    ),
+    both(withHome(mine), either(happens, both(fails("restore"), happened)), effect(goto(t, "lost"))),
   );
 }
 
-function dropName(): Encoding {
-  const happens = effect(drop("lock", n));
+function dropName(isBroken: IsBroken): Encoding {
+  const happens = effect(...(isBroken("DropByPath") ? noLock : [drop("lock", n)]));
   return ofTask(
     isAt(t, "drop"),
     both(
@@ -713,41 +751,44 @@ function dropName(): Encoding {
 
 function released(isBroken: IsBroken): Encoding {
   const forgets = isBroken("ForgetFailedRelease");
-  const passes = (start: Start): Piece[] =>
-    both(
-      effect(...endRelease(mine)),
-      either(
-        both(when(apply("aside", mine)), passSlot(startAt("waiting"))),
-        both(when(not(apply("aside", mine))), passSlot(start)),
-      ),
+  const left = isBroken("MissedOwesNothing") ? [] : [owe(mine, n, firstCall(isBroken))];
+  const roomLeft = isBroken("MissedOwesNothing") ? apply("room", mine) : apply("roomWith", mine, n);
+  const promotes = (start: Start): Piece[] =>
+    either(
+      both(when(apply("aside", mine)), passSlot(startAt("waiting"))),
+      both(when(not(apply("aside", mine))), passSlot(start)),
     );
+  const passes = (start: Start): Piece[] => {
+    const toNext = isBroken("ReleasedNeverPromotes") ? toNobody : promotes(start);
+    return both(effect(...endRelease(mine)), toNext);
+  };
+  const stays = isBroken("PromoteWhileOwed")
+    ? promotes(startBare(apply("roomWith", mine, n)))
+    : effect(goto(t, "idle"));
   return ofTask(
     myTurn,
     both(
       withHome(mine),
-      effect(drop("gaveUp", t)),
+      effect(drop("gaveUp", t), ...(isBroken("HoldWhileReleasing") ? [drop("heldLocks", mine, t)] : [])),
       either(
         both(when(isAt(t, "released")), passes(start1(mine, apply("room", mine)))),
-        both(
-          when(isAt(t, "dropMissed", "lost"), clear("home", mine), owe(mine, n, "unlinkHome")),
-          passes(startBare(apply("roomWith", mine, n))),
-        ),
+        both(when(isAt(t, "dropMissed", "lost"), clear("home", mine), ...left), passes(startBare(roomLeft))),
         both(
           when(isAt(t, "dropped", ...(forgets ? (["dropFailed"] as const) : [])), clear("home", mine)),
           passes(startBare(apply("room", mine))),
         ),
         forgets
           ? []
-          : when(isAt(t, "dropFailed"), clear("home", mine), owe(mine, n, "unlinkHome"), goto(t, "idle")),
+          : both(when(isAt(t, "dropFailed"), clear("home", mine), owe(mine, n, firstCall(isBroken))), stays),
       ),
     ),
   );
 }
 
-function retry(): Encoding {
+function retry(isBroken: IsBroken): Encoding {
   const inHome = and(apply("homes", n), apply("homeHas", n, n));
   const paying = (step: DebtStep, paid: Change): Piece[] => {
-    const happens = effect(...retryHappens(n, step));
+    const happens = retryHappens(n, step, isBroken);
     return both(
       when(owesAt(p, n, step)),
       either(
@@ -761,39 +802,35 @@ function retry(): Encoding {
       ),
     );
   };
-  const found: Change = put(
-    "owes",
-    [p, n],
-    choose(inHome, value("Debt", "rmdirHome"), value("Debt", "unlinkLock")),
-  );
+  const lockFirst = isBroken("OweLockFirst");
+  const homeIsAll = lockFirst || isBroken("PayAfterOne");
+  const next = (found: Expr, yes: DebtStep, no: DebtStep): Change =>
+    put("owes", [p, n], choose(found, value("Debt", yes), value("Debt", no)));
   return {
     params: [p, n],
     pieces: both(
       when(apply("alive", p)),
       either(
-        paying("unlinkHome", found),
-        paying("unlinkLock", owe(p, n, "rmdirHome")),
+        paying("unlinkHome", next(inHome, "rmdirHome", homeIsAll ? "rmdirHome" : "unlinkLock")),
+        paying("unlinkLock", next(apply("lock", n), "rmdirHome", lockFirst ? "unlinkHome" : "rmdirHome")),
         paying("rmdirHome", owe(p, n, "paid")),
       ),
     ),
   };
 }
 
-function retried(): Encoding {
+function retried(isBroken: IsBroken): Encoding {
+  const promotes = either(
+    both(when(apply("aside", p)), promote(p, startAt("waiting"))),
+    both(when(not(apply("aside", p))), promote(p, start1(p, apply("roomWithout", p, n)))),
+  );
+  const ends = isBroken("RetriedForgetsRelease") ? [] : endRelease(p);
+  const goesOn = isBroken("RetriedForgetsRelease") || isBroken("RetriedNeverPromotes") ? nothing : promotes;
   return {
     params: [p, n],
     pieces: both(
       when(and(apply("alive", p), owesAt(p, n, "paid"), threadFree(p)), owe(p, n, "none")),
-      either(
-        when(not(apply("releasing", p, n))),
-        both(
-          when(apply("releasing", p, n), ...endRelease(p)),
-          either(
-            both(when(apply("aside", p)), promote(p, startAt("waiting"))),
-            both(when(not(apply("aside", p))), promote(p, start1(p, apply("roomWithout", p, n)))),
-          ),
-        ),
-      ),
+      either(when(not(apply("releasing", p, n))), both(when(apply("releasing", p, n), ...ends), goesOn)),
     ),
   };
 }
@@ -847,13 +884,14 @@ function crash(isBroken: IsBroken): Encoding {
   };
 }
 
-function start(): Encoding {
+function start(isBroken: IsBroken): Encoding {
   const next = variable("next", "Count");
+  const counts = some(next, apply("follows", apply("inc", p), next), put("inc", [p], next));
   return {
     params: [p],
     pieces: both(
       when(not(apply("alive", p)), add("alive", p)),
-      some(next, apply("follows", apply("inc", p), next), put("inc", [p], next)),
+      isBroken("KeepIncarnation") ? nothing : counts,
     ),
   };
 }
@@ -861,7 +899,7 @@ function start(): Encoding {
 /** The parameter of LateEffect: which call it is. */
 export const lateOp: Var = variable("c", "Op");
 
-function lateEffect(): Encoding {
+function lateEffect(isBroken: IsBroken): Encoding {
   const taking = (op: LateOp, pieces: readonly Piece[]): Piece[] => {
     const called = value("Op", op);
     return both(when(and(equal(lateOp, called), apply("late", called, n)), drop("late", called, n)), pieces);
@@ -874,9 +912,9 @@ function lateEffect(): Encoding {
         "putBack",
         either(when(putBackPossible(n), ...putBackHappens(n)), when(not(putBackPossible(n)))),
       ),
-      taking("unlinkHome", effect(...retryHappens(n, "unlinkHome"))),
-      taking("unlinkLock", effect(...retryHappens(n, "unlinkLock"))),
-      taking("rmdirHome", effect(...retryHappens(n, "rmdirHome"))),
+      taking("unlinkHome", retryHappens(n, "unlinkHome", isBroken)),
+      taking("unlinkLock", retryHappens(n, "unlinkLock", isBroken)),
+      taking("rmdirHome", retryHappens(n, "rmdirHome", isBroken)),
       taking("clear", effect(clears)),
     ),
   };

@@ -306,7 +306,7 @@ export const CONSEQUENCES: readonly Conjunct[] = [
   },
   {
     name: "NoGhostHolder",
-    formula: forall([t], iff(isAt(t, "holding"), apply("heldLocks", mine, t))),
+    formula: forall([t], iff(and(isAt(t, "holding"), not(apply("gaveUp", t))), apply("heldLocks", mine, t))),
   },
   {
     name: "OneContender",

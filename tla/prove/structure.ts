@@ -177,6 +177,8 @@ function boundReaders(c: Config, s: State): Record<string, Reader> {
 
 /** Written anew, not the model's: the encoding is compared with the model. */
 function referencedNames(c: Config, s: State): ReadonlySet<string | undefined> {
+  const shown = [...(s.lock ?? []), ...s.homes.map(([name]) => name)];
+  if (c.broken.includes("ReuseName")) return new Set(shown);
   return new Set([
     ...(s.lock ?? []),
     ...s.homes.flatMap(([name, contents]) => [name, ...contents]),

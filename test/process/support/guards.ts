@@ -3,7 +3,7 @@
  * own witness: two holders, a wait that does not end, or a line of the dead.
  */
 
-import { DOUBLES as DOUBLES_OF_LOCKSTEP, type Double } from "../../twins/doubles.ts";
+import { type Double, doubleOf } from "../../twins/doubles.ts";
 import { buildDouble, type LibraryDouble } from "./library.ts";
 
 const verdict = (name: string, ...patches: LibraryDouble["patches"]): LibraryDouble => ({
@@ -14,9 +14,7 @@ const verdict = (name: string, ...patches: LibraryDouble["patches"]): LibraryDou
 
 /** A double of lockstep, as a library. */
 function protocol(guard: Double["guard"]): LibraryDouble {
-  const double = DOUBLES_OF_LOCKSTEP.find((candidate) => candidate.guard === guard);
-  if (double === undefined) throw new Error(`there is no double without ${guard}`);
-  return { name: `${guard}Library`, file: "protocol.ts", patches: double.patches };
+  return { name: `${guard}Library`, file: "protocol.ts", patches: doubleOf(guard).patches };
 }
 
 /** What is taken out. */

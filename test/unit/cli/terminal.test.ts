@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { printable, wantsColours } from "../../../src/cli/terminal.ts";
+import { wantsColours } from "../../../src/cli/terminal.ts";
+import { printable } from "../../../src/errors.ts";
 
 describe("colours", () => {
   it.each([

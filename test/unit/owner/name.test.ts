@@ -168,6 +168,7 @@ describe("the name of a home", () => {
       `${home}\n`,
       home.replace(".swl-", ".swl-0"),
       `${home}.tmp`,
+      `a${home}`,
     ]) {
       expect(parseHomeName(other)).toBeUndefined();
     }
