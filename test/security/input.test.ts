@@ -52,14 +52,17 @@ describe("a name that others have chosen", () => {
   /** What moves a cursor, or hides a letter. */
   const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
-  it.runIf(posix).each(HOSTILE)("at the lock path stands escaped in the message: %j", async (name) => {
-    fs.mkdirSync(lockPath);
-    fs.writeFileSync(join(lockPath, name), "");
-    const { message, code } = await refusal();
-    expect(code).toBe("ELOCKED");
-    expect(message).toContain("a directory that holds");
-    expect(message).not.toMatch(UNSEEN);
-  });
+  it.runIf(posix).each(HOSTILE.map((name) => [printable(name), name]))(
+    "at the lock path stands escaped in the message: %s",
+    async (_shown, name) => {
+      fs.mkdirSync(lockPath);
+      fs.writeFileSync(join(lockPath, name), "");
+      const { message, code } = await refusal();
+      expect(code).toBe("ELOCKED");
+      expect(message).toContain("a directory that holds");
+      expect(message).not.toMatch(UNSEEN);
+    },
+  );
 
   it("twin: JSON alone lets some of them through", () => {
     expect(HOSTILE.map((name) => JSON.stringify(name)).filter((text) => UNSEEN.test(text))).toHaveLength(3);
@@ -86,11 +89,11 @@ describe("a name that others have chosen", () => {
     expect(parsers.map((parse) => parse(ours[0] ?? "") !== undefined)).toEqual([true, false, false, false]);
   });
 
-  it("thousands of them make a message of a few words", async () => {
+  it("a thousand of them make a message of a few words", async () => {
     fs.mkdirSync(lockPath);
-    for (let i = 0; i < 5_000; i++) fs.writeFileSync(join(lockPath, `name ${i}`), "");
+    for (let i = 0; i < 1_000; i++) fs.writeFileSync(join(lockPath, `name ${i}`), "");
     const { message } = await refusal();
-    expect(message).toContain("and 4997 more");
+    expect(message).toContain("and 997 more");
     expect(message.length).toBeLessThan(1_000);
   });
 });
