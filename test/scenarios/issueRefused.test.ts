@@ -280,8 +280,8 @@ const JOIN_ANYBODY: Double["patches"] = [
   ["attempt.reentrant && [...entry.held].every((holder) => holder.reentrant)", "attempt.reentrant"],
 ];
 const OLD_IS_REMOVED_UNSEEN = byPath(
-  "  if (++patience.spins > MOST_SPINS)",
-  `  if (${IS_OLD}) nodeFs.rmSync(entry.lockPath, { recursive: true });\n  if (++patience.spins > MOST_SPINS)`,
+  "  if (++patience.spins > MOST_SPINS",
+  `  if (${IS_OLD}) nodeFs.rmSync(entry.lockPath, { recursive: true });\n  if (++patience.spins > MOST_SPINS`,
 );
 
 const CONTENDS = /^Request\(a2\) is not a step of the model: contender:/;
