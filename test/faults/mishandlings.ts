@@ -38,7 +38,10 @@ export const MISHANDLINGS: readonly Mishandling[] = [
     at: DROP,
     caughtBy: /^Released\(a1\) is not a step of the model: owes: /,
     patches: [
-      ["if (!reply.ok) owe(entry, home, reply.error);", "if (missed) owe(entry, home, reply.error);"],
+      [
+        'if (!reply.ok) owe(entry, home, home.name, "unlinkHome", reply.error);',
+        'if (missed) owe(entry, home, home.name, "unlinkHome", reply.error);',
+      ],
     ],
   },
   {
@@ -47,7 +50,7 @@ export const MISHANDLINGS: readonly Mishandling[] = [
     at: LOCAL,
     caughtBy: /^Prepare\(a\d\) is not a step of the model: /,
     patches: [
-      ['  owe(entry, home);\n  fail(entry, cannot(entry, "make', '  fail(entry, cannot(entry, "make'],
+      ['  oweHome(entry, home);\n  fail(entry, cannot(entry, "make', '  fail(entry, cannot(entry, "make'],
     ],
   },
   {

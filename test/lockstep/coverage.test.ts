@@ -18,7 +18,7 @@ const LEAST_KINDS = 79;
 const LOCAL_FAULTS = ["fails", "fails, happened"];
 // Restore comes too seldom: its scope of scopes.ts has every schedule.
 const FAULTS: Readonly<Record<string, readonly string[]>> = {
-  Prepare: [...LOCAL_FAULTS, "fails, made the directory"],
+  Prepare: [...LOCAL_FAULTS, "fails, made the directory", "fails, made one file"],
   Take: [...LOCAL_FAULTS, "fails, later", "fails, happened, later", "runs twice"],
   Evict: [...LOCAL_FAULTS, "fails, later", "fails, happened, later"],
   Clear: [...LOCAL_FAULTS, "fails, later", "fails, happened, later"],

@@ -1031,7 +1031,7 @@ export class World {
       this.key = key;
       this.checkProperties(before, { label, next: match });
       this.checkClients();
-      const misses = from === "dropMissed" && this.missed;
+      const misses = from === "dropMissed" && this.missed && !this.lied;
       this.checkWarnings(label.action === "Released" && (from === "lost" || misses));
       return;
     }

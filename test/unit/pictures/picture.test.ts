@@ -109,6 +109,7 @@ describe("every step of every machine can be drawn", () => {
   it("OwnerDirectory", () => {
     const read = (name: string): Config => readModelConfig(tla, `${name}.cfg`);
     const small = ["GraphReentrant", "GraphFaults", "GraphGuest", "SafeVandal"].map(read);
+    small.push(...["GraphClear", "GraphRevokes", "GraphSuspect", "GraphBreak", "GraphRemove"].map(read));
     expect(drawAll(ownerDirectory, ownerDirectoryPicture, small, [read("BadEvictByPath")])).toEqual(nothing);
   });
 
