@@ -21,9 +21,13 @@ const ERRORS: Readonly<Record<string, readonly string[]>> = {
   getdents64: ["EIO", "ESTALE", "ENOENT"],
   unlink: ["EBUSY", "EPERM", "EIO", "ESTALE", "EROFS"],
   rmdir: ["EBUSY", "EPERM", "ESTALE"],
-  write: ["ENOSPC", "EDQUOT", "EIO"],
 };
 const KINDS = Object.keys(ERRORS);
+/**
+ * A write of the main thread may also wake the event loop up, and Node.js aborts if that fails: so no write fails here.
+ * test/faults has every errno of it, and disks.test.ts a disk that is full.
+ */
+const KILLED_AT = [...KINDS, "write"];
 
 /** With a home at hand nobody makes one: so every other PutBack fails, and the release goes on as a Drop. */
 const MAKES_HOMES: Injection = { call: "rename", what: "error=EBUSY", when: "1+2" };
@@ -115,12 +119,7 @@ describe("a process whose n-th call of a kind goes wrong, beside a rival", () =>
             // Enough that the n-th mkdir is among them: every other section makes a home.
             const count = 4 + 2 * n;
             const injected = injections([what], call, `${n}+${EVERY}`);
-            const injection = await inject(
-              struck,
-              injected,
-              threadsOf(call),
-              join(session.scratch, "injected"),
-            );
+            const injection = await inject(struck, injected, "all", join(session.scratch, "injected"));
             const working = rival.ask("sections", { count });
             await watched.sections(count);
             const hits = (await injection.end())(call);
@@ -170,7 +169,7 @@ describe("a process whose n-th call of a kind goes wrong, beside a rival", () =>
 });
 
 describe("a process that is killed at its n-th call of a kind", () => {
-  for (const call of KINDS) {
+  for (const call of KILLED_AT) {
     scenario(
       `${call}: the next one gets the lock, and sweeps`,
       { needs: [tracing], timeout: 120_000 },
