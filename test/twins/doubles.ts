@@ -4,6 +4,7 @@
  * The guards are those of the specification (Broken); tla/models.json has their configurations.
  */
 
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -763,13 +764,15 @@ export function loadDouble({ guard, patches }: Patched): Promise<Protocol> {
   return loadPatched<Protocol>("protocol.ts", guard, patches);
 }
 
-/** A file of src/ with patches, as a module. `name` is that of its file. */
+/** A file of src/ with patches, as a module. `name` is for people: its file's begins with it. */
 export async function loadPatched<T>(of: string, name: string, patches: Double["patches"]): Promise<T> {
   const source = patchSource(of, name, patches);
-  const file = join(GENERATED, `${name}.ts`);
+  // Two doubles may have one name: another file of tests breaks the same guard in its own way, at the same time.
+  const digest = createHash("sha256").update(source).digest("hex").slice(0, 12);
+  const file = join(GENERATED, `${name}-${digest}.ts`);
   fs.mkdirSync(GENERATED, { recursive: true });
   // Whole or not at all: another test may be importing the same double.
-  const aside = join(GENERATED, `${name}.${process.pid}.tmp`);
+  const aside = join(GENERATED, `${name}-${digest}.${process.pid}.tmp`);
   const fromHere = (path: string): string => posix.join("../../../src", posix.dirname(of), path);
   fs.writeFileSync(
     aside,
