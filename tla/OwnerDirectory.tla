@@ -107,9 +107,11 @@ Lives(n) ==
   THEN guest[n[1]] # None /\ guest[n[1]].inc = n[2]
   ELSE n[1] \in alive /\ inc[n[1]] = n[2]
 
-\* A home is called by its process's own name.  Beside that lies the guest's, with the same numbers.
+\* A home is called by its process's own name.  Beside that lies the guest's, with the same numbers.  (A holder
+\* without a home is one that a removed guard has made.)
 GuestNames(h) ==
-  IF HasGuest(Owner(h)) /\ "GuestNotInHome" \notin Broken THEN {NameOf(GuestOf[Owner(h)], h[2], h[3])} ELSE {}
+  IF h # None /\ HasGuest(Owner(h)) /\ "GuestNotInHome" \notin Broken
+  THEN {NameOf(GuestOf[Owner(h)], h[2], h[3])} ELSE {}
 NamesIn(h) == {h} \cup GuestNames(h)
 HomeOf(n) ==
   IF Owner(n) \in Guests THEN NameOf(CHOOSE p \in DOMAIN GuestOf : GuestOf[p] = Owner(n), n[2], n[3]) ELSE n

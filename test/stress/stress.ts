@@ -41,6 +41,25 @@ interface TlcRow {
   readonly ok: boolean;
 }
 
+const DAMAGES: readonly Damage[] = [
+  {
+    local: true,
+    what: "without the first Take",
+    damage: (sample) => {
+      const first = sample.findIndex(({ label }) => label.action === "Take");
+      return sample.filter((_, at) => at !== first);
+    },
+  },
+  {
+    local: false,
+    what: "if the first Verify saw nothing",
+    damage: (sample) => {
+      const first = sample.findIndex(({ label }) => label.action === "Verify");
+      return sample.map((step, at) => (at === first ? { ...step, saw: [] } : step));
+    },
+  },
+];
+
 // So that the exit hooks of a run end its processes: a stopped one would stay for ever.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
 await runProgram(() => main(process.argv.slice(2)));
@@ -151,25 +170,6 @@ interface Damage {
   readonly what: string;
   readonly damage: (sample: readonly SampleStep[]) => readonly SampleStep[];
 }
-
-const DAMAGES: readonly Damage[] = [
-  {
-    local: true,
-    what: "without the first Take",
-    damage: (sample) => {
-      const first = sample.findIndex(({ label }) => label.action === "Take");
-      return sample.filter((_, at) => at !== first);
-    },
-  },
-  {
-    local: false,
-    what: "if the first Verify saw nothing",
-    damage: (sample) => {
-      const first = sample.findIndex(({ label }) => label.action === "Verify");
-      return sample.map((step, at) => (at === first ? { ...step, saw: [] } : step));
-    },
-  },
-];
 
 // ------------------------------------------------------------------------------------------------
 // The report
