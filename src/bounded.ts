@@ -50,7 +50,12 @@ export function withOwnFile(path: string, use: (fd: number, stat: fs.Stats) => v
 /** What somebody planted under our name may be a pipe, or a second name of a file of somebody else. */
 function refuseOthers(stat: fs.Stats, path: string): void {
   if (stat.isFile() && stat.nlink === 1) return;
-  throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
+  throw notOurs(path);
+}
+
+/** For what was planted where an owner file of ours should be. */
+export function notOurs(path: string): Error {
+  return Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
 }
 
 /** To open a directory itself: what a link leads to is refused. */

@@ -6,7 +6,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { match } from "ts-pattern";
-import { OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS } from "./bounded.ts";
+import { notOurs, OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS } from "./bounded.ts";
 import { ignoreErrors } from "./errors.ts";
 
 export type DiskCall =
@@ -154,7 +154,7 @@ const FIRST_BYTE = Buffer.from("{");
  */
 function refuseOthers(isFile: boolean, first: Buffer, path: string): void {
   if (isFile && first.equals(FIRST_BYTE)) return;
-  throw Object.assign(new Error(`EINVAL: not an owner file of ours, ${path}`), { code: "EINVAL" });
+  throw notOurs(path);
 }
 
 function done(action: () => void): DiskReply {

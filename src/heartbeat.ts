@@ -7,7 +7,7 @@ import { AsyncResource } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { DiskReply } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
-import { oursIn } from "./loss.ts";
+import { isGone, oursIn } from "./loss.ts";
 import { loseLock } from "./protocol.ts";
 import type { Entry, Heartbeat, Home } from "./registry.ts";
 import type { ExtraAction, Run, Step } from "./steps.ts";
@@ -159,7 +159,7 @@ class Beating implements Heartbeat {
 
 /** Our name is used once in the world: if it is not at L, the lock is not ours. */
 function beaten(reply: DiskReply): { readonly ours: boolean | undefined; readonly why: string } {
-  const gone = !reply.ok && (reply.errno === "ENOENT" || reply.errno === "ENOTDIR");
+  const gone = !reply.ok && isGone(reply);
   return { ours: gone ? false : undefined, why: "our name is not there any more" };
 }
 
