@@ -841,7 +841,8 @@ const released: Action = {
 /** The debts, as arguments: every name that its living process owes. */
 const debts = (c: Config, s: State): readonly string[] =>
   c.procs.flatMap((p) => at(s.owes, p).map(([name]) => name));
-const debtorOf = (c: Config, name: Name): Proc => ownerOf(homeNameOf(c, name)).proc;
+/** Whose debt a name is. */
+export const debtorOf = (c: Config, name: Name): Proc => ownerOf(homeNameOf(c, name)).proc;
 const debtOf = (c: Config, s: State, name: Name): DebtStep | "paid" | undefined => {
   const proc = debtorOf(c, name);
   return s.alive.includes(proc) ? mapGet(at(s.owes, proc), name) : undefined;

@@ -15,7 +15,8 @@
  */
 
 import { setImmediate } from "node:timers/promises";
-import { at, type Config, type Proc } from "../../model/state.ts";
+import { debtorOf } from "../../model/actions.ts";
+import { at, type Config, type Name, type Proc, type Task } from "../../model/state.ts";
 import { type Edge, ModelEdges, type StateId } from "./edges.ts";
 import { type Counters, countersOf, memoryOf } from "./memory.ts";
 import { freshDirectory, MOST_DRAIN_STEPS, nextToRest, removeDirectory, replay } from "./programs.ts";
@@ -109,6 +110,9 @@ const NEAR = 400;
 /** Lets the event loop run: progress lines, signals. */
 const YIELD_EVERY = 1_000;
 
+/** The process of a task, or of the one who owes a name. */
+const procOf = (config: Config, arg: Task | Name): Proc => config.procOf[arg] ?? debtorOf(config, arg);
+
 /** Takes every option of every place of a scope. Throws {@link ExhaustFailure}. */
 export async function exhaust(
   config: Config,
@@ -182,7 +186,7 @@ class Chooser {
       else others.push(counters);
     }
     return ({ label, fromId }) =>
-      (byState.get(fromId) ?? []).map((counters) => at(counters, at(this.config.procOf, label.arg)));
+      (byState.get(fromId) ?? []).map((counters) => at(counters, procOf(this.config, label.arg)));
   }
 
   async run(): Promise<void> {
@@ -326,7 +330,9 @@ class Chooser {
   /** And the same counters. */
   private counters(): Place["counters"] {
     const { processes } = this.world;
-    const found = Object.fromEntries([...processes].map(([proc, { entry }]) => [proc, countersOf(entry)]));
+    const found = Object.fromEntries(
+      [...processes].map(([proc, process]) => [proc, countersOf(this.world, process)]),
+    );
     return once(this.memories, JSON.stringify(found), found);
   }
 

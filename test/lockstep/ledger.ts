@@ -9,19 +9,22 @@
  */
 
 import type { ActionName } from "../../model/actions.ts";
-import { at, type Pc } from "../../model/state.ts";
+import { at, type DebtStep, type Pc, type State } from "../../model/state.ts";
 import { MOST_FAILURES, MOST_SPINS } from "../../src/protocol.ts";
 import type { Edge } from "./edges.ts";
 import type { Counters } from "./memory.ts";
 
+type Stand = Pc | DebtStep | "paid";
+
 export interface LedgerEntry {
   readonly action: ActionName;
-  readonly from: Pc;
-  readonly to: Pc;
+  /** Where the task of the edge stands, or the debt. */
+  readonly from: Stand;
+  readonly to: Stand;
   /** Which of these edges. */
   readonly which: (edge: Edge) => boolean;
-  /** Whether the code, with these counters of the task's process, cannot take it. */
-  readonly unable: (counters: Counters) => boolean;
+  /** Whether the code, with these counters of the process of the task or debt, cannot take it. */
+  readonly unable: (counters: Counters, edge: Edge) => boolean;
   /** In a sentence: why the code cannot. */
   readonly reason: string;
   /** The scopes at which there are such edges; at others the entry excuses nothing. */
@@ -43,6 +46,10 @@ export const LEDGER: readonly LedgerEntry[] = [
     unable: ({ spins }) => spins < MOST_SPINS,
     reason: "free, yet refused, must come MOST_SPINS times in a row before the code waits, not takes at once",
     scopes: [
+      "2 processes, 1 task each, one falsely suspected, 2 requests",
+      "2 processes, 1 task each, broken by an operator, 2 requests",
+      "2 processes, 1 task each, removed, 2 requests",
+      "2 processes, 1 task each, Drop, one falsely suspected, 2 requests",
       "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests",
       "2 processes, 1 task each, Drop, Clear fails, 2 requests",
       "2 processes, 1 task each, Drop, rename does not replace an empty directory",
@@ -91,6 +98,10 @@ export const LEDGER: readonly LedgerEntry[] = [
     unable: failedTooSeldom,
     reason: "as after a doubt: MOST_FAILURES homes in a row must fail before the code gives the request up",
     scopes: [
+      "2 processes, 1 task each, one falsely suspected, 2 requests",
+      "2 processes, 1 task each, broken by an operator, 2 requests",
+      "2 processes, 1 task each, removed, 2 requests",
+      "2 processes, 1 task each, Drop, one falsely suspected, 2 requests",
       "1 process, 2 tasks, broken by an operator, Restore fails, 2 requests",
       "1 process, 2 tasks, removed, 2 requests",
       "2 processes, 1 task each, Drop, removed, 2 requests",
@@ -112,6 +123,21 @@ export const LEDGER: readonly LedgerEntry[] = [
       "2 processes, 1 task each, Drop, rename does not replace an empty directory, 3 requests",
       "2 processes, 1 task each, Drop, Clear fails, 2 requests",
       "2 processes, 1 task each, Drop, rename does not replace an empty directory",
+    ],
+  },
+  {
+    action: "Retry",
+    from: "rmdirHome",
+    to: "paid",
+    which: () => true,
+    unable: ({ answered }, { label }) => answered.includes(label.arg),
+    reason:
+      "the code sends a debt's next call in the turn of its last, which must wait while a release is in a turn of " +
+      "its own; meanwhile another process put back the lock, and with it the name that this one owes",
+    scopes: [
+      "2 processes, 1 task each, one falsely suspected, 2 requests",
+      "2 processes, 1 task each, broken by an operator, 2 requests",
+      "2 processes, 1 task each, removed, 2 requests",
     ],
   },
 ];
@@ -149,7 +175,7 @@ export function explain(
     .map((entry) => `${kindOf(entry)}: every such edge was driven, so it is not for this scope`);
   const atBound = new Set<string>();
   for (const edge of driven) {
-    if (ledger.some((entry) => isAbout(entry, edge))) atBound.add(kindOf(edge));
+    for (const about of ledger) if (isAbout(about, edge)) atBound.add(kindOf(about));
     const entry = applying.find((candidate) => excuses(candidate, edge, countersAt));
     if (entry !== undefined) wrong.push(`${kindOf(entry)}: it excuses an edge that was driven`);
   }
@@ -158,13 +184,18 @@ export function explain(
 }
 
 function excuses(entry: LedgerEntry, edge: Edge, countersAt: CountersAt): boolean {
-  return isAbout(entry, edge) && countersAt(edge).every(entry.unable);
+  return isAbout(entry, edge) && countersAt(edge).every((counters) => entry.unable(counters, edge));
 }
 
 function isAbout({ action, from, to, which }: LedgerEntry, edge: Edge): boolean {
   const { label } = edge;
-  const fits = label.action === action && edge.from.pc[label.arg] === from && edge.to.pc[label.arg] === to;
+  const fits = label.action === action && standOf(edge.from, edge) === from && standOf(edge.to, edge) === to;
   return fits && which(edge);
+}
+
+function standOf({ pc, owes }: State, { label: { arg } }: Edge): Stand | undefined {
+  if (pc[arg] !== undefined) return pc[arg];
+  return Object.values(owes).flatMap((debts) => debts.filter(([name]) => name === arg))[0]?.[1];
 }
 
 /** `Judge looked -> waiting`, and of the environment the action alone. */

@@ -4,26 +4,40 @@
  * shows in the options of a place or at the end of a way that is gone again; not everything.
  */
 
+import type { Name } from "../../model/state.ts";
 import { MOST_FAILURES, MOST_SPINS } from "../../src/protocol.ts";
 import type { Entry } from "../../src/registry.ts";
-import type { Pending, World } from "./world.ts";
+import type { Pending, Process, World } from "./world.ts";
 
 export function memoryOf(world: World): string {
   const processes = [...world.processes.values()].map(({ entry, pending }) => {
-    const { spins, failures } = countersOf(entry);
+    const { spins, failures } = patienceOf(entry);
     return [...pending.map((run) => runText(world, run)).sort(), spins, failures].join(" ");
   });
   return [...processes, ...[...world.unsettled()].sort()].join("|");
 }
 
-/** How often in a row, up to the bounds: more is not different. */
-export interface Counters {
+/** What the ledger may judge by. */
+export interface Counters extends PatienceCounters {
+  /** Debts whose last call has been answered, in a turn of their own that is still to come. */
+  readonly answered: readonly Name[];
+}
+
+interface PatienceCounters {
+  /** How often in a row, up to the bounds: more is not different. */
   readonly spins: number;
   readonly failures: number;
 }
 
+export function countersOf(world: World, { entry, pending }: Process): Counters {
+  const answered = pending.flatMap(({ debt, reply }) =>
+    debt === undefined || reply === undefined ? [] : [world.names.get(debt) ?? debt],
+  );
+  return { ...patienceOf(entry), answered: answered.sort() };
+}
+
 /** Those of a contender who has left count for nobody. */
-export function countersOf({ contender, patience }: Entry): Counters {
+function patienceOf({ contender, patience }: Entry): PatienceCounters {
   if (contender === null || patience === null || patience.contender !== contender) return FRESH;
   return {
     spins: Math.min(patience.spins, MOST_SPINS),
@@ -31,7 +45,7 @@ export function countersOf({ contender, patience }: Entry): Counters {
   };
 }
 
-const FRESH: Counters = { spins: 0, failures: 0 };
+const FRESH: PatienceCounters = { spins: 0, failures: 0 };
 
 /**
  * Where a run stands. Not the order of the runs, nor how long one sleeps: the scheduler wakes as it likes. Nor when

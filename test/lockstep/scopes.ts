@@ -228,6 +228,27 @@ export const EXHAUSTIVE_SCOPES: Readonly<Record<string, ExhaustiveScope>> = {
     maxRemovals: 1,
     maxRequests: 2,
   }),
+  "2 processes, 1 task each, one falsely suspected, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    patientTasks: ["a1", "b1"],
+    maxSuspicions: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 1 task each, Drop, one falsely suspected, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    local: false,
+    patientTasks: ["a1", "b1"],
+    maxSuspicions: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 1 task each, broken by an operator, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    patientTasks: ["a1", "b1"],
+    maxBreaks: 1,
+    maxRequests: 2,
+  }),
+  "2 processes, 1 task each, removed, 2 requests": exhaustive(["a1", "b1"], "deep", {
+    patientTasks: ["a1", "b1"],
+    maxRemovals: 1,
+    maxRequests: 2,
+  }),
   "2 processes, 1 task each, Evict fails, a crash, 2 requests": exhaustive(["a1", "b1"], "gate", {
     patientTasks: ["a1", "b1"],
     faults: ["evict"],
