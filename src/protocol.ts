@@ -58,13 +58,12 @@ type Settled = (error: Error | undefined) => void;
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
   entry.tracer?.called("Request", attempt);
-  const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
-  if (entry.held.size > 0 && shared && !entry.lost) {
+  if (attempt.reentrant && isShared(entry) && !entry.lost) {
     entry.held.add(attempt);
     attempt.granted();
     return;
   }
-  const free = entry.held.size === 0 && entry.contender === null && entry.queue.length === 0;
+  const free = entry.held.size === 0 && entry.contender === null && entry.queue.size === 0;
   // Not while RELEASING: the old name is still at L, and would be taken for a lost reply.
   if (free && entry.releasing === null) {
     contendWith(entry, attempt);
@@ -77,11 +76,7 @@ export function request(entry: Entry, attempt: Attempt): void {
 /** `GiveUp`: a timeout or an AbortSignal. The caller has rejected the attempt's promise. */
 export function giveUp(entry: Entry, attempt: Attempt): void {
   entry.tracer?.called("GiveUp", attempt);
-  const queued = entry.queue.indexOf(attempt);
-  if (queued >= 0) {
-    entry.queue.splice(queued, 1);
-    return;
-  }
+  if (entry.queue.delete(attempt)) return;
   if (entry.contender !== attempt) return;
   if (entry.wait === null) {
     // A call is under way, and may yet take the lock: the slot is kept until its turn.
@@ -138,7 +133,7 @@ function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
     settled(undefined);
     return;
   }
-  const [heir] = entry.queue;
+  const heir = entry.queue.head;
   const inTime = entry.services.clock.now() - entry.takenAt < HAND_OVER_MS;
   if (heir !== undefined && inTime && !entry.lost) {
     entry.held.delete(attempt);
@@ -258,7 +253,7 @@ function* granted(entry: Entry): Part<void> {
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
   entry.services.heartbeat?.held(entry);
-  const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
+  const heir = contender?.gaveUp === true ? entry.queue.head : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
     return;
@@ -547,18 +542,23 @@ function afterRetry(step: DebtStep, reply: DiskReply): DebtStep | "paid" | "agai
 
 /** The lock goes to `heir`, and to everybody who waits here too, if all are reentrant. */
 function give(entry: Entry, heir: Attempt): void {
-  const group = heir.reentrant ? [heir, ...entry.queue.filter((other) => other.reentrant)] : [heir];
+  // The next who shares waits behind all whom this looks at: so none of them is looked at again.
+  const group = heir.reentrant ? [heir, ...[...entry.queue].filter((other) => other.reentrant)] : [heir];
   for (const holder of group) {
-    const queued = entry.queue.indexOf(holder);
-    if (queued >= 0) entry.queue.splice(queued, 1);
+    entry.queue.delete(holder);
     entry.held.add(holder);
   }
   show(entry, entry.lockPath, heir);
   const { evictions } = entry;
   entry.evictions = NO_EVICTIONS;
-  for (const holder of entry.held) {
-    if (group.includes(holder)) holder.granted(holder === heir ? evictions : undefined);
-  }
+  heir.granted(evictions);
+  for (const holder of group) if (holder !== heir) holder.granted();
+}
+
+/** Does somebody hold, and share? Of several holders every one does: an exclusive one is alone. */
+function isShared({ held }: Entry): boolean {
+  for (const holder of held) return holder.reentrant;
+  return false;
 }
 
 /** Extra: our owner file, in our home or at L, shows the metadata of the task that asks for the lock, or has it. */

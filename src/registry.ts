@@ -12,6 +12,7 @@ import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
+import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
 
@@ -108,7 +109,7 @@ export interface Entry {
   /** The one attempt that is on the disk. */
   contender: Attempt | null;
   /** Everybody else, first come first. */
-  readonly queue: Attempt[];
+  readonly queue: Queue<Attempt>;
   /** The home that we hold by, contend with, or keep for the next time. */
   home: Home | null;
   /** By the name that is owed. */
@@ -262,7 +263,7 @@ export interface Nesting {
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
-const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v1");
+const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v2");
 
 /**
  * The registry of this thread's process: one for all copies of the module.
@@ -300,7 +301,7 @@ export function createEntry(params: EntryParams): Entry {
     held: new Set(),
     releasing: null,
     contender: null,
-    queue: [],
+    queue: new Queue(),
     home: null,
     owes: new Map(),
     wait: null,
@@ -319,5 +320,5 @@ export function createEntry(params: EntryParams): Entry {
 /** Nobody holds, waits, releases or owes: only an idle home may be left. */
 export function isIdle(entry: Entry): boolean {
   const quiet = entry.held.size === 0 && entry.releasing === null && entry.contender === null;
-  return quiet && entry.queue.length === 0 && entry.owes.size === 0;
+  return quiet && entry.queue.size === 0 && entry.owes.size === 0;
 }

@@ -7,7 +7,6 @@
  * for its scheduler; that is why nothing here is hidden in promises.
  */
 
-import { match } from "ts-pattern";
 import type { Clock } from "./clock.ts";
 import type { Disk, DiskCall, DiskReply } from "./disk.ts";
 import type { Tracer } from "./trace.ts";
@@ -78,41 +77,46 @@ export function createDriver(disk: Disk, clock: Clock): Driver {
       result = run.next(next);
     }
   };
-  const perform = (run: Run, tracer: Tracer | undefined, step: Step): DiskReply | undefined =>
-    match(step)
-      .with({ kind: "turn" }, (turn) => {
-        tracer?.begins(run, turn);
+  const perform = (run: Run, tracer: Tracer | undefined, step: Step): DiskReply | undefined => {
+    switch (step.kind) {
+      case "turn":
+        tracer?.begins(run, step);
         return NOTHING;
-      })
-      .with({ kind: "call", mode: "sync" }, (call) => {
-        tracer?.begins(run, call);
-        const reply = disk.now(call.call);
-        tracer?.ends(run, reply);
-        return reply;
-      })
-      .with({ kind: "call", mode: "async" }, (call) => {
-        tracer?.begins(run, call);
-        disk.later(call.call, (reply) => {
-          tracer?.ends(run, reply);
-          drive(run, tracer, reply);
-        });
+      case "call":
+        tracer?.begins(run, step);
+        return step.mode === "sync" ? callNow(run, tracer, step.call) : callLater(run, tracer, step.call);
+      case "ask":
+        step.ask(() => drive(run, tracer));
         return undefined;
-      })
-      .with({ kind: "ask" }, ({ ask }) => {
-        ask(() => drive(run, tracer));
+      case "sleep":
+        sleep(run, tracer, step);
         return undefined;
-      })
-      .with({ kind: "sleep" }, ({ ms, background, arm }) => {
-        const timer = clock.setTimer(ms, () => drive(run, tracer), background);
-        arm({
-          wake: () => {
-            timer.cancel();
-            drive(run, tracer);
-          },
-          cancel: () => timer.cancel(),
-        });
-        return undefined;
-      })
-      .exhaustive();
+    }
+  };
+  const callNow = (run: Run, tracer: Tracer | undefined, call: DiskCall): DiskReply => {
+    const reply = disk.now(call);
+    tracer?.ends(run, reply);
+    return reply;
+  };
+  const callLater = (run: Run, tracer: Tracer | undefined, call: DiskCall): undefined => {
+    disk.later(call, (reply) => {
+      tracer?.ends(run, reply);
+      drive(run, tracer, reply);
+    });
+  };
+  const sleep = (
+    run: Run,
+    tracer: Tracer | undefined,
+    { ms, background, arm }: Step & { readonly kind: "sleep" },
+  ): void => {
+    const timer = clock.setTimer(ms, () => drive(run, tracer), background);
+    arm({
+      wake: () => {
+        timer.cancel();
+        drive(run, tracer);
+      },
+      cancel: () => timer.cancel(),
+    });
+  };
   return (run, tracer) => drive(run, tracer);
 }
