@@ -85,19 +85,25 @@ function performLater(call: DiskCall, settle: (reply: DiskReply) => void): void 
   const settled = (error: Error | null): void => settle(error === null ? DONE : failure(error));
   switch (call.call) {
     case "prepare":
-      return settle(performNow(call));
+      settle(performNow(call));
+      break;
     case "rename":
-      return fs.rename(call.from, call.to, settled);
+      fs.rename(call.from, call.to, settled);
+      break;
     case "readdir":
-      return fs.readdir(call.path, (error, names) =>
-        settle(error === null ? { ok: true, names } : failure(error)),
-      );
+      fs.readdir(call.path, (error, names) => settle(error === null ? { ok: true, names } : failure(error)));
+      break;
     case "unlink":
-      return fs.unlink(call.path, settled);
+      fs.unlink(call.path, settled);
+      break;
     case "rmdir":
-      return fs.rmdir(call.path, settled);
+      fs.rmdir(call.path, settled);
+      break;
     case "beat":
-      return beatLater(call.path, settled);
+      beatLater(call.path, settled);
+      break;
+    default:
+      call satisfies never;
   }
 }
 

@@ -89,7 +89,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
     entry.wait.cancel();
     entry.wait = null;
     leaveHome(entry);
-    entry.services.quiet();
+    entry.services.quiet(entry);
   }
 }
 
@@ -474,7 +474,7 @@ function endRelease(entry: Entry): void {
   entry.releasing = null;
   const next = entry.queue.shift();
   if (next !== undefined) contendWith(entry, next, aside ? ASIDE_MS : undefined);
-  else entry.services.quiet();
+  else entry.services.quiet(entry);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -519,7 +519,7 @@ function* pay(entry: Entry, debt: Debt): Run {
   yield turn("Retried");
   entry.owes.delete(debt.name);
   if (entry.releasing?.name === debt.name) endRelease(entry);
-  else entry.services.quiet();
+  else entry.services.quiet(entry);
 }
 
 function debtCall(entry: Entry, { step, home, name }: Debt): DiskCall {
@@ -573,7 +573,7 @@ function passSlot(entry: Entry): void {
   entry.contender = entry.queue.shift() ?? null;
   if (entry.contender !== null) return;
   leaveHome(entry);
-  entry.services.quiet();
+  entry.services.quiet(entry);
 }
 
 /**

@@ -7,6 +7,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
+import { Entries } from "./entries.ts";
 import { type LockOwner, type OwnerLife, SessionWriteLockError } from "./errors.ts";
 import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
@@ -102,6 +103,8 @@ export interface Entry {
   readonly sessionFile: string;
   /** On a disk known to be local: release by PutBack. Else by Drop. */
   readonly local: boolean;
+  /** The number of that disk: what was found out about it holds as long as this is the one. */
+  readonly device?: number | undefined;
   /** HELD_LOCKS. */
   readonly held: Set<Attempt>;
   /** RELEASING: in flight or owed. `aside`: it went to disk although somebody here waits. */
@@ -221,8 +224,8 @@ export interface Services {
   warn(message: string, code: WarningCode): void;
   /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */
   migrateLegacy?(place: OwnerPlace): boolean;
-  /** An entry may have become idle: whoever keeps it may put it away, now. */
-  quiet(): void;
+  /** This entry may have become idle: whoever keeps it may put it away, now. */
+  quiet(entry: Entry): void;
 }
 
 /** The codes of the process warnings (type `SessionWriteLockWarning`). */
@@ -237,7 +240,7 @@ export type WarningCode =
 export interface Registry {
   /** A process that is found to run with another's memory must not act on it. */
   readonly pid: number;
-  readonly entries: Map<string, Entry>;
+  readonly entries: Entries;
   /** By directory: the life sockets of this process (an extra of the protocol). */
   readonly lives: Map<string, LifeSocket>;
   /** Which sections of `withSessionWriteLock` are around a call, whichever copy of the module it is in. */
@@ -273,7 +276,7 @@ export function processRegistry(): Registry {
   const shared = globalThis as { [REGISTRY_KEY]?: Registry };
   shared[REGISTRY_KEY] ??= {
     pid: process.pid,
-    entries: new Map(),
+    entries: new Entries(),
     lives: new Map(),
     nesting: new AsyncLocalStorage(),
     self: readOwnerScope(createObserver()),
@@ -292,6 +295,7 @@ export interface EntryParams {
   readonly lockPath: string;
   readonly sessionFile: string;
   readonly local: boolean;
+  readonly device?: number | undefined;
   readonly services: Services;
 }
 
