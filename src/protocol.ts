@@ -157,6 +157,8 @@ function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
 
 function* contend(entry: Entry, asideMs?: number): Run {
   let patience = newPatience(entry);
+  // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever waits polls in the thread pool.
+  let isFirst = true;
   if (asideMs !== undefined) yield* wait(entry, asideMs);
   while (entry.contender !== null) {
     if (patience.contender !== entry.contender) patience = newPatience(entry);
@@ -168,7 +170,9 @@ function* contend(entry: Entry, asideMs?: number): Run {
     const { heartbeat } = entry.services;
     if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
-    const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
+    const taking = call("Take", "async", rename(homeOf(entry).path, entry.lockPath));
+    const outcome = takeOutcome(yield isFirst ? { ...taking, atOnce: entry.local } : taking);
+    isFirst = false;
     const mine =
       outcome.kind === "taken"
         ? yield* verify(entry, patience)
@@ -664,7 +668,7 @@ function listed(names: readonly string[]): string {
   return few.join(", ") + (names.length > few.length ? ` and ${names.length - few.length} more` : "");
 }
 
-const call = (action: CallAction, mode: "sync" | "async", diskCall: DiskCall): Step => ({
+const call = (action: CallAction, mode: "sync" | "async", diskCall: DiskCall): Step & { kind: "call" } => ({
   kind: "call",
   action,
   mode,
