@@ -251,7 +251,7 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: SHARING,
     caughtBy: /^Request\(.*\) is not a step of the model: heldLocks:/,
     smallest: REENTRANT,
-    patches: [["attempt.reentrant && isShared(entry) && !entry.lost", "attempt.reentrant && !entry.lost"]],
+    patches: [["attempt.reentrant && isShared(entry)", "attempt.reentrant && entry.held.size > 0"]],
   },
   {
     guard: "JoinWhileReleasing",
