@@ -128,7 +128,8 @@ async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
 /** Whether an acquisition waits for what stands in its way, or leaves when its first wait begins. */
 type Patience = "waits" | "leaves";
 
-async function enter(
+/** Rejects, or throws what is found at once. */
+function enter(
   { sessionFile }: TryAcquireSessionWriteLockParams,
   options: AcquireOptions,
   patience: Patience,
@@ -140,12 +141,11 @@ async function enter(
   const registry = processRegistry();
   if (patience === "waits") refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
-  refuseDirectory(path, sessionFile);
+  // While this process uses the lock, whoever used it first was told.
+  if (isIdle(entry)) refuseDirectory(path, sessionFile);
   if (guest !== undefined) refuseCompany(entry);
   registry.entries.use(entry);
-  const handle = await contendFor(entry, options, patience, guest);
-  sweepOnce(path.directory, entry.services.owners);
-  return handle;
+  return contendFor(entry, options, patience, guest);
 }
 
 /** A clear word instead of a lock that can be taken only once. */
@@ -409,6 +409,7 @@ function contendFor(
       granted: (evictions) =>
         settle(() => {
           const handle = createHandle(entry, attempt, options);
+          sweepOnce(dirname(entry.lockPath), entry.services.owners);
           if (evictions === undefined || evictions.owners.length === 0) resolve(handle);
           else resolve(tellTakeover(entry, handle, options, evictions));
         }),
