@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   acquireSessionWriteLock,
+  type SessionWriteLock,
   type SessionWriteLockError,
   withSessionWriteLock,
 } from "../../src/index.ts";
@@ -13,6 +14,7 @@ import { readOwnerScope } from "../../src/owner/identity.ts";
 import { formatOwnerName, homeName, parseHomeName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
+import { type Entry, processRegistry } from "../../src/registry.ts";
 import { sweep } from "../../src/sweep.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -107,6 +109,58 @@ describe("idle homes", () => {
     const script = "const lock = await acquireSessionWriteLock({ sessionFile }); await lock.release();";
     expect(runScript(script)).toEqual({ status: 0, stderr: "" });
     expect(homes()).toEqual([]);
+  });
+});
+
+describe("what a process remembers of a lock path", () => {
+  const use = async (file = sessionFile): Promise<Entry | undefined> => {
+    const lock = await acquireSessionWriteLock({ sessionFile: file });
+    await lock.release();
+    return processRegistry().entries.get(lock.lockPath);
+  };
+
+  it("is kept with its home for the next time, however many other locks it holds", async () => {
+    const held: SessionWriteLock[] = [];
+    for (let i = 0; i < 70; i++)
+      held.push(await acquireSessionWriteLock({ sessionFile: join(directory, `${i}.jsonl`) }));
+    const [before, home] = [await use(), homes()];
+    expect(home).toHaveLength(1);
+    expect(await use()).toBe(before);
+    expect(homes()).toEqual(home);
+    for (const lock of held) await lock.release();
+    expect(homes()).toHaveLength(64);
+  });
+
+  it("is found out anew if the directory is on another disk by now", async () => {
+    const [before, home] = [await use(), homes()];
+    expect(before?.device).toBe(fs.statSync(directory).dev);
+    // As if that had been another one.
+    Object.assign(before ?? {}, { device: -1 });
+    const after = await use();
+    expect(after).not.toBe(before);
+    expect(after?.device).toBe(fs.statSync(directory).dev);
+    expect(homes()).toHaveLength(1);
+    expect(homes()).not.toEqual(home);
+  });
+
+  it("is not that its session file is none: one that became a directory is refused", async () => {
+    await use();
+    fs.mkdirSync(sessionFile);
+    await expect(use()).rejects.toMatchObject({ code: "EINVAL", message: /is a directory/ });
+    fs.rmdirSync(sessionFile);
+    await use();
+  });
+});
+
+describe("the signal of a lock", () => {
+  it("is one, and is aborted for the first reason, also if it is asked for afterwards", async () => {
+    const lost = await acquireSessionWriteLock({ sessionFile });
+    fs.rmSync(lost.lockPath, { recursive: true });
+    expect(() => lost.assertHeld()).toThrow(/not there any more/);
+    const { signal } = lost;
+    expect(signal).toBe(lost.signal);
+    expect([signal.aborted, (signal.reason as SessionWriteLockError).code]).toEqual([true, "ECOMPROMISED"]);
+    await lost.release();
   });
 });
 
