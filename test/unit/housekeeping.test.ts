@@ -125,10 +125,35 @@ describe("what a process remembers of a lock path", () => {
       held.push(await acquireSessionWriteLock({ sessionFile: join(directory, `${i}.jsonl`) }));
     const [before, home] = [await use(), homes()];
     expect(home).toHaveLength(1);
-    expect(await use()).toBe(before);
+    // More often than there can be idle ones of other tests, which would go first.
+    for (let i = 0; i < 70; i++) expect(await use()).toBe(before);
     expect(homes()).toEqual(home);
     for (const lock of held) await lock.release();
     expect(homes()).toHaveLength(64);
+  });
+
+  it("stays while it is used, and then goes before those that were used later, with its life socket", async () => {
+    const other = fs.mkdtempSync(join(tmpdir(), "swl-housekeeping-"));
+    const manyOthers = async (): Promise<void> => {
+      for (let i = 0; i < 70; i++) await use(join(other, `${i}.jsonl`));
+    };
+    const lives = (): string[] => fs.readdirSync(directory).filter((name) => name.startsWith(".swl-life-"));
+    try {
+      const before = await use();
+      const lock = await acquireSessionWriteLock({ sessionFile });
+      await manyOthers();
+      lock.assertHeld();
+      expect(processRegistry().entries.get(lock.lockPath)).toBe(before);
+      await lock.release();
+      expect([homes(), lives()].map((names) => names.length)).toEqual([
+        1,
+        process.platform === "linux" ? 1 : 0,
+      ]);
+      await manyOthers();
+      expect([processRegistry().entries.get(lock.lockPath), homes(), lives()]).toEqual([undefined, [], []]);
+    } finally {
+      fs.rmSync(other, { recursive: true, force: true });
+    }
   });
 
   it("is found out anew if the directory is on another disk by now", async () => {
