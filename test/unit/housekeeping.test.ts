@@ -14,6 +14,7 @@ import { readOwnerScope } from "../../src/owner/identity.ts";
 import { formatOwnerName, homeName, parseHomeName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
+import { isLocalDisk } from "../../src/paths.ts";
 import { type Entry, processRegistry } from "../../src/registry.ts";
 import { sweep } from "../../src/sweep.ts";
 
@@ -186,6 +187,21 @@ describe("the signal of a lock", () => {
     expect(signal).toBe(lost.signal);
     expect([signal.aborted, (signal.reason as SessionWriteLockError).code]).toEqual([true, "ECOMPROMISED"]);
     await lost.release();
+  });
+});
+
+describe("an acquisition that nobody is in the way of", () => {
+  it("is granted in the turn that asks, on a local disk: to abort it is too late", async () => {
+    const controller = new AbortController();
+    const noLonger = new Error("no longer");
+    const asked = acquireSessionWriteLock({ sessionFile, signal: controller.signal });
+    const isTaken = fs.existsSync(`${sessionFile}.lock`);
+    controller.abort(noLonger);
+    expect(isTaken).toBe(isLocalDisk(directory));
+    if (!isTaken) return await expect(asked).rejects.toBe(noLonger);
+    const lock = await asked;
+    lock.assertHeld();
+    await lock.release();
   });
 });
 
