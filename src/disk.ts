@@ -5,7 +5,6 @@
 
 import fs from "node:fs";
 import { dirname } from "node:path";
-import { match } from "ts-pattern";
 import { notOurs, OWN_DIRECTORY_FLAGS, OWN_FILE_FLAGS } from "./bounded.ts";
 import { ignoreErrors } from "./errors.ts";
 
@@ -55,31 +54,57 @@ export const nodeDisk: Disk = {
 
 export function performNow(call: DiskCall): DiskReply {
   try {
-    return match(call)
-      .with({ call: "prepare" }, prepare)
-      .with({ call: "rename" }, ({ from, to }) => done(() => fs.renameSync(from, to)))
-      .with({ call: "readdir" }, ({ path }) => ({ ok: true as const, names: fs.readdirSync(path) }))
-      .with({ call: "unlink" }, ({ path }) => done(() => fs.unlinkSync(path)))
-      .with({ call: "rmdir" }, ({ path }) => done(() => fs.rmdirSync(path)))
-      .with({ call: "beat" }, ({ path }) => done(() => beatNow(path)))
-      .exhaustive();
+    return perform(call);
   } catch (error) {
     return failure(error);
   }
 }
 
+function perform(call: DiskCall): DiskReply {
+  switch (call.call) {
+    case "prepare":
+      return prepare(call);
+    case "rename":
+      fs.renameSync(call.from, call.to);
+      return DONE;
+    case "readdir":
+      return { ok: true, names: fs.readdirSync(call.path) };
+    case "unlink":
+      fs.unlinkSync(call.path);
+      return DONE;
+    case "rmdir":
+      fs.rmdirSync(call.path);
+      return DONE;
+    case "beat":
+      beatNow(call.path);
+      return DONE;
+  }
+}
+
 function performLater(call: DiskCall, settle: (reply: DiskReply) => void): void {
   const settled = (error: Error | null): void => settle(error === null ? DONE : failure(error));
-  match(call)
-    .with({ call: "prepare" }, (prepareCall) => settle(performNow(prepareCall)))
-    .with({ call: "rename" }, ({ from, to }) => fs.rename(from, to, settled))
-    .with({ call: "readdir" }, ({ path }) =>
-      fs.readdir(path, (error, names) => settle(error === null ? { ok: true, names } : failure(error))),
-    )
-    .with({ call: "unlink" }, ({ path }) => fs.unlink(path, settled))
-    .with({ call: "rmdir" }, ({ path }) => fs.rmdir(path, settled))
-    .with({ call: "beat" }, ({ path }) => beatLater(path, settled))
-    .exhaustive();
+  switch (call.call) {
+    case "prepare":
+      settle(performNow(call));
+      break;
+    case "rename":
+      fs.rename(call.from, call.to, settled);
+      break;
+    case "readdir":
+      fs.readdir(call.path, (error, names) => settle(error === null ? { ok: true, names } : failure(error)));
+      break;
+    case "unlink":
+      fs.unlink(call.path, settled);
+      break;
+    case "rmdir":
+      fs.rmdir(call.path, settled);
+      break;
+    case "beat":
+      beatLater(call.path, settled);
+      break;
+    default:
+      call satisfies never;
+  }
 }
 
 /**
@@ -155,11 +180,6 @@ const FIRST_BYTE = Buffer.from("{");
 function refuseOthers(isFile: boolean, first: Buffer, path: string): void {
   if (isFile && first.equals(FIRST_BYTE)) return;
   throw notOurs(path);
-}
-
-function done(action: () => void): DiskReply {
-  action();
-  return DONE;
 }
 
 /** By its members: in a vm context the errors of node:fs are of another realm. */

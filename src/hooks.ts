@@ -26,6 +26,8 @@ export interface WaitingTeller {
   end(): void;
 }
 
+const SILENT: WaitingTeller = { begin: () => {}, end: () => {} };
+
 /** Tells `onWaiting` what it waits for, in the context of whoever asked, and never inside a step of the protocol. */
 export function createWaitingTeller(
   entry: Entry,
@@ -33,17 +35,18 @@ export function createWaitingTeller(
   startedAt: number,
   context: AsyncResource,
 ): WaitingTeller {
+  if (onWaiting === undefined) return SILENT;
   const { clock } = entry.services;
   let state: "before" | "waiting" | "over" = "before";
   let timer: Timer | undefined;
   const tell = (): void => {
-    if (state === "over" || onWaiting === undefined) return;
+    if (state === "over") return;
     timer = clock.setTimer(ON_WAITING_EVERY_MS, tell, "background");
     void callHook(entry, "onWaiting", () => onWaiting(describeWait(entry, startedAt)));
   };
   return {
     begin: () => {
-      if (state !== "before" || onWaiting === undefined) return;
+      if (state !== "before") return;
       state = "waiting";
       context.runInAsyncScope(() => queueMicrotask(tell));
     },

@@ -21,18 +21,25 @@ import {
 } from "./options.ts";
 import { openLifeSocket } from "./owner/life.ts";
 import { createOwners } from "./owners.ts";
-import { isLocalDisk, type LockPath, resolveLockPath } from "./paths.ts";
+import {
+  deviceOf,
+  isLocalDisk,
+  type LockPath,
+  refuseDirectory,
+  refuseLongNames,
+  resolveLockPath,
+} from "./paths.ts";
 import { giveUp, letGo, loseLock, release, request } from "./protocol.ts";
 import {
   type Attempt,
   type CallSite,
   createEntry,
   type Entry,
+  type Evictions,
   type Guest,
   isIdle,
   type Judgement,
   type Nesting,
-  NO_EVICTIONS,
   type OwnerPlace,
   processRegistry,
   type Registry,
@@ -121,7 +128,8 @@ async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
 /** Whether an acquisition waits for what stands in its way, or leaves when its first wait begins. */
 type Patience = "waits" | "leaves";
 
-async function enter(
+/** Rejects, or throws what is found at once. */
+function enter(
   { sessionFile }: TryAcquireSessionWriteLockParams,
   options: AcquireOptions,
   patience: Patience,
@@ -133,10 +141,11 @@ async function enter(
   const registry = processRegistry();
   if (patience === "waits") refuseNesting(registry, path, options);
   const entry = entryFor(registry, path);
+  // While this process uses the lock, whoever used it first was told.
+  if (isIdle(entry)) refuseDirectory(path, sessionFile);
   if (guest !== undefined) refuseCompany(entry);
-  const handle = await contendFor(entry, options, patience, guest);
-  sweepOnce(path.directory, entry.services.owners);
-  return handle;
+  registry.entries.use(entry);
+  return contendFor(entry, options, patience, guest);
 }
 
 /** A clear word instead of a lock that can be taken only once. */
@@ -275,19 +284,24 @@ const LOOK_AGAIN_MS = 2;
 // ------------------------------------------------------------------------------------------------
 // Entries
 
-function entryFor(registry: Registry, { lockPath, sessionFile, directory }: LockPath): Entry {
-  const known = registry.entries.get(lockPath);
-  if (known !== undefined) {
-    // To the end: the first of the map is the one that was not used for longest.
-    registry.entries.delete(lockPath);
-    registry.entries.set(lockPath, known);
-    return known;
-  }
+function entryFor(registry: Registry, path: LockPath): Entry {
+  const known = registry.entries.get(path.lockPath);
+  if (known === undefined) return addEntry(registry, path);
+  if (!isIdle(known) || deviceOf(path.directory) === known.device) return known;
+  // Another disk was mounted there, which may take other names, and not be local (A4).
+  forget(registry, known);
+  return addEntry(registry, path);
+}
+
+function addEntry(registry: Registry, path: LockPath): Entry {
+  const { lockPath, sessionFile, directory } = path;
+  refuseLongNames(path);
   watchExit(registry);
   warnIfUnsafe(directory);
+  const device = deviceOf(directory);
   const local = isLocalDisk(directory);
-  const entry = createEntry({ lockPath, sessionFile, local, services: realServices(registry) });
-  registry.entries.set(lockPath, entry);
+  const entry = createEntry({ lockPath, sessionFile, local, device, services: realServices(registry) });
+  registry.entries.add(entry);
   return entry;
 }
 
@@ -319,24 +333,28 @@ function migrateLegacy(place: OwnerPlace): boolean {
 }
 
 /** Idle homes that a process keeps on the disk: enough for those who go back and forth between sessions. */
-const MOST_IDLE_ENTRIES = 64;
+const MOST_IDLE_HOMES = 64;
 
 /**
  * Called whenever an entry may have become idle. One without a home is only memory, and goes; and when there
  * are many, the idle one that was not used for longest goes, with its home (an extra of the protocol: private
  * calls, on a local disk only, where no Take of it can be under way).
  */
-function tidy(): void {
+function tidy(entry: Entry): void {
+  if (!isIdle(entry)) return;
   const registry = processRegistry();
-  const { entries } = registry;
-  const before = entries.size;
-  for (const [lockPath, entry] of entries) {
-    if (!isIdle(entry)) continue;
-    if (entry.home !== null && entries.size <= MOST_IDLE_ENTRIES) break;
-    removeIdleHome(entry);
-    entries.delete(lockPath);
-  }
-  if (entries.size < before) closeIdleLives(registry);
+  const gone = entry.home === null ? entry : registry.entries.rest(entry, MOST_IDLE_HOMES);
+  if (gone !== undefined) forget(registry, gone);
+}
+
+/** A directory in which this process has no entry any more needs no life socket. */
+function forget({ entries, lives }: Registry, entry: Entry): void {
+  removeIdleHome(entry);
+  if (!entries.delete(entry)) return;
+  const directory = dirname(entry.lockPath);
+  const socket = lives.get(directory);
+  lives.delete(directory);
+  socket?.close();
 }
 
 /**
@@ -352,16 +370,6 @@ function lifeIn({ lives }: Registry, directory: string): string {
   if (socket === undefined) lives.delete(directory);
   else lives.set(directory, socket);
   return socket?.life ?? "-";
-}
-
-/** A directory in which this process has no entry any more needs no life socket. */
-function closeIdleLives({ entries, lives }: Registry): void {
-  const used = new Set([...entries.keys()].map((lockPath) => dirname(lockPath)));
-  for (const [directory, socket] of lives) {
-    if (used.has(directory)) continue;
-    lives.delete(directory);
-    socket.close();
-  }
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -398,7 +406,13 @@ function contendFor(
       revoked: false,
       metadata: options.metadata,
       migrates: options.migrateLegacyLocks,
-      granted: (evictions) => settle(() => resolve(tellTakeover(entry, attempt, options, evictions))),
+      granted: (evictions) =>
+        settle(() => {
+          const handle = createHandle(entry, attempt, options);
+          sweepOnce(dirname(entry.lockPath), entry.services.owners);
+          if (evictions === undefined || evictions.owners.length === 0) resolve(handle);
+          else resolve(tellTakeover(entry, handle, options, evictions));
+        }),
       failed: (error) => settle(() => reject(error)),
       // The handle puts its own here.
       lost: () => {},
@@ -421,27 +435,18 @@ function contendFor(
 /** The handle, once the hook has seen to what the dead have left. */
 async function tellTakeover(
   entry: Entry,
-  attempt: Attempt,
-  options: AcquireOptions,
-  { owners, overtaken } = NO_EVICTIONS,
+  handle: Handle,
+  { onTakeover, allowReentrant }: AcquireOptions,
+  { owners, overtaken }: Evictions,
 ): Promise<Handle> {
-  const handle = createHandle(entry, attempt, options);
-  const { onTakeover } = options;
-  if (onTakeover !== undefined && owners.length > 0) {
-    const { sessionFile, lockPath } = entry;
-    const info = { sessionFile, lockPath, owners, overtaken };
-    const { lock, isReleased } = handle;
-    const { nesting } = processRegistry();
-    const parent = enclosing(nesting);
-    const around: Nesting = {
-      what: "onTakeover",
-      lockPath,
-      reentrant: options.allowReentrant,
-      isReleased,
-      parent,
-    };
-    await nesting.run(around, () => callHook(entry, "onTakeover", () => onTakeover(info, lock)));
-  }
+  if (onTakeover === undefined) return handle;
+  const { sessionFile, lockPath } = entry;
+  const info = { sessionFile, lockPath, owners, overtaken };
+  const { lock, isReleased } = handle;
+  const { nesting } = processRegistry();
+  const parent = enclosing(nesting);
+  const around: Nesting = { what: "onTakeover", lockPath, reentrant: allowReentrant, isReleased, parent };
+  await nesting.run(around, () => callHook(entry, "onTakeover", () => onTakeover(info, lock)));
   return handle;
 }
 
@@ -450,7 +455,7 @@ async function tellTakeover(
 
 function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): Handle {
   const { lockPath, sessionFile } = entry;
-  const loss = new AbortController();
+  const loss = new Loss();
   let lost = false;
   let releasing: Promise<void> | undefined;
   const watchdog = watchHolder(entry, attempt, options, (error) => loss.abort(error));
@@ -489,7 +494,9 @@ function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): 
   const lock: SessionWriteLock = {
     sessionFile,
     lockPath,
-    signal: loss.signal,
+    get signal() {
+      return loss.signal;
+    },
     isHeld,
     assertHeld,
     release: release_,
@@ -500,6 +507,24 @@ function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): 
     isReleased: () => releasing !== undefined || attempt.revoked,
     letGo: () => letGo(entry, attempt),
   };
+}
+
+/** An AbortController that is made when it is first asked for: few ask, and it costs as much as a system call. */
+class Loss {
+  #controller: AbortController | undefined;
+  #reason: SessionWriteLockError | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  /** The first reason stays. */
+  abort(reason: SessionWriteLockError): void {
+    this.#reason ??= reason;
+    this.#controller?.abort(this.#reason);
+  }
 }
 
 /** Looks now: is exactly our name at L? */

@@ -16,22 +16,31 @@ export interface LockPath {
  * lead to the directory, there is one lock. A session file that is itself a link, or has a second hard link,
  * is locked under the name that was given: different names, different locks.
  *
- * @throws SessionWriteLockError `EINVAL` if the file is a directory or its lock path too long, `EDISK` if
- * the directory cannot be made or read.
+ * @throws SessionWriteLockError `EDISK` if the directory cannot be made or read.
  */
 export function resolveLockPath(given: string): LockPath {
   const absolute = resolve(given);
   const parent = makeDirectory(dirname(absolute), given);
   const sessionFile = join(parent, basename(absolute));
-  const lockPath = `${sessionFile}.lock`;
-  checkLength(sessionFile, lockPath);
-  if (isDirectory(sessionFile, given)) {
-    throw new SessionWriteLockError(`Cannot lock ${sessionFile}: it is a directory, not a session file`, {
-      code: "EINVAL",
-      sessionFile,
-    });
+  return { sessionFile, lockPath: `${sessionFile}.lock`, directory: parent };
+}
+
+/** What may have changed whenever somebody asks. @throws SessionWriteLockError `EINVAL` if the session file is a directory. */
+export function refuseDirectory({ sessionFile }: LockPath, given: string): void {
+  if (!isDirectory(sessionFile, given)) return;
+  throw new SessionWriteLockError(`Cannot lock ${sessionFile}: it is a directory, not a session file`, {
+    code: "EINVAL",
+    sessionFile,
+  });
+}
+
+/** The disk that a directory is on; undefined if that cannot be seen. */
+export function deviceOf(directory: string): number | undefined {
+  try {
+    return fs.statSync(directory).dev;
+  } catch {
+    return undefined;
   }
-  return { sessionFile, lockPath, directory: parent };
 }
 
 function makeDirectory(path: string, given: string): string {
@@ -70,9 +79,11 @@ export const LONGEST_HOME_NAME = 202;
 
 /**
  * The kernel is asked whether it takes these names: limits differ (255 bytes, 255 characters, 143 under
- * eCryptfs). Nobody may see a half-way failure later, when a lock should be released.
+ * eCryptfs). Nobody may see a half-way failure later, when a lock should be released. Once for each lock path and disk.
+ *
+ * @throws SessionWriteLockError `EINVAL` if they are too long, `EDISK` if it does not say.
  */
-function checkLength(sessionFile: string, lockPath: string): void {
+export function refuseLongNames({ sessionFile, lockPath }: LockPath): void {
   const home = join(dirname(lockPath), "x".repeat(LONGEST_HOME_NAME));
   const owner = "x".repeat(LONGEST_OWNER_NAME);
   try {

@@ -58,13 +58,12 @@ type Settled = (error: Error | undefined) => void;
 /** `Request`: join the holders, become the contender, or queue. */
 export function request(entry: Entry, attempt: Attempt): void {
   entry.tracer?.called("Request", attempt);
-  const shared = attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);
-  if (entry.held.size > 0 && shared && !entry.lost) {
+  if (attempt.reentrant && isShared(entry) && !entry.lost) {
     entry.held.add(attempt);
     attempt.granted();
     return;
   }
-  const free = entry.held.size === 0 && entry.contender === null && entry.queue.length === 0;
+  const free = entry.held.size === 0 && entry.contender === null && entry.queue.size === 0;
   // Not while RELEASING: the old name is still at L, and would be taken for a lost reply.
   if (free && entry.releasing === null) {
     contendWith(entry, attempt);
@@ -77,11 +76,7 @@ export function request(entry: Entry, attempt: Attempt): void {
 /** `GiveUp`: a timeout or an AbortSignal. The caller has rejected the attempt's promise. */
 export function giveUp(entry: Entry, attempt: Attempt): void {
   entry.tracer?.called("GiveUp", attempt);
-  const queued = entry.queue.indexOf(attempt);
-  if (queued >= 0) {
-    entry.queue.splice(queued, 1);
-    return;
-  }
+  if (entry.queue.delete(attempt)) return;
   if (entry.contender !== attempt) return;
   if (entry.wait === null) {
     // A call is under way, and may yet take the lock: the slot is kept until its turn.
@@ -94,7 +89,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
     entry.wait.cancel();
     entry.wait = null;
     leaveHome(entry);
-    entry.services.quiet();
+    entry.services.quiet(entry);
   }
 }
 
@@ -138,7 +133,7 @@ function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
     settled(undefined);
     return;
   }
-  const [heir] = entry.queue;
+  const heir = entry.queue.head;
   const inTime = entry.services.clock.now() - entry.takenAt < HAND_OVER_MS;
   if (heir !== undefined && inTime && !entry.lost) {
     entry.held.delete(attempt);
@@ -162,6 +157,8 @@ function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
 
 function* contend(entry: Entry, asideMs?: number): Run {
   let patience = newPatience(entry);
+  // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever waits polls in the thread pool.
+  let isFirst = true;
   if (asideMs !== undefined) yield* wait(entry, asideMs);
   while (entry.contender !== null) {
     if (patience.contender !== entry.contender) patience = newPatience(entry);
@@ -173,7 +170,9 @@ function* contend(entry: Entry, asideMs?: number): Run {
     const { heartbeat } = entry.services;
     if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
-    const outcome = takeOutcome(yield call("Take", "async", rename(homeOf(entry).path, entry.lockPath)));
+    const taking = call("Take", "async", rename(homeOf(entry).path, entry.lockPath));
+    const outcome = takeOutcome(yield isFirst ? { ...taking, atOnce: entry.local } : taking);
+    isFirst = false;
     const mine =
       outcome.kind === "taken"
         ? yield* verify(entry, patience)
@@ -258,7 +257,7 @@ function* granted(entry: Entry): Part<void> {
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
   entry.services.heartbeat?.held(entry);
-  const heir = contender?.gaveUp === true ? entry.queue[0] : contender;
+  const heir = contender?.gaveUp === true ? entry.queue.head : contender;
   if (heir !== undefined && heir !== null) {
     give(entry, heir);
     return;
@@ -479,7 +478,7 @@ function endRelease(entry: Entry): void {
   entry.releasing = null;
   const next = entry.queue.shift();
   if (next !== undefined) contendWith(entry, next, aside ? ASIDE_MS : undefined);
-  else entry.services.quiet();
+  else entry.services.quiet(entry);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -524,7 +523,7 @@ function* pay(entry: Entry, debt: Debt): Run {
   yield turn("Retried");
   entry.owes.delete(debt.name);
   if (entry.releasing?.name === debt.name) endRelease(entry);
-  else entry.services.quiet();
+  else entry.services.quiet(entry);
 }
 
 function debtCall(entry: Entry, { step, home, name }: Debt): DiskCall {
@@ -547,18 +546,23 @@ function afterRetry(step: DebtStep, reply: DiskReply): DebtStep | "paid" | "agai
 
 /** The lock goes to `heir`, and to everybody who waits here too, if all are reentrant. */
 function give(entry: Entry, heir: Attempt): void {
-  const group = heir.reentrant ? [heir, ...entry.queue.filter((other) => other.reentrant)] : [heir];
+  // The next who shares waits behind all whom this looks at: so none of them is looked at again.
+  const group = heir.reentrant ? [heir, ...[...entry.queue].filter((other) => other.reentrant)] : [heir];
   for (const holder of group) {
-    const queued = entry.queue.indexOf(holder);
-    if (queued >= 0) entry.queue.splice(queued, 1);
+    entry.queue.delete(holder);
     entry.held.add(holder);
   }
   show(entry, entry.lockPath, heir);
   const { evictions } = entry;
   entry.evictions = NO_EVICTIONS;
-  for (const holder of entry.held) {
-    if (group.includes(holder)) holder.granted(holder === heir ? evictions : undefined);
-  }
+  heir.granted(evictions);
+  for (const holder of group) if (holder !== heir) holder.granted();
+}
+
+/** Does somebody hold, and share? Of several holders every one does: an exclusive one is alone. */
+function isShared({ held }: Entry): boolean {
+  for (const holder of held) return holder.reentrant;
+  return false;
 }
 
 /** Extra: our owner file, in our home or at L, shows the metadata of the task that asks for the lock, or has it. */
@@ -573,7 +577,7 @@ function passSlot(entry: Entry): void {
   entry.contender = entry.queue.shift() ?? null;
   if (entry.contender !== null) return;
   leaveHome(entry);
-  entry.services.quiet();
+  entry.services.quiet(entry);
 }
 
 /**
@@ -664,7 +668,7 @@ function listed(names: readonly string[]): string {
   return few.join(", ") + (names.length > few.length ? ` and ${names.length - few.length} more` : "");
 }
 
-const call = (action: CallAction, mode: "sync" | "async", diskCall: DiskCall): Step => ({
+const call = (action: CallAction, mode: "sync" | "async", diskCall: DiskCall): Step & { kind: "call" } => ({
   kind: "call",
   action,
   mode,

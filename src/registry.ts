@@ -7,11 +7,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
+import { Entries } from "./entries.ts";
 import { type LockOwner, type OwnerLife, SessionWriteLockError } from "./errors.ts";
 import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver } from "./owner/observe.ts";
+import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
 
@@ -101,6 +103,8 @@ export interface Entry {
   readonly sessionFile: string;
   /** On a disk known to be local: release by PutBack. Else by Drop. */
   readonly local: boolean;
+  /** The number of that disk: what was found out about it holds as long as this is the one. */
+  readonly device?: number | undefined;
   /** HELD_LOCKS. */
   readonly held: Set<Attempt>;
   /** RELEASING: in flight or owed. `aside`: it went to disk although somebody here waits. */
@@ -108,7 +112,7 @@ export interface Entry {
   /** The one attempt that is on the disk. */
   contender: Attempt | null;
   /** Everybody else, first come first. */
-  readonly queue: Attempt[];
+  readonly queue: Queue<Attempt>;
   /** The home that we hold by, contend with, or keep for the next time. */
   home: Home | null;
   /** By the name that is owed. */
@@ -220,8 +224,8 @@ export interface Services {
   warn(message: string, code: WarningCode): void;
   /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */
   migrateLegacy?(place: OwnerPlace): boolean;
-  /** An entry may have become idle: whoever keeps it may put it away, now. */
-  quiet(): void;
+  /** This entry may have become idle: whoever keeps it may put it away, now. */
+  quiet(entry: Entry): void;
 }
 
 /** The codes of the process warnings (type `SessionWriteLockWarning`). */
@@ -236,7 +240,7 @@ export type WarningCode =
 export interface Registry {
   /** A process that is found to run with another's memory must not act on it. */
   readonly pid: number;
-  readonly entries: Map<string, Entry>;
+  readonly entries: Entries;
   /** By directory: the life sockets of this process (an extra of the protocol). */
   readonly lives: Map<string, LifeSocket>;
   /** Which sections of `withSessionWriteLock` are around a call, whichever copy of the module it is in. */
@@ -262,7 +266,7 @@ export interface Nesting {
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
-const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v1");
+const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v2");
 
 /**
  * The registry of this thread's process: one for all copies of the module.
@@ -272,7 +276,7 @@ export function processRegistry(): Registry {
   const shared = globalThis as { [REGISTRY_KEY]?: Registry };
   shared[REGISTRY_KEY] ??= {
     pid: process.pid,
-    entries: new Map(),
+    entries: new Entries(),
     lives: new Map(),
     nesting: new AsyncLocalStorage(),
     self: readOwnerScope(createObserver()),
@@ -291,6 +295,7 @@ export interface EntryParams {
   readonly lockPath: string;
   readonly sessionFile: string;
   readonly local: boolean;
+  readonly device?: number | undefined;
   readonly services: Services;
 }
 
@@ -300,7 +305,7 @@ export function createEntry(params: EntryParams): Entry {
     held: new Set(),
     releasing: null,
     contender: null,
-    queue: [],
+    queue: new Queue(),
     home: null,
     owes: new Map(),
     wait: null,
@@ -319,5 +324,5 @@ export function createEntry(params: EntryParams): Entry {
 /** Nobody holds, waits, releases or owes: only an idle home may be left. */
 export function isIdle(entry: Entry): boolean {
   const quiet = entry.held.size === 0 && entry.releasing === null && entry.contender === null;
-  return quiet && entry.queue.length === 0 && entry.owes.size === 0;
+  return quiet && entry.queue.size === 0 && entry.owes.size === 0;
 }

@@ -7,7 +7,7 @@
  * for its scheduler; that is why nothing here is hidden in promises.
  */
 
-import { match } from "ts-pattern";
+import { AsyncResource } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import type { Disk, DiskCall, DiskReply } from "./disk.ts";
 import type { Tracer } from "./trace.ts";
@@ -18,6 +18,8 @@ export type Step =
       readonly kind: "call";
       readonly action: CallAction | ExtraAction;
       readonly mode: "sync" | "async";
+      /** Asynchronous, and may be made at once: its effect and its turn with nothing of this process between. */
+      readonly atOnce?: boolean;
       readonly call: DiskCall;
     }
   /** The turn that works on a result: no system call. */
@@ -68,8 +70,37 @@ export type Driver = (run: Run, tracer?: Tracer) => void;
 
 const NOTHING: DiskReply = { ok: true, names: [] };
 
+/**
+ * How long one turn of the event loop, with the promises that it settles, may be spent on calls that are made at once.
+ * Whoever acquires and releases in a loop would else keep timers and input waiting for as long as the loop lasts.
+ */
+const MOST_AT_ONCE_MS = 10;
+
+/** Whether one more call may be made at once in this turn. */
+export function createTurnBudget(
+  clock: Clock,
+  nextTurn: (callback: () => void) => void = (callback) => setImmediate(callback).unref(),
+): () => boolean {
+  let began: number | undefined;
+  return () => {
+    if (began !== undefined) return clock.now() - began < MOST_AT_ONCE_MS;
+    began = clock.now();
+    context.runInAsyncScope(nextTurn, undefined, () => {
+      began = undefined;
+    });
+    return true;
+  };
+}
+
+/** Not of whoever acquires: its AsyncLocalStorage is none of the budget's business. */
+const context = new AsyncResource("SessionWriteLockTurn");
+
 /** The real driver: synchronous calls and turns at once, the others when the kernel and the clock say so. */
-export function createDriver(disk: Disk, clock: Clock): Driver {
+export function createDriver(
+  disk: Disk,
+  clock: Clock,
+  mayBlock: () => boolean = createTurnBudget(clock),
+): Driver {
   const drive = (run: Run, tracer: Tracer | undefined, reply: DiskReply = NOTHING): void => {
     let result = run.next(reply);
     while (result.done !== true) {
@@ -78,41 +109,48 @@ export function createDriver(disk: Disk, clock: Clock): Driver {
       result = run.next(next);
     }
   };
-  const perform = (run: Run, tracer: Tracer | undefined, step: Step): DiskReply | undefined =>
-    match(step)
-      .with({ kind: "turn" }, (turn) => {
-        tracer?.begins(run, turn);
+  const perform = (run: Run, tracer: Tracer | undefined, step: Step): DiskReply | undefined => {
+    switch (step.kind) {
+      case "turn":
+        tracer?.begins(run, step);
         return NOTHING;
-      })
-      .with({ kind: "call", mode: "sync" }, (call) => {
-        tracer?.begins(run, call);
-        const reply = disk.now(call.call);
-        tracer?.ends(run, reply);
-        return reply;
-      })
-      .with({ kind: "call", mode: "async" }, (call) => {
-        tracer?.begins(run, call);
-        disk.later(call.call, (reply) => {
-          tracer?.ends(run, reply);
-          drive(run, tracer, reply);
-        });
+      case "call":
+        tracer?.begins(run, step);
+        return step.mode === "sync" || (step.atOnce === true && mayBlock())
+          ? callNow(run, tracer, step.call)
+          : callLater(run, tracer, step.call);
+      case "ask":
+        step.ask(() => drive(run, tracer));
         return undefined;
-      })
-      .with({ kind: "ask" }, ({ ask }) => {
-        ask(() => drive(run, tracer));
+      case "sleep":
+        sleep(run, tracer, step);
         return undefined;
-      })
-      .with({ kind: "sleep" }, ({ ms, background, arm }) => {
-        const timer = clock.setTimer(ms, () => drive(run, tracer), background);
-        arm({
-          wake: () => {
-            timer.cancel();
-            drive(run, tracer);
-          },
-          cancel: () => timer.cancel(),
-        });
-        return undefined;
-      })
-      .exhaustive();
+    }
+  };
+  const callNow = (run: Run, tracer: Tracer | undefined, call: DiskCall): DiskReply => {
+    const reply = disk.now(call);
+    tracer?.ends(run, reply);
+    return reply;
+  };
+  const callLater = (run: Run, tracer: Tracer | undefined, call: DiskCall): undefined => {
+    disk.later(call, (reply) => {
+      tracer?.ends(run, reply);
+      drive(run, tracer, reply);
+    });
+  };
+  const sleep = (
+    run: Run,
+    tracer: Tracer | undefined,
+    { ms, background, arm }: Step & { readonly kind: "sleep" },
+  ): void => {
+    const timer = clock.setTimer(ms, () => drive(run, tracer), background);
+    arm({
+      wake: () => {
+        timer.cancel();
+        drive(run, tracer);
+      },
+      cancel: () => timer.cancel(),
+    });
+  };
   return (run, tracer) => drive(run, tracer);
 }

@@ -41,7 +41,7 @@ export function project(world: World): State {
         : { name: modelName(world, entry.releasing.name), aside: entry.releasing.aside },
     ),
     contender: perProc(({ entry }) => (entry.contender === null ? null : world.taskOf(entry.contender))),
-    queue: perProc(({ entry }) => entry.queue.map((waiter) => world.taskOf(waiter))),
+    queue: perProc(({ entry }) => [...entry.queue].map((waiter) => world.taskOf(waiter))),
     home: perProc(({ entry }) => (entry.home === null ? null : modelName(world, entry.home.name))),
     owes: perProc((process) => owes(world, process)),
     gaveUp: gaveUp(world, pcs),
@@ -118,7 +118,7 @@ function pcOf(world: World, task: Task): Pc {
   const { entry } = world.process(at(world.config.procOf, task));
   const attempt = world.attempts.get(task);
   if (attempt !== undefined && entry.held.has(attempt)) return "holding";
-  if (attempt !== undefined && entry.queue.includes(attempt)) return "queued";
+  if (attempt !== undefined && entry.queue.has(attempt)) return "queued";
   const pending = pendingOf(world, task);
   return pending === undefined ? "idle" : pcAt(pending);
 }

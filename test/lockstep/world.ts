@@ -578,7 +578,7 @@ export class World {
         // As src/cli/run.ts: a guest that lives is waited for.
         if (guest !== undefined) return options;
         const alone = process.entry.held.size === 1;
-        const ways = process.entry.queue.length > 0 && alone ? [false, true] : [false];
+        const ways = process.entry.queue.size > 0 && alone ? [false, true] : [false];
         const ends = this.config.revokes ? (["Release", "Expire"] as const) : (["Release"] as const);
         for (const handsOver of ways) {
           const where = handsOver ? "hands over" : "to disk";
@@ -628,7 +628,7 @@ export class World {
   private canGiveUp(task: Task, { entry }: Process): boolean {
     const attempt = this.attempts.get(task);
     if (attempt === undefined || attempt.gaveUp || this.config.patientTasks.includes(task)) return false;
-    return entry.contender === attempt || entry.queue.includes(attempt);
+    return entry.contender === attempt || entry.queue.has(attempt);
   }
 
   private request(task: Task): void {
@@ -1058,7 +1058,7 @@ export class World {
     for (const [attempt, { task, proc, told, release }] of this.clients) {
       const { entry } = this.process(proc);
       const holds = entry.held.has(attempt);
-      const waits = entry.contender === attempt || entry.queue.includes(attempt);
+      const waits = entry.contender === attempt || entry.queue.has(attempt);
       if (holds !== (told === "granted" && release === "not asked")) {
         throw this.divergence(`${task} was told "${told}", release ${release}, and holds: ${holds}`);
       }
@@ -1139,7 +1139,7 @@ function promisedAt({ merges, local, maxSuspicions, maxBreaks, maxRemovals }: Co
 
 /** Whoever contended has given up, and nobody else waits: what is granted goes off the disk. */
 const isLeftToNobody = ({ contender, queue }: Entry): boolean =>
-  contender?.gaveUp === true && queue.length === 0;
+  contender?.gaveUp === true && queue.size === 0;
 
 /** The model's word for the failures of an action: `putBack` of `PutBack`. */
 export const faultKind = (action: CallAction): FaultKind =>

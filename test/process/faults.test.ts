@@ -29,7 +29,7 @@ const KINDS = Object.keys(ERRORS);
  */
 const KILLED_AT = [...KINDS, "write"];
 
-/** With a home at hand nobody makes one: so every other PutBack fails, and the release goes on as a Drop. */
+/** With a home at hand nobody makes one: so every other Take or PutBack fails, and the home is given up, or ends by a Drop. */
 const MAKES_HOMES: Injection = { call: "rename", what: "error=EBUSY", when: "1+2" };
 
 /** From the first call of a kind on; and so many in the gate, and with `npm run process`. */
@@ -156,7 +156,8 @@ describe("a process whose n-th call of a kind goes wrong, beside a rival", () =>
       await watched.warmUp();
       const injection = await inject(
         struck,
-        injections(["error=EIO"], "rename", "1"),
+        // The first one is the Take.
+        injections(["error=EIO"], "rename", "2"),
         "main",
         join(session.scratch, "injected"),
       );

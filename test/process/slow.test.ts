@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
 import { AT_ONCE_MS, deepCount } from "./support/figures.ts";
-import { without } from "./support/guards.ts";
+import { without, withTakesInFlight } from "./support/guards.ts";
 import { tracing } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 import { CALLS, SIDES, slow, untilStopped } from "./support/strace.ts";
@@ -15,6 +15,21 @@ import { CALLS, SIDES, slow, untilStopped } from "./support/strace.ts";
 /** Longer than a give-up of a few ten milliseconds, so that it may fall into the call. */
 const SLOW_MS = 50;
 
+describe("a first Take that is slow, on a local disk", () => {
+  scenario(
+    "is granted, although the time of its acquisition is over when its turn ends",
+    { needs: [tracing] },
+    async (session) => {
+      const giver = await session.start("giver", { prefix: slow("rename", "delay_enter", 10 * SLOW_MS) });
+      expect(await giver.acquire({ timeoutMs: SLOW_MS })).toMatchObject({ held: true });
+      const other = await session.start("other");
+      expect(await other.acquire({ timeoutMs: 300 })).toMatchObject({ held: false, code: "ELOCKED" });
+      expect((await giver.release()).found).toEqual([]);
+    },
+  );
+});
+
+// A Take in flight: as on a disk that is not known to be local, or at any further try.
 describe("an acquisition that is given up while a call of it is slow", () => {
   for (const call of ["mkdir", "rename", "getdents64", "unlink"] as const) {
     for (const side of SIDES) {
@@ -23,7 +38,8 @@ describe("an acquisition that is given up while a call of it is slow", () => {
         `${where} each ${call}: the next acquisition of the same process gets the lock, and is alone`,
         { needs: [tracing] },
         async (session) => {
-          const giver = await session.start("giver", { prefix: slow(call, side, SLOW_MS) });
+          const prefix = slow(call, side, SLOW_MS);
+          const giver = await session.start("giver", { prefix, library: withTakesInFlight() });
           const found: string[] = [];
           for (const [stage, moment] of STAGES) {
             const result = await giveUpAndAskAgain(session, giver, stage, moment);
@@ -41,7 +57,7 @@ describe("an acquisition that is given up while a call of it is slow", () => {
     "with another waiting behind it: the heir gets the lock, and is alone",
     { needs: [tracing] },
     async (session) => {
-      const { giver, heir } = await giveUpBeforeHeir(session);
+      const { giver, heir } = await giveUpBeforeHeir(session, withTakesInFlight());
       expect(heir).toMatchObject({ held: true, found: [] });
       const other = await session.start("other");
       expect(await other.acquire({ timeoutMs: 300 })).toMatchObject({ held: false, code: "ELOCKED" });
@@ -64,7 +80,7 @@ describe("an acquisition that is given up while a call of it is slow", () => {
 /** The contender gives up while its Take is in flight, and another task waits in its queue. */
 async function giveUpBeforeHeir(
   session: Session,
-  library?: string,
+  library: string,
 ): Promise<{ readonly giver: Child; readonly heir: Acquired }> {
   const prefix = slow("rename", "delay_enter", 10 * SLOW_MS);
   const giver = await session.start("giver", { prefix, library });

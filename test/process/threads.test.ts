@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Answer, Child, Start } from "./support/child.ts";
 import { AT_ONCE_MS } from "./support/figures.ts";
-import { without } from "./support/guards.ts";
+import { without, withTakesInFlight } from "./support/guards.ts";
 import { copyLibrary } from "./support/library.ts";
 import { tracing } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
@@ -43,7 +43,7 @@ describe("worker threads", () => {
   });
 
   scenario("terminated while their Take waits for the pool take nothing with them", {}, async (session) => {
-    const { host, next } = await startThread(session);
+    const { host, next } = await startThread(session, { library: withTakesInFlight() });
     await host.ask("occupyPool", { iterations: 300_000 });
     void tell(host, "thread", { do: "acquire", timeoutMs: 30_000 });
     await untilHomeOf(session, host);
@@ -54,15 +54,20 @@ describe("worker threads", () => {
   });
 
   // A4 for threads, which have a pool that outlives them: terminate() waits for what is in the kernel.
-  for (const [where, delay] of [
-    ["on its way into the kernel", "delay_enter"],
-    ["on its way back", "delay_exit"],
+  for (const [where, delay, library] of [
+    ["on its way into the kernel", "delay_enter", withTakesInFlight],
+    ["on its way back", "delay_exit", withTakesInFlight],
+    ["made at once and on its way into the kernel", "delay_enter", () => undefined],
+    ["made at once and on its way back", "delay_exit", () => undefined],
   ] as const) {
     scenario(
       `terminated while their Take is ${where} leave a lock that is taken over, and nothing happens later`,
       { needs: [tracing] },
       async (session) => {
-        const { host, next } = await startThread(session, { prefix: slow("rename", delay, 400) });
+        const { host, next } = await startThread(session, {
+          library: library(),
+          prefix: slow("rename", delay, 400),
+        });
         void tell(host, "thread", { do: "acquire", timeoutMs: 30_000 });
         await untilStopped(host);
         expect(session.owners()).toHaveLength(delay === "delay_exit" ? 1 : 0);

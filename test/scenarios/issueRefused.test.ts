@@ -277,7 +277,7 @@ const CONTEND_BESIDE_CONTENDER: Double["patches"] = [
   ["entry.held.size === 0 && entry.contender === null && ", "entry.held.size === 0 && "],
 ];
 const JOIN_ANYBODY: Double["patches"] = [
-  ["attempt.reentrant && [...entry.held].every((holder) => holder.reentrant)", "attempt.reentrant"],
+  ["attempt.reentrant && isShared(entry) && !entry.lost", "attempt.reentrant && entry.held.size > 0"],
 ];
 const OLD_IS_REMOVED_UNSEEN = byPath(
   "  if (++patience.spins > MOST_SPINS",

@@ -80,7 +80,7 @@ function stateOf(entry, idOf) {
     heldLocks: [...entry.held].map(idOf).sort((one, other) => one - other),
     releasing: releasing === null ? null : { name: shortName(releasing.name), aside: releasing.aside },
     contender: contender === null ? null : idOf(contender),
-    queue: entry.queue.map(idOf),
+    queue: [...entry.queue].map(idOf),
     home: home === null ? null : shortName(home.name),
     owes: [...entry.owes.keys()].map(shortName).sort(),
     gaveUp: contender?.gaveUp === true,

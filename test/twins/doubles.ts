@@ -238,7 +238,12 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: ONE_PROCESS,
     caughtBy: /^Request\(.*\) is not a step of the model: queue:/,
     smallest: EXCLUSIVE,
-    patches: [["entry.queue.push(attempt);", "entry.queue.unshift(attempt);"]],
+    patches: [
+      [
+        "entry.queue.push(attempt);",
+        "const before = [...entry.queue];\n  for (const other of before) entry.queue.delete(other);\n  for (const other of [attempt, ...before]) entry.queue.push(other);",
+      ],
+    ],
   },
   {
     guard: "JoinExclusive",
@@ -246,9 +251,7 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: SHARING,
     caughtBy: /^Request\(.*\) is not a step of the model: heldLocks:/,
     smallest: REENTRANT,
-    patches: [
-      ["attempt.reentrant && [...entry.held].every((holder) => holder.reentrant);", "attempt.reentrant;"],
-    ],
+    patches: [["attempt.reentrant && isShared(entry)", "attempt.reentrant && entry.held.size > 0"]],
   },
   {
     guard: "JoinWhileReleasing",
@@ -258,8 +261,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     smallest: REENTRANT_DROP,
     patches: [
       [
-        "if (entry.held.size > 0 && shared && !entry.lost) {",
-        "if ((entry.held.size > 0 || entry.releasing !== null) && shared && !entry.lost) {",
+        "attempt.reentrant && isShared(entry) && !entry.lost",
+        "attempt.reentrant && (isShared(entry) || (entry.held.size === 0 && entry.releasing !== null)) && !entry.lost",
       ],
     ],
   },
@@ -269,7 +272,7 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: SHARING,
     caughtBy: /^(Granted|Release)\(.*\) is not a step of the model: heldLocks:/,
     smallest: REENTRANT,
-    patches: [["const group = heir.reentrant ?", "const group = heir.reentrant || entry.queue.length > 0 ?"]],
+    patches: [["const group = heir.reentrant ?", "const group = heir.reentrant || entry.queue.size > 0 ?"]],
   },
   {
     guard: "HandOverToAll",
@@ -312,7 +315,12 @@ export const DOUBLES: readonly Double<Guard>[] = [
     scope: ONE_PROCESS,
     caughtBy: /^GiveUp\(.*\) is not a step of the model: /,
     smallest: EXCLUSIVE,
-    patches: [["    entry.queue.splice(queued, 1);\n    return;", "    attempt.gaveUp = true;\n    return;"]],
+    patches: [
+      [
+        "if (entry.queue.delete(attempt)) return;",
+        "if (entry.queue.has(attempt)) {\n    attempt.gaveUp = true;\n    return;\n  }",
+      ],
+    ],
   },
   {
     guard: "GrantToGone",
@@ -321,7 +329,7 @@ export const DOUBLES: readonly Double<Guard>[] = [
     caughtBy: /^[ab]\d is told "granted" after "gave up"/,
     smallest: EXCLUSIVE,
     patches: [
-      ["const heir = contender?.gaveUp === true ? entry.queue[0] : contender;", "const heir = contender;"],
+      ["const heir = contender?.gaveUp === true ? entry.queue.head : contender;", "const heir = contender;"],
     ],
   },
   {
@@ -590,7 +598,7 @@ export const CODE_DOUBLES: readonly Double[] = [
     scope: SHARING,
     caughtBy: /^a\d was told "nothing", release not asked, and holds: true/,
     smallest: REENTRANT,
-    patches: [["if (group.includes(holder)) holder.granted(", "if (holder === heir) holder.granted("]],
+    patches: [["for (const holder of group) if (holder !== heir) holder.granted();", ""]],
   },
   {
     guard: "ErrorNotTold",

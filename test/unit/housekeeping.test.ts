@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   acquireSessionWriteLock,
+  type SessionWriteLock,
   type SessionWriteLockError,
   withSessionWriteLock,
 } from "../../src/index.ts";
@@ -13,6 +14,8 @@ import { readOwnerScope } from "../../src/owner/identity.ts";
 import { formatOwnerName, homeName, parseHomeName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
+import { isLocalDisk } from "../../src/paths.ts";
+import { type Entry, processRegistry } from "../../src/registry.ts";
 import { sweep } from "../../src/sweep.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -107,6 +110,98 @@ describe("idle homes", () => {
     const script = "const lock = await acquireSessionWriteLock({ sessionFile }); await lock.release();";
     expect(runScript(script)).toEqual({ status: 0, stderr: "" });
     expect(homes()).toEqual([]);
+  });
+});
+
+describe("what a process remembers of a lock path", () => {
+  const use = async (file = sessionFile): Promise<Entry | undefined> => {
+    const lock = await acquireSessionWriteLock({ sessionFile: file });
+    await lock.release();
+    return processRegistry().entries.get(lock.lockPath);
+  };
+
+  it("is kept with its home for the next time, however many other locks it holds", async () => {
+    const held: SessionWriteLock[] = [];
+    for (let i = 0; i < 70; i++)
+      held.push(await acquireSessionWriteLock({ sessionFile: join(directory, `${i}.jsonl`) }));
+    const [before, home] = [await use(), homes()];
+    expect(home).toHaveLength(1);
+    // More often than there can be idle ones of other tests, which would go first.
+    for (let i = 0; i < 70; i++) expect(await use()).toBe(before);
+    expect(homes()).toEqual(home);
+    for (const lock of held) await lock.release();
+    expect(homes()).toHaveLength(64);
+  });
+
+  it("stays while it is used, and then goes before those that were used later, with its life socket", async () => {
+    const other = fs.mkdtempSync(join(tmpdir(), "swl-housekeeping-"));
+    const manyOthers = async (): Promise<void> => {
+      for (let i = 0; i < 70; i++) await use(join(other, `${i}.jsonl`));
+    };
+    const lives = (): string[] => fs.readdirSync(directory).filter((name) => name.startsWith(".swl-life-"));
+    try {
+      const before = await use();
+      const lock = await acquireSessionWriteLock({ sessionFile });
+      await manyOthers();
+      lock.assertHeld();
+      expect(processRegistry().entries.get(lock.lockPath)).toBe(before);
+      await lock.release();
+      expect([homes(), lives()].map((names) => names.length)).toEqual([
+        1,
+        process.platform === "linux" ? 1 : 0,
+      ]);
+      await manyOthers();
+      expect([processRegistry().entries.get(lock.lockPath), homes(), lives()]).toEqual([undefined, [], []]);
+    } finally {
+      fs.rmSync(other, { recursive: true, force: true });
+    }
+  });
+
+  it("is found out anew if the directory is on another disk by now", async () => {
+    const [before, home] = [await use(), homes()];
+    expect(before?.device).toBe(fs.statSync(directory).dev);
+    // As if that had been another one.
+    Object.assign(before ?? {}, { device: -1 });
+    const after = await use();
+    expect(after).not.toBe(before);
+    expect(after?.device).toBe(fs.statSync(directory).dev);
+    expect(homes()).toHaveLength(1);
+    expect(homes()).not.toEqual(home);
+  });
+
+  it("is not that its session file is none: one that became a directory is refused", async () => {
+    await use();
+    fs.mkdirSync(sessionFile);
+    await expect(use()).rejects.toMatchObject({ code: "EINVAL", message: /is a directory/ });
+    fs.rmdirSync(sessionFile);
+    await use();
+  });
+});
+
+describe("the signal of a lock", () => {
+  it("is one, and is aborted for the first reason, also if it is asked for afterwards", async () => {
+    const lost = await acquireSessionWriteLock({ sessionFile });
+    fs.rmSync(lost.lockPath, { recursive: true });
+    expect(() => lost.assertHeld()).toThrow(/not there any more/);
+    const { signal } = lost;
+    expect(signal).toBe(lost.signal);
+    expect([signal.aborted, (signal.reason as SessionWriteLockError).code]).toEqual([true, "ECOMPROMISED"]);
+    await lost.release();
+  });
+});
+
+describe("an acquisition that nobody is in the way of", () => {
+  it("is granted in the turn that asks, on a local disk: to abort it is too late", async () => {
+    const controller = new AbortController();
+    const noLonger = new Error("no longer");
+    const asked = acquireSessionWriteLock({ sessionFile, signal: controller.signal });
+    const isTaken = fs.existsSync(`${sessionFile}.lock`);
+    controller.abort(noLonger);
+    expect(isTaken).toBe(isLocalDisk(directory));
+    if (!isTaken) return await expect(asked).rejects.toBe(noLonger);
+    const lock = await asked;
+    lock.assertHeld();
+    await lock.release();
   });
 });
 

@@ -23,7 +23,7 @@ afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 /** What the process remembers of the lock: nobody may be left waiting in it. */
 function entry() {
   const { contender, queue, wait } = processRegistry().entries.get(lockPath) ?? {};
-  return { contender: contender ?? null, queue: queue?.length ?? 0, wait: wait ?? null };
+  return { contender: contender ?? null, queue: queue?.size ?? 0, wait: wait ?? null };
 }
 const NOBODY = { contender: null, queue: 0, wait: null };
 

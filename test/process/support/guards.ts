@@ -70,6 +70,8 @@ export type Guard =
   /** Of a takeover one acquisition is told. */
   | "tellOnce";
 
+const IN_FLIGHT: LibraryDouble["patches"][number] = ["atOnce: entry.local", "atOnce: false"];
+
 const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   zombie: verdict("NoZombieRule", [
     'return (stat.state === "Z" || stat.state === "X") && stat.threads === 1;',
@@ -129,7 +131,11 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   },
   verify: protocol("NoVerify"),
   evictByName: protocol("EvictByPath"),
-  keepSlot: protocol("PassSlotInFlight"),
+  keepSlot: {
+    name: "PassSlotInFlightLibrary",
+    file: "protocol.ts",
+    patches: [IN_FLIGHT, ...doubleOf("PassSlotInFlight").patches],
+  },
   boundedHandOvers: {
     name: "UnboundedHandOvers",
     file: "protocol.ts",
@@ -187,11 +193,19 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   sharedRegistry: {
     name: "OwnRegistry",
     file: "registry.ts",
-    patches: [['Symbol.for("session-write-lock.registry.v1")', 'Symbol("mine alone")']],
+    patches: [['Symbol.for("session-write-lock.registry.v2")', 'Symbol("mine alone")']],
   },
 };
 
 const built: Map<Guard, string> = new Map();
+
+let inFlight: string | undefined;
+
+/** A library whose Takes are all in flight, as on a disk that is not known to be local. No guard is missing. */
+export function withTakesInFlight(): string {
+  inFlight ??= buildDouble({ name: "TakesInFlight", file: "protocol.ts", patches: [IN_FLIGHT] });
+  return inFlight;
+}
 
 /** A library without this guard, for a worker to import. */
 export function without(guard: Guard): string {
