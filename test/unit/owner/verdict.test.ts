@@ -170,6 +170,9 @@ function sightingOf(s: Sighting, thread: Owner["thread"]): ProcessSighting {
   };
 }
 
+// `npm run mutants` asks for one in so many, a prime: so each word still meets each other one.
+const ONE_IN = Number(process.env["SWL_ONE_IN"] ?? 1);
+
 // What numbers prove is tried on everything; what comes on top sees of a sighting only its verdict by numbers, so that
 // is tried on one sighting for each thing that numbers can say.
 describe("the verdict on every combination", () => {
@@ -188,17 +191,20 @@ describe("the verdict on every combination", () => {
       }
       return reason;
     };
+    let next = 0;
+    const some = <T>(choices: readonly T[]): readonly T[] =>
+      ONE_IN === 1 ? choices : choices.filter(() => next++ % ONE_IN === 0);
     const sightings = everyChoice(SIGHTING_WORDS).filter(isPossible);
     const extras = everyChoice(EXTRA_WORDS);
     for (const o of everyChoice(OWNER_WORDS)) {
       const perReason = new Map<string, Sighting>();
-      for (const s of sightings) {
+      for (const s of some(sightings)) {
         const byNumbers = ORACLE.find(([applies]) => applies(o, s))?.[1] ?? "unknown";
         perReason.set(check(o, s, NOTHING_ELSE, byNumbers, isProved(o, s)), s);
       }
       for (const s of perReason.values()) {
         const byNumbers = ORACLE.find(([applies]) => applies(o, s))?.[1] ?? "unknown";
-        for (const e of extras) {
+        for (const e of some(extras)) {
           const refused = o.boot === "equal" && e.life === "in the name" && e.socket === "refuses";
           const proved = isProved(o, s) || isRebooted(o, e) || (refused && byNumbers === "unknown");
           check(o, s, e, oracleOf(byNumbers, o, e), proved);
@@ -233,6 +239,7 @@ describe("the verdict on every combination", () => {
         "unknown: thread 4713 of pid 4711 was not found, but pid 4711 changed meanwhile",
       ]
     `);
+    if (ONE_IN !== 1) return;
     expect(counts).toMatchInlineSnapshot(`
       {
         "alive": 20068,
