@@ -19,9 +19,10 @@ describe("onTakeover", () => {
       const next = killed.filter((pid, i) => told[i]?.takenOver.includes(pid)).length;
       console.log(`takeovers: ${KILLS}, told to the very next holder: ${next}, later: ${KILLS - next}`);
       expect(told.flatMap(({ takenOver }) => takenOver).sort()).toEqual([...killed].sort());
-      // Whoever is told late knows that.
-      const late = told.filter(({ takenOver }, i) => takenOver.some((pid) => pid !== killed[i]));
-      expect(late.map(({ overtaken }) => overtaken)).toEqual(late.map(() => true));
+      // Who saw another holder is told late. Not the other way round: one may have come and gone unseen.
+      const inTime = told.filter(({ takenOver }, i) => takenOver.length > 0 && takenOver[0] === killed[i]);
+      const onlyIt = inTime.filter(({ takenOver }) => takenOver.length === 1);
+      expect(onlyIt.map(({ overtaken }) => overtaken)).toEqual(onlyIt.map(() => false));
       expect(next).toBeGreaterThan(0);
     },
   );

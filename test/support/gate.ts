@@ -16,6 +16,8 @@ interface Counts {
   readonly failed: number;
   /** Not run, and why: never counted as passed. */
   readonly notRun: readonly string[];
+  /** What failed, by name: said once more at the end, where whoever reads only the end finds it. */
+  readonly failures: readonly string[];
 }
 
 interface Part {
@@ -73,12 +75,18 @@ interface VitestResults {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numFailedTestSuites: number;
-  readonly testResults: readonly {
-    readonly assertionResults: readonly {
-      readonly fullName: string;
-      readonly status: string;
-      readonly meta?: NotRunMeta;
-    }[];
+  readonly testResults: readonly VitestFile[];
+}
+
+interface VitestFile {
+  readonly name: string;
+  readonly status: string;
+  readonly message?: string;
+  readonly assertionResults: readonly {
+    readonly fullName: string;
+    readonly status: string;
+    readonly failureMessages?: readonly string[];
+    readonly meta?: NotRunMeta;
   }[];
 }
 
@@ -89,17 +97,41 @@ function countTests(results: VitestResults): Counts {
     .map(({ fullName, meta }) => (meta?.notRun === undefined ? fullName : `${fullName}: ${meta.notRun}`));
   // A file that could not be loaded has no tests to fail, but it has failed.
   const failed = Math.max(results.numFailedTests, results.numFailedTestSuites > 0 ? 1 : 0);
-  return { passed: results.numPassedTests, failed, notRun };
+  return {
+    passed: results.numPassedTests,
+    failed,
+    notRun,
+    failures: results.testResults.flatMap(failuresOf),
+  };
 }
+
+function failuresOf({ name, status, message = "", assertionResults }: VitestFile): string[] {
+  const failed = assertionResults.filter((test) => test.status === "failed");
+  if (failed.length === 0) return status === "failed" ? [`${name}: ${firstLines(message)}`] : [];
+  return failed.map(
+    ({ fullName, failureMessages = [] }) => `${name}: ${fullName}\n${firstLines(failureMessages.join("\n"))}`,
+  );
+}
+
+const firstLines = (text: string): string => text.split("\n").slice(0, 30).join("\n");
 
 interface TlcResults {
   readonly results: readonly { readonly name: string; readonly ok: boolean }[];
 }
 
 function countConfigurations({ results }: TlcResults): Counts {
-  const passed = results.filter(({ ok }) => ok).length;
   for (const { name, ok } of results) console.log(`  ${ok ? "ok    " : "FAILED"} ${name}`);
-  return { passed, failed: results.length - passed, notRun: [] };
+  return countChecks(results);
+}
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+}
+
+function countChecks(checks: readonly Check[]): Counts {
+  const failures = checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  return { passed: checks.length - failures.length, failed: failures.length, notRun: [], failures };
 }
 
 interface ProofResults {
@@ -110,12 +142,13 @@ interface ProofResults {
 
 function countRows({ comparisons, results, problems }: ProofResults): Counts {
   // For a frame row nothing is asked: it is no check.
-  const checks = [...comparisons, ...results.filter(({ ok, queries }) => queries > 0 || !ok)];
-  const passed = checks.filter(({ ok }) => ok).length;
-  for (const problem of problems) console.log(`  FAILED ${problem}`);
+  const counts = countChecks([
+    ...comparisons.map(({ scope, ok }) => ({ name: scope, ok })),
+    ...results.filter(({ ok, queries }) => queries > 0 || !ok),
+  ]);
   // A problem that is no row's is a failure too.
-  const failed = Math.max(checks.length - passed, problems.length);
-  return { passed, failed, notRun: [] };
+  const failed = Math.max(counts.failed, problems.length);
+  return { ...counts, failed, failures: [...counts.failures, ...problems] };
 }
 
 interface StressResults {
@@ -126,12 +159,12 @@ interface StressResults {
 
 /** A round is a check, and so is each question to TLC. */
 function countStress({ seed, rounds, samples }: StressResults): Counts {
-  for (const { steps, ok } of rounds)
-    console.log(`  ${ok ? "ok    " : "FAILED"} ${steps} steps, seed ${seed}`);
-  for (const { name, ok } of samples) console.log(`  ${ok ? "ok    " : "FAILED"} ${name}`);
-  const checks = [...rounds, ...samples];
-  const passed = checks.filter(({ ok }) => ok).length;
-  return { passed, failed: checks.length - passed, notRun: [] };
+  const checks = [
+    ...rounds.map(({ steps, ok }) => ({ name: `${steps} steps, seed ${seed}`, ok })),
+    ...samples,
+  ];
+  for (const { name, ok } of checks) console.log(`  ${ok ? "ok    " : "FAILED"} ${name}`);
+  return countChecks(checks);
 }
 
 async function main(): Promise<number> {
@@ -150,6 +183,9 @@ async function main(): Promise<number> {
     );
   }
   for (const name of rows.flatMap(({ counts }) => counts.notRun)) console.log(`not run: ${name}`);
+  for (const { name, counts } of rows) {
+    for (const failure of counts.failures) console.log(`FAILED (${name}): ${failure}`);
+  }
   const sum = (key: "passed" | "failed"): number =>
     rows.reduce((total, { counts }) => total + counts[key], 0);
   console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
@@ -158,16 +194,17 @@ async function main(): Promise<number> {
 
 async function runPart({ command, count, quiet }: Part): Promise<Counts> {
   const { code, stdout } = await run(command, quiet === true);
-  const itself: Counts = { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, notRun: [] };
-  if (count === undefined) return itself;
+  if (count === undefined) return countChecks([{ name: command.join(" "), ok: code === 0 }]);
   try {
     const counts = count(stdout);
     const silent = code !== 0 && counts.failed === 0;
     const empty = counts.passed + counts.failed === 0;
-    return silent || empty ? { ...counts, failed: counts.failed + 1 } : counts;
+    if (!silent && !empty) return counts;
+    const what = empty ? "no result at all" : `no failure among the results, but it ended with ${code}`;
+    return { ...counts, failed: counts.failed + 1, failures: [what] };
   } catch (error) {
-    console.log(`Cannot count the results: ${String(error)}\n${stdout.slice(-2_000)}`);
-    return { passed: 0, failed: 1, notRun: [] };
+    const what = `cannot count the results: ${String(error)}\n${stdout.slice(-2_000)}`;
+    return { passed: 0, failed: 1, notRun: [], failures: [what] };
   }
 }
 
