@@ -291,6 +291,19 @@ describe("the verdict on an owner", () => {
     expect(verdictOn({ host: "ffffffffffffffff" }, { probe: "gone" })).toBe("dead: pid 4711 is gone");
   });
 
+  it("of another boot of this machine is dead, unless one of the two boot ids is a container's", () => {
+    const host = `m${OWNER.host}`;
+    const judged = (mine: string, theirs: string): string =>
+      verdictOn({ host, boot: theirs }, { fileBeforeBoot: true }, { ...SELF, host, boot: mine });
+    // Hex digits too: a boot id that begins or ends with a "c" is not a container's for that.
+    const [kernel, other] = ["1edcba987654321c", "0edcba987654321c"];
+    const [container, another] = ["c1edcba9876543210", "c0edcba9876543210"];
+    expect(judged(kernel, other)).toBe("dead: this machine has booted since");
+    expect(judged(kernel, container)).toMatch(/^unknown: another boot id/);
+    expect(judged(container, kernel)).toMatch(/^unknown: another boot id/);
+    expect(judged(container, another)).toMatch(/^unknown: another boot id/);
+  });
+
   it("that is a zombie is dead, whosever pid it is now", () => {
     for (const start of ["1000", "2000"]) {
       for (const processStart of ["1000", "-"]) {
@@ -314,6 +327,9 @@ describe("the verdict on an owner", () => {
   it("in this very process is alive if that is proved, else unknown, unless it is an earlier one", () => {
     const self = { ...OWNER };
     expect(verdictOn({}, {}, self)).toMatch(/^alive: this very thread of pid 4711 has it, by another path/);
+    const notOurs = "alive: pid 4711 runs since the owner started";
+    expect(verdictOn({}, {}, { ...self, tid: "4713" }), "our process, another thread").toBe(notOurs);
+    expect(verdictOn({}, {}, { ...self, pid: "1" }), "a tid like ours").toBe(notOurs);
     expect(verdictOn({ processStart: "-" }, {}, self)).toMatch(/^unknown/);
     expect(verdictOn({}, { before: "untrusted" }, self)).toMatch(/^unknown/);
     expect(verdictOn({ processStart: "900" }, {}, self)).toMatch(/^dead/);
