@@ -27,7 +27,7 @@ const config: ViteUserConfig = defineConfig({
     include: process.env["SWL_MUTANTS_TESTS"]?.split(";") ?? TESTS,
     testNamePattern: new RegExp(`^(?!.*(${NOT_THESE.join("|")}))`),
     // Few programs, short waits: what a mutant changes shows soon, or not at all.
-    env: { SWL_RUNS: "25", SWL_WAIT_MS: "200" },
+    env: { SWL_RUNS: "25", SWL_WAIT_MS: "200", SWL_ONE_IN: "101" },
     testTimeout: 30_000,
     maxWorkers: 1,
   },
