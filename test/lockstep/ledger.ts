@@ -9,7 +9,7 @@
  */
 
 import type { ActionName } from "../../model/actions.ts";
-import { at, type DebtStep, type Pc, type State } from "../../model/state.ts";
+import { at, type DebtStep, mapGet, type Pc, type State } from "../../model/state.ts";
 import { MOST_FAILURES, MOST_SPINS } from "../../src/protocol.ts";
 import type { Edge } from "./edges.ts";
 import type { Counters } from "./memory.ts";
@@ -194,8 +194,8 @@ function isAbout({ action, from, to, which }: LedgerEntry, edge: Edge): boolean 
 }
 
 function standOf({ pc, owes }: State, { label: { arg } }: Edge): Stand | undefined {
-  if (pc[arg] !== undefined) return pc[arg];
-  return Object.values(owes).flatMap((debts) => debts.filter(([name]) => name === arg))[0]?.[1];
+  const [step] = Object.values(owes).flatMap((debts) => mapGet(debts, arg) ?? []);
+  return pc[arg] ?? step;
 }
 
 /** `Judge looked -> waiting`, and of the environment the action alone. */
