@@ -337,12 +337,15 @@ interface FileLimit {
 function limitFiles(session: Session, { hostPid }: Child): FileLimit {
   const limit = (value: string): void => void runIn([], ["prlimit", `--pid=${hostPid}`, `--nofile=${value}`]);
   const openFiles = (): readonly string[] => fs.readdirSync(`/proc/${hostPid}/fd`);
-  const isOfTheSweep = (file: string): boolean => linkOf(`/proc/${hostPid}/fd/${file}`) === session.directory;
+  /** What the sweep or a look at a process has open it closes, and that would be one file more. */
+  const isSoonClosed = (file: string): boolean => {
+    const path = linkOf(`/proc/${hostPid}/fd/${file}`);
+    return path.startsWith(session.directory) || path.startsWith("/proc/");
+  };
   return {
     exhaust: async () => {
       let taken = openFiles();
-      // What the sweep has open it closes, and that would be one file more.
-      while (taken.some(isOfTheSweep)) {
+      while (taken.some(isSoonClosed)) {
         await sleep(5);
         taken = openFiles();
       }

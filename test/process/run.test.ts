@@ -327,8 +327,9 @@ async function interruptAtTerminal(
     'process.on("SIGINT", () => { console.log("got"); setTimeout(() => process.exit(5), 1500); }); console.log("ready"); setTimeout(() => {}, 60000);';
   const words = [process.execPath, cliOf(guard), "run", file, "--", process.execPath, "-e", counts];
   fs.writeFileSync(join(directory, "go.sh"), `exec ${words.map((word) => `'${word}'`).join(" ")}\n`);
+  // script has it run by $SHELL, or /bin/sh. A shell that stays would be interrupted too.
   const { child, ended, says } = watch(
-    spawn("script", ["-qec", `sh ${join(directory, "go.sh")}`, "/dev/null"]),
+    spawn("script", ["-qec", `exec sh ${join(directory, "go.sh")}`, "/dev/null"]),
   );
   await says(/ready/);
   child.stdin?.write("\x03");
