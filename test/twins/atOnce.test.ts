@@ -16,9 +16,9 @@ const FIRST_ONLY = [true, false, false];
 const NEVER = [false, false, false];
 
 const DOUBLES: readonly (readonly [name: string, gone: string, patches: Double["patches"]])[] = [
-  ["AtOnceAnywhere", "on a disk known to be local only", [["atOnce: entry.local", "atOnce: true"]]],
+  ["AtOnceAnywhere", "on a disk known to be local only", [["atOnce: local", "atOnce: true"]]],
   ["AtOnceAgain", "the first one only", [["    isFirst = false;\n", ""]]],
-  ["NeverAtOnce", "the first one", [["atOnce: entry.local", "atOnce: false"]]],
+  ["NeverAtOnce", "the first one", [["atOnce: local", "atOnce: false"]]],
 ];
 
 describe("a Take may be made at once", () => {

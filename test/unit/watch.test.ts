@@ -11,7 +11,7 @@ import { createOwners } from "../../src/owners.ts";
 import { giveUp, release, request } from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry, type Services } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
-import { CALM_MS, type WatcherEvents, Watches } from "../../src/watch.ts";
+import { type WatcherEvents, Watches } from "../../src/watch.ts";
 import { doNotRun } from "../support/notRun.ts";
 
 let directory = "";
@@ -29,25 +29,27 @@ describe("the watchers of a process, with a world that is played", () => {
     events.get("/d")?.changed("a.jsonl");
     passTurn();
     expect(tells).toEqual(["/d/a.lock"]);
+    watches.watch("/d/a.lock", () => void tells.push("/d/a.lock again"));
     events.get("/d")?.changed(null);
-    passTurn(CALM_MS);
-    expect(tells.slice(1).sort()).toEqual(["/d/a.lock", "/d/b.lock"]);
+    passTurn();
+    expect(tells.slice(1).sort()).toEqual(["/d/a.lock again", "/d/b.lock"]);
   });
 
-  it("tell once for whatever changes in a turn, and after a calm for what changes next", () => {
-    const { watches, tells, events, passTurn } = play();
-    watches.watch("/d/a.lock", () => void tells.push("told"));
+  it("tell once for whatever changes in a turn, and then no more until they are asked again", () => {
+    const { watches, tells, events, log, passTurn } = play();
+    const watching = watches.watch("/d/a.lock", () => void tells.push("told"));
     const { changed = () => {} } = events.get("/d") ?? {};
     for (let i = 0; i < 100; i++) changed("a.lock");
-    expect(tells).toHaveLength(0);
+    // Nobody else waits there: what comes now is an event for nobody.
+    expect([tells.length, watching?.isOpen(), log]).toEqual([0, false, ["open /d", "close /d"]]);
+    passTurn();
+    changed("a.lock");
     passTurn();
     expect(tells).toHaveLength(1);
-    changed("a.lock");
-    passTurn(CALM_MS / 2);
-    changed("a.lock");
-    expect(tells).toHaveLength(1);
-    passTurn(CALM_MS / 2);
-    expect(tells).toHaveLength(2);
+    watches.watch("/d/a.lock", () => void tells.push("again"));
+    events.get("/d")?.changed("a.lock");
+    passTurn();
+    expect(tells).toEqual(["told", "again"]);
   });
 
   it("are one for each directory, and open only while somebody waits there", () => {
@@ -67,8 +69,8 @@ describe("the watchers of a process, with a world that is played", () => {
     const { watches, tells, events, passTurn } = play();
     const watching = watches.watch("/d/a.lock", () => void tells.push("told"));
     watches.watch("/d/b.lock", () => {});
-    events.get("/d")?.changed("a.lock");
     watching?.stop();
+    events.get("/d")?.changed("a.lock");
     passTurn();
     expect(tells).toEqual([]);
   });
@@ -99,7 +101,7 @@ describe("the watchers of a process, with a world that is played", () => {
 
 describe("a real watcher", () => {
   it("tells of a lock that comes and of one that goes by a rename", async () => {
-    const watches = new Watches({ clock: systemClock });
+    const watches = new Watches();
     const lockPath = join(directory, "a.lock");
     fs.mkdirSync(join(directory, "home"));
     for (const [from, to] of [
@@ -135,7 +137,7 @@ describe("a real watcher", () => {
   it("leaves no watch in the kernel when nobody waits; twin: one that is not stopped is seen there", (context) => {
     if (process.platform !== "linux") doNotRun(context, "this machine has no /proc");
     const before = inotifyWatches();
-    const watches = new Watches({ clock: systemClock });
+    const watches = new Watches();
     const all = ["a", "b", "c"].map((name) => watches.watch(join(directory, name), () => {}));
     expect(inotifyWatches()).toBe(before + 1);
     for (const watching of all.slice(1)) watching?.stop();
@@ -223,21 +225,15 @@ function play(): {
   readonly tells: string[];
   readonly log: string[];
   readonly events: Map<string, WatcherEvents>;
-  readonly passTurn: (ms?: number) => void;
+  readonly passTurn: () => void;
   readonly refuse: (errno: string | undefined) => void;
 } {
   const events = new Map<string, WatcherEvents>();
   const log: string[] = [];
   let errno: string | undefined;
-  let now = 0;
-  let due: { at: number; callback: () => void }[] = [];
-  const setTimer = (ms: number, callback: () => void): { cancel: () => void } => {
-    due.push({ at: now + ms, callback });
-    return { cancel: () => {} };
-  };
+  let due: (() => void)[] = [];
   const watches = new Watches({
-    clock: { now: () => now, setTimer, random: () => 0.5 },
-    afterTurn: (callback) => void setTimer(0, callback),
+    afterTurn: (callback) => void due.push(callback),
     open: (path, told) => {
       log.push(`open ${path}${errno === undefined ? "" : `: ${errno}`}`);
       if (errno !== undefined) throw Object.assign(new Error(errno), { code: errno });
@@ -254,11 +250,10 @@ function play(): {
     tells: [],
     log,
     events,
-    passTurn: (ms = 0) => {
-      now += ms;
-      const ripe = due.filter(({ at }) => at <= now);
-      due = due.filter(({ at }) => at > now);
-      for (const { callback } of ripe) callback();
+    passTurn: () => {
+      const ripe = due;
+      due = [];
+      for (const callback of ripe) callback();
     },
     refuse: (name) => {
       errno = name;
