@@ -8,12 +8,15 @@ import type { DiskReply } from "../../src/disk.ts";
 import * as protocol from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Owners } from "../../src/registry.ts";
 import type { Run, Step } from "../../src/steps.ts";
+import type { Watching } from "../../src/watch.ts";
 import type { Protocol } from "../lockstep/world.ts";
 import { type Double, loadPatched } from "./doubles.ts";
 
 /** Of the first three Takes of a contention that somebody else is in the way of. */
 const FIRST_ONLY = [true, false, false];
 const NEVER = [false, false, false];
+/** The second one comes of being told. Then there is a calm, and the third one comes of a poll. */
+const FIRST_AND_TOLD = [true, true, false];
 
 const DOUBLES: readonly (readonly [name: string, gone: string, patches: Double["patches"]])[] = [
   ["AtOnceAnywhere", "on a disk known to be local only", [["atOnce: local", "atOnce: true"]]],
@@ -21,9 +24,28 @@ const DOUBLES: readonly (readonly [name: string, gone: string, patches: Double["
   ["NeverAtOnce", "the first one", [["atOnce: local", "atOnce: false"]]],
 ];
 
+const TOLD_DOUBLES: Double["patches"] = [
+  ["yield isFirst || told ?", "yield isFirst ?"],
+  ["    const { told } = entry;\n    entry.told = false;\n", "    const { told } = entry;\n"],
+];
+
 describe("a Take may be made at once", () => {
   it("if it is the first of its contention, on a disk that is known to be local", () => {
     expect([takesOf(protocol, true), takesOf(protocol, false)]).toEqual([FIRST_ONLY, NEVER]);
+  });
+
+  it("or comes of being told", () => {
+    expect([takesOf(protocol, true, "told"), takesOf(protocol, false, "told")]).toEqual([
+      FIRST_AND_TOLD,
+      NEVER,
+    ]);
+  });
+
+  it("twin: where what was told is forgotten, or never is, it is another one", async () => {
+    for (const patch of TOLD_DOUBLES) {
+      const double = await loadPatched<Protocol>("protocol.ts", "Told", [patch]);
+      expect(takesOf(double, true, "told"), patch[1]).not.toEqual(FIRST_AND_TOLD);
+    }
   });
 
   it.each(DOUBLES)("twin %s: without %s", async (name, _gone, patches) => {
@@ -33,9 +55,9 @@ describe("a Take may be made at once", () => {
 });
 
 /** Whether each of the first three Takes may be made at once. */
-function takesOf({ request }: Pick<Protocol, "request">, local: boolean): readonly boolean[] {
+function takesOf({ request }: Pick<Protocol, "request">, local: boolean, how?: "told"): readonly boolean[] {
   const takes: boolean[] = [];
-  request(entryThatIsRefused(local, takes), attempt());
+  request(entryThatIsRefused(local, takes, how), attempt());
   return takes;
 }
 
@@ -48,13 +70,18 @@ const owners: Owners = {
 };
 const REFUSED: DiskReply = { ok: false, errno: "ENOTEMPTY", error: new Error("ENOTEMPTY") };
 
-function entryThatIsRefused(local: boolean, takes: boolean[]): ReturnType<typeof createEntry> {
+function entryThatIsRefused(local: boolean, takes: boolean[], how?: "told"): ReturnType<typeof createEntry> {
+  let tell = (): void => {};
   const answer = (step: Step): DiskReply => {
     if (step.kind === "call" && step.action === "Take") {
       takes.push(step.atOnce === true);
       return REFUSED;
     }
-    if (step.kind === "sleep") step.arm({ wake: () => {}, cancel: () => {} });
+    if (step.kind === "sleep") {
+      step.arm({ wake: () => {}, cancel: () => {} });
+      tell();
+      tell = () => {};
+    }
     return { ok: true, names: step.kind === "call" && step.action === "Look" ? ["other"] : [] };
   };
   const drive = (run: Run): void => {
@@ -63,7 +90,19 @@ function entryThatIsRefused(local: boolean, takes: boolean[]): ReturnType<typeof
   };
   const clock = { now: () => 0, setTimer: () => ({ cancel: () => {} }), random: () => 0.5 };
   const disk = { renameReplacesEmpty: true, now: () => REFUSED, later: () => {} };
-  const services = { disk, clock, owners, drive, warn: () => {}, quiet: () => {} };
+  const watch = (_lockPath: string, told: () => void): Watching => {
+    tell = told;
+    return { isOpen: () => true, stop: () => {} };
+  };
+  const services = {
+    disk,
+    clock,
+    owners,
+    drive,
+    warn: () => {},
+    quiet: () => {},
+    ...(how === "told" ? { watch } : {}),
+  };
   return createEntry({ lockPath: "/a.lock", sessionFile: "/a", local, services });
 }
 

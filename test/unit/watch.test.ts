@@ -8,7 +8,7 @@ import { nodeDisk } from "../../src/disk.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
-import { giveUp, release, request } from "../../src/protocol.ts";
+import { ASIDE_MS, giveUp, HAND_OVER_MS, release, request, SHORT_ASIDE_MS } from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry, type Services } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
 import { type WatcherEvents, Watches } from "../../src/watch.ts";
@@ -214,6 +214,51 @@ describe("a contender that waits for others", () => {
     const again = await contend();
     giveUp(again.mine.entry, again.mine.attempt);
     expect(again.stopped()).toBe(1);
+  });
+});
+
+describe("a process that gave way for others stands aside", () => {
+  const short = SHORT_ASIDE_MS;
+  const long = ASIDE_MS;
+  const untold: Services["watch"] = () => undefined;
+
+  it.each([
+    [
+      "for a short time, but now and then for longer than anybody's poll, where others may be told",
+      untold,
+      true,
+      [short, short, long, short, short, long],
+    ],
+    ["for longer than anybody's poll, where nobody can be told", undefined, true, [long, long, long]],
+    [
+      "for longer than anybody's poll, on a disk that is not known to be local",
+      untold,
+      false,
+      [long, long, long],
+    ],
+  ] as const)("%s", async (_how, watch, local, expected) => {
+    let now = 0;
+    const delays: number[] = [];
+    const setTimer = (ms: number, callback: () => void): { cancel: () => void } => {
+      delays.push(ms);
+      setImmediate(callback);
+      return { cancel: () => {} };
+    };
+    const entry = entryOf({ now: () => now, random: () => 0.5, setTimer }, watch, local);
+    let holder = ask(entry);
+    for (const _ of expected) {
+      await holder.granted;
+      const next = ask(entry);
+      now += HAND_OVER_MS;
+      await letGo(entry, holder.attempt);
+      holder = next;
+    }
+    await holder.granted;
+    expect(delays).toEqual(expected);
+    // What the prose promises to whoever polls: in each such time there is one long aside.
+    const asides = expected.reduce<number>((sum, ms) => sum + ms, 0);
+    const periods = expected.filter((ms) => ms === long).length;
+    expect((expected.length * HAND_OVER_MS + asides) / periods).toBeLessThan(100);
   });
 });
 
