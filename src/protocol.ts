@@ -39,6 +39,8 @@ export const SHORT_ASIDE_MS = 2;
 const SHORT_ASIDES = 2;
 /** After it was told, and was too late, a process does not listen for so long: L changes every few microseconds then. */
 const CALM_MS = 1;
+/** A process that was told within this time tries at once: it is about microseconds there. */
+const LATELY_MS = 20;
 /** The first poll after a watcher was set. */
 const SOON_MS = 3;
 /** Waits vary by this much to either side, so that contenders do not march in step. */
@@ -181,8 +183,7 @@ function* contend(entry: Entry, asideMs?: number): Run {
     if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const taking = call("Take", "async", rename(homeOf(entry).path, entry.lockPath));
-    const { told } = entry;
-    entry.told = false;
+    const told = wasToldLately(entry);
     const outcome = takeOutcome(yield isFirst || told ? promptly(entry, taking) : taking);
     isFirst = false;
     const mine =
@@ -197,7 +198,7 @@ function* contend(entry: Entry, asideMs?: number): Run {
 }
 
 function newPatience(entry: Entry): Patience {
-  entry.patience = { contender: entry.contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS };
+  entry.patience = { contender: entry.contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, calm: false };
   return entry.patience;
 }
 
@@ -413,12 +414,13 @@ function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: numb
 
 /** What stands in the way is at L: being told of a change there ends the wait. */
 function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
-  const { watch, clock } = entry.services;
-  const calm = entry.toldAt + CALM_MS - clock.now();
-  if (calm > 0) {
+  const { watch } = entry.services;
+  if (wasToldLately(entry) && !patience.calm) {
+    patience.calm = true;
     yield* wait(entry, jittered(entry, CALM_MS));
     return;
   }
+  patience.calm = false;
   // Elsewhere a watcher does not see what other machines do.
   if (entry.local && watch !== undefined && entry.watching?.isOpen() !== true) {
     entry.watching = watch(entry.lockPath, () => changed(entry));
@@ -433,15 +435,15 @@ function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
 /** Something at L may have changed: an early `Wake`, if the contender waits for that. */
 function changed(entry: Entry): void {
   entry.toldAt = entry.services.clock.now();
-  entry.told = true;
   if (entry.wait !== null && entry.listens) entry.wait.wake();
 }
+
+const wasToldLately = ({ services, toldAt }: Entry): boolean => services.clock.now() - toldAt < LATELY_MS;
 
 function stopWatching(entry: Entry): void {
   entry.watching?.stop();
   entry.watching = undefined;
   entry.listens = false;
-  entry.told = false;
 }
 
 function* backOff(entry: Entry, patience: Patience): Part<void> {

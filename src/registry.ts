@@ -86,6 +86,8 @@ export interface Patience {
   spins: number;
   failures: number;
   waitMs: number;
+  /** Its last wait was one in which it did not listen. */
+  calm: boolean;
 }
 
 /** What the next grant of this process is told of. */
@@ -125,8 +127,6 @@ export interface Entry {
   wait: Wakeable | null;
   /** Set while somebody here waits for others, and is told when something at L may have changed. */
   watching: Watching | undefined;
-  /** It was told, and its next Take is due to that. */
-  told: boolean;
   /** When it was last told. */
   toldAt: number;
   /** How often in a row it stood aside for a short time only. */
@@ -326,7 +326,6 @@ export function createEntry(params: EntryParams): Entry {
     owes: new Map(),
     wait: null,
     watching: undefined,
-    told: false,
     toldAt: Number.NEGATIVE_INFINITY,
     listens: false,
     shortAsides: 0,

@@ -201,6 +201,17 @@ describe("a contender that waits for others", () => {
     expect(delays.at(-1)).toBe(delays[0]);
   });
 
+  it("that was told and came too late does not listen for a moment, and then again", async () => {
+    const { mine, tell, passTime, asked, delays } = await contend();
+    expect(asked()).toBe(1);
+    tell();
+    await waits(mine.entry);
+    expect([asked(), mine.entry.listens, delays.length]).toEqual([1, false, 2]);
+    passTime();
+    await waits(mine.entry);
+    expect([asked(), mine.entry.listens]).toEqual([2, true]);
+  });
+
   it("stops its watcher when it gives up; with an heir the watcher goes to the heir", async () => {
     const { mine, others, tell, stopped } = await contend();
     const heir = ask(mine.entry);
@@ -261,6 +272,9 @@ describe("a process that gave way for others stands aside", () => {
     expect((expected.length * HAND_OVER_MS + asides) / periods).toBeLessThan(100);
   });
 });
+
+/** Nothing is recent after that. */
+const LONG_MS = 1_000;
 
 /** Long enough for a Take that should not be sent, and no more than that: a twin, so nothing fails if it is too short. */
 const QUIET_MS = 30;
@@ -385,8 +399,9 @@ async function contend({
   await holder.granted;
   const delays: number[] = [];
   let timers: (() => void)[] = [];
+  let now = 0;
   const clock: Clock = {
-    now: () => performance.now(),
+    now: () => now,
     random: () => 0.5,
     setTimer: (ms, callback) => {
       delays.push(ms);
@@ -403,11 +418,15 @@ async function contend({
   const watched: Services["watch"] = (lockPath, told) => {
     asked++;
     if (watch !== undefined) return watch(lockPath, told);
-    tell = told;
+    let open = true;
+    tell = () => {
+      open = false;
+      told();
+    };
     const stop = (): void => {
       stopped++;
     };
-    return { isOpen: () => true, stop };
+    return { isOpen: () => open, stop };
   };
   const entry = entryOf(clock, watched, local);
   const mine = { ...ask(entry), entry };
@@ -417,6 +436,7 @@ async function contend({
     others: { letGo: () => letGo(theirs, holder.attempt) },
     tell: () => tell(),
     passTime: () => {
+      now += LONG_MS;
       const ripe = timers;
       timers = [];
       for (const callback of ripe) callback();
