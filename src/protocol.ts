@@ -41,8 +41,12 @@ const SHORT_ASIDES = 2;
 const CALM_MS = 1;
 /** A process that was told within this time tries at once: it is about microseconds there. */
 const LATELY_MS = 20;
+/** Who has waited for so long keeps calm no more ... */
+const URGENT_MS = 6;
+/** ... for so many times: where the lock is held for most of the time it is of no use. */
+export const MOST_URGENT = 50;
 /** The first poll after a watcher was set. */
-const SOON_MS = 3;
+export const SOON_MS = 3;
 /** Waits vary by this much to either side, so that contenders do not march in step. */
 const JITTER = 0.25;
 /**
@@ -198,7 +202,9 @@ function* contend(entry: Entry, asideMs?: number): Run {
 }
 
 function newPatience(entry: Entry): Patience {
-  entry.patience = { contender: entry.contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, calm: false };
+  const { contender, services } = entry;
+  const since = services.clock.now();
+  entry.patience = { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, since, calm: false, urgent: 0 };
   return entry.patience;
 }
 
@@ -415,7 +421,7 @@ function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: numb
 /** What stands in the way is at L: being told of a change there ends the wait. */
 function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
   const { watch } = entry.services;
-  if (wasToldLately(entry) && !patience.calm) {
+  if (wasToldLately(entry) && !patience.calm && !isUrgent(entry, patience)) {
     patience.calm = true;
     yield* wait(entry, jittered(entry, CALM_MS));
     return;
@@ -436,6 +442,12 @@ function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
 function changed(entry: Entry): void {
   entry.toldAt = entry.services.clock.now();
   if (entry.wait !== null && entry.listens) entry.wait.wake();
+}
+
+/** Whoever has waited for long tries whenever L changes, for a number of times: mostly the first few do. */
+function isUrgent({ services }: Entry, patience: Patience): boolean {
+  if (services.clock.now() - patience.since < URGENT_MS) return false;
+  return patience.urgent++ < MOST_URGENT;
 }
 
 const wasToldLately = ({ services, toldAt }: Entry): boolean => services.clock.now() - toldAt < LATELY_MS;

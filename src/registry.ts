@@ -86,6 +86,10 @@ export interface Patience {
   spins: number;
   failures: number;
   waitMs: number;
+  /** When it began. */
+  readonly since: number;
+  /** How often it kept calm no more. */
+  urgent: number;
   /** Its last wait was one in which it did not listen. */
   calm: boolean;
 }

@@ -8,7 +8,16 @@ import { nodeDisk } from "../../src/disk.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
-import { ASIDE_MS, giveUp, HAND_OVER_MS, release, request, SHORT_ASIDE_MS } from "../../src/protocol.ts";
+import {
+  ASIDE_MS,
+  giveUp,
+  HAND_OVER_MS,
+  MOST_URGENT,
+  release,
+  request,
+  SHORT_ASIDE_MS,
+  SOON_MS,
+} from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry, type Services } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
 import { type WatcherEvents, Watches } from "../../src/watch.ts";
@@ -184,13 +193,13 @@ describe("a contender that waits for others", () => {
     expect(asked()).toBe(0);
   });
 
-  it("that is told in the middle of its calls waits for the first poll only", async () => {
+  it("that is told in the middle of its calls polls soon", async () => {
     const { mine, tell, passTime, delays } = await contend();
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 5; i++) {
       passTime();
       await waits(mine.entry);
     }
-    expect(delays.at(-1)).toBeGreaterThan(delays[0] ?? 0);
+    expect(delays.at(-1)).toBeGreaterThan(SOON_MS);
     passTime();
     expect(mine.entry.wait, "its Take is under way").toBeNull();
     // After the Look was sent: what it saw may be old.
@@ -198,7 +207,7 @@ describe("a contender that waits for others", () => {
       tell();
       await new Promise(setImmediate);
     }
-    expect(delays.at(-1)).toBe(delays[0]);
+    expect(delays.at(-1)).toBeLessThanOrEqual(SOON_MS);
   });
 
   it("that was told and came too late does not listen for a moment, and then again", async () => {
@@ -210,6 +219,20 @@ describe("a contender that waits for others", () => {
     passTime();
     await waits(mine.entry);
     expect([asked(), mine.entry.listens]).toEqual([2, true]);
+  });
+
+  it("that has waited for long listens all the time, for a bounded number of times", async () => {
+    const { mine, tell, passTime } = await contend();
+    passTime();
+    await waits(mine.entry);
+    for (let i = 0; i < MOST_URGENT; i++) {
+      tell();
+      await waits(mine.entry);
+      expect(mine.entry.listens).toBe(true);
+    }
+    tell();
+    await waits(mine.entry);
+    expect(mine.entry.listens).toBe(false);
   });
 
   it("stops its watcher when it gives up; with an heir the watcher goes to the heir", async () => {
