@@ -38,7 +38,7 @@ export const SHORT_ASIDE_MS = 2;
 /** ... so many times in a row. Then it is long: somebody may poll. In all that is less than 100 ms for him. */
 const SHORT_ASIDES = 2;
 /** Under contention a process does not listen before it has waited for so long; then it comes in its turn, more or less ... */
-export const CALM_MS = 8;
+export const CALM_MS = 6;
 /** ... and tries whenever L changes, so many times: where the lock is held nearly always it is of no use. */
 export const MOST_TRIES = 50;
 /** Who was told within this time is under contention: others were faster, and L changes all the time. */
