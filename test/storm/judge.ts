@@ -35,6 +35,8 @@ export type Finding = { readonly life: number; readonly at: string } & (
 );
 
 interface MarkerFound {
+  /** Who found it. */
+  readonly task: number;
   readonly is: "in the way" | "instead of mine";
   readonly file: number;
   /** `life.task`, whose marker it is; empty: it has no name yet, or is not there. */
@@ -49,10 +51,14 @@ export interface Killed {
   readonly record: () => Uint32Array;
 }
 
-/** Judges findings one by one. Each of the dead has left one marker for each of its tasks, at most. */
+/**
+ * Judges findings one by one, in the order in which they were told. Each of the dead has left one marker for each of its
+ * tasks, at most, and it is found once: but if its finder was killed before it had put its own in its place.
+ */
 export class FindingJudge {
   readonly #killed: ReadonlyMap<number, Killed>;
-  readonly #spent: Set<string> = new Set();
+  /** By the maker of a marker: who has found it. */
+  readonly #finders: Map<string, string> = new Map();
 
   constructor(killed: ReadonlyMap<number, Killed>) {
     this.#killed = killed;
@@ -63,7 +69,7 @@ export class FindingJudge {
       const { life, code = "", errno = "", message } = finding;
       return { check: "error", what: `life ${life}, ${finding.while}: ${code} ${errno} ${message}` };
     }
-    const { life, file, found, is } = finding;
+    const { life, task, file, found, is } = finding;
     const whose = found === "" ? "a marker without a name" : `the marker of ${found}`;
     if (is === "instead of mine") {
       const what = found === "" ? "no marker, or one without a name" : whose;
@@ -71,7 +77,7 @@ export class FindingJudge {
     }
     const maker = this.#makerOf(finding);
     if (maker !== undefined) {
-      this.#spent.add(maker);
+      this.#finders.set(maker, `${life}.${task}`);
       return undefined;
     }
     return {
@@ -80,16 +86,23 @@ export class FindingJudge {
     };
   }
 
-  /** Who was killed before, inside of that file. Without a name: between making the marker and writing into it. */
+  /** Who was killed before, inside of that file. Without a name: between making its marker and writing into it. */
   #makerOf({ at, file, found }: MarkerFound & { readonly at: string }): string | undefined {
-    const candidates = found === "" ? [...this.#killed.keys()].flatMap((life) => tasksOf(life)) : [found];
-    return candidates.find((maker) => {
-      const [life = -1, task = 0] = maker.split(".").map(Number);
-      const killed = this.#killed.get(life);
-      if (killed === undefined || killed.at > BigInt(at) || this.#spent.has(maker)) return false;
-      const inside = insideOf(killed.record(), task);
-      return inside?.file === file && (found !== "" || inside.stage === STAGE["entered"]);
+    const makers = found === "" ? [...this.#killed.keys()].flatMap((life) => tasksOf(life)) : [found];
+    const ends = found === "" ? [STAGE["entered"]] : [STAGE["entered"], STAGE["writes"], STAGE["wrote"]];
+    return makers.find((maker) => {
+      const finder = this.#finders.get(maker);
+      const isThere = finder === undefined || this.#diedInside(finder, file, at, [STAGE["entered"]]);
+      return isThere && this.#diedInside(maker, file, at, ends);
     });
+  }
+
+  #diedInside(who: string, file: number, at: string, stages: readonly (number | undefined)[]): boolean {
+    const [life = -1, task = 0] = who.split(".").map(Number);
+    const killed = this.#killed.get(life);
+    if (killed === undefined || killed.at > BigInt(at)) return false;
+    const inside = insideOf(killed.record(), task);
+    return inside?.file === file && stages.includes(inside.stage);
   }
 }
 

@@ -93,13 +93,13 @@ export interface StormReport {
 /** From one signal to the next. */
 const PAUSE_MS = 8;
 /** Of the signals, so many kill; the others stop the process for a while. */
-const KILLS = 0.3;
+const KILLS = 0.13;
 /** Of the signals, so many are meant for somebody who is inside, if there is somebody. */
 const AIMED = 0.5;
 /** From nothing to longer than every wait of the protocol. */
 const STOPPED_MS = 40;
 /** Of those that are stopped, so many are killed before they go on. */
-const KILLED_WHILE_STOPPED = 0.15;
+const KILLED_WHILE_STOPPED = 0.05;
 /** Of the signals, so many come with a full disk, or with a lack of descriptors; and how long that lasts, at most. */
 const FULL_DISK = 0.01;
 const DESCRIPTORS = 0.02;
@@ -107,11 +107,12 @@ const WEATHER_MS = 80;
 /** However few signals there are. */
 const FEWEST_KILLS_INSIDE = 3;
 /** Started ahead. */
-const SPARES = 3;
+const SPARES = 4;
 /** What neither goes on nor ends for so long hangs: far from what a very busy machine needs. */
 const HANGS_AFTER_MS = 180_000;
 const LOOK_AGAIN_MS = 2;
 const PROGRESS_MS = 500;
+const PAUSED_MS = 5_000;
 
 const WORKER = fileURLToPath(new URL("worker.mjs", import.meta.url));
 
@@ -164,6 +165,7 @@ class Storm {
   /** The records of those that have ended. */
   private readonly ended: Map<number, Uint32Array> = new Map();
   private ending = false;
+  private isOver = false;
   private diskIsFull = false;
   private readonly startedAt = performance.now();
   private lastSections = 0;
@@ -212,14 +214,16 @@ class Storm {
       heir.child.stdin?.end("g");
       await this.untilEnded([heir]);
     }
+    this.readFindings();
+    this.isOver = this.damage.length === 0;
   }
 
   report(): StormReport {
     this.readFindings();
     const { options, damage } = this;
     const records = this.records();
-    // Whatever else went wrong, the rest is not finished.
-    if (damage.every(({ check }) => check !== "process")) {
+    // Otherwise it was broken off where something went wrong, and the rest is not finished.
+    if (this.isOver) {
       damage.push(...judgeCounters(this.counters(), records));
       damage.push(...judgeLeftovers(fs.readdirSync(options.sessions), options.files));
     }
@@ -295,8 +299,12 @@ class Storm {
     this.diskIsFull = false;
   }
 
+  /**
+   * A1: who cannot open /proc when it asks for the first time has a name by which nobody can prove its death, and waiters
+   * need its lease. So only those are hit that were inside before.
+   */
   private async limit({ life, child }: Life, ms: number): Promise<void> {
-    if (child.pid === undefined) return;
+    if (child.pid === undefined || this.board.read(life)[WORD.sections] === 0) return;
     this.counts.descriptorLimits++;
     this.board.tellDescriptors(life);
     const giveBack = await takeDescriptors(child.pid);
@@ -379,6 +387,8 @@ class Storm {
     if (this.damage.length > 0) return false;
     const now = performance.now();
     if (now - this.progressAt < PROGRESS_MS) return true;
+    // Somebody has stopped all of us for a while.
+    if (now - this.progressAt > PAUSED_MS) this.lastSectionAt = now;
     this.progressAt = now;
     const figures = this.figures(this.records());
     this.options.onProgress?.(figures);

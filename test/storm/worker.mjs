@@ -6,6 +6,7 @@
  */
 
 import fs from "node:fs";
+import { getPriority, setPriority } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { seededRandom } from "../support/random.mjs";
@@ -16,12 +17,17 @@ import { openBoard, STAGE, STATE, TASKS, WORD } from "./board.mjs";
 const params = JSON.parse(process.argv[2] ?? "");
 const { life, role, without } = params;
 
-/** Longer than any queue here: a wait that ends by it is a finding. */
-const PATIENT_MS = 120_000;
+/** Longer than any queue here, and than any pause of the whole storm: a wait that ends by it is a finding. */
+const PATIENT_MS = 3_600_000;
 /** Some waits end by their timeout. */
 const IMPATIENT_MS = 20;
 /** Until there are descriptors again; the holder holds for so long. */
 const LOOK_AGAIN_MS = 3;
+const NICER = 10;
+const MOST_NICE = 19;
+/** So long a task is inside, or outside, at most; mostly it stays there for a while, sometimes for a turn. */
+const INSIDE_MS = 6;
+const OUTSIDE_MS = 60;
 
 const board = openBoard(params.witness);
 const mine = board.blank();
@@ -43,6 +49,8 @@ save();
 if (fs.readSync(0, Buffer.alloc(1)) === 0) process.exit(0);
 mine[WORD.state] = STATE.runs;
 save();
+// Whoever is just being started comes first: so there are kills as fast as there can be.
+setPriority(Math.min(MOST_NICE, getPriority() + NICER));
 
 const random = seededRandom(params.seed);
 if (role === "heir") await inherit();
@@ -57,7 +65,7 @@ async function work(task) {
     const file = Math.floor(random() * params.files);
     const lock = await ask(file);
     if (lock !== undefined) await section(task, file, lock);
-    if (random() < 0.3) await sleep(random() * 4);
+    if (random() < 0.7) await sleep(random() * OUTSIDE_MS);
   }
 }
 
@@ -100,12 +108,12 @@ async function section(task, file, lock) {
     await whenThereAreDescriptors(() =>
       witness.putMarker((found) => {
         count("markersOfTheDead");
-        tell({ is: "in the way", file, found });
+        tell({ is: "in the way", task, file, found });
       }),
     );
   }
   const before = witness.readCounter();
-  if (random() < 0.4) await sleep(random() * 2);
+  if (random() < 0.7) await sleep(random() * INSIDE_MS);
   else await turn();
   assertHeld(lock);
   stage(task, STAGE.writes);
@@ -115,7 +123,7 @@ async function section(task, file, lock) {
   stage(task, STAGE.wrote);
   if (!without.includes("marker")) {
     await whenThereAreDescriptors(() =>
-      witness.removeMarker((found) => tell({ is: "instead of mine", file, found })),
+      witness.removeMarker((found) => tell({ is: "instead of mine", task, file, found })),
     );
   }
   stage(task, STAGE.outside);
