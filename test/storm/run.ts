@@ -37,15 +37,19 @@ export interface StormOptions {
   readonly witness: string;
   /** What the processes import: a URL. */
   readonly library: string;
+  /** Of the signals, so many kill; the others stop a process for a while. Starting another is what costs. */
+  readonly killShare?: number;
   /** Broken processes, for the twins of the witnesses. */
   readonly without?: readonly Without[];
   /** Broken code may hang, and nobody waits for it so long. */
   readonly hangsAfterMs?: number;
   readonly onProgress?: (figures: Figures) => void;
+  /** Ends it early, in order: what was done so far is judged. */
+  readonly enough?: AbortSignal;
 }
 
-/** `lock`: they only play at having it. `marker`: the other witness is alone. */
-export type Without = "lock" | "marker";
+/** `lock`: they only play at having it. `marker`: the counter is alone. `word`: nobody asks the lock whether it is held. */
+export type Without = "lock" | "marker" | "word";
 
 export interface WorkerParams {
   readonly life: number;
@@ -92,8 +96,7 @@ export interface StormReport {
 
 /** From one signal to the next. */
 const PAUSE_MS = 8;
-/** Of the signals, so many kill; the others stop the process for a while. */
-const KILLS = 0.13;
+const KILL_SHARE = 0.13;
 /** Of the signals, so many are meant for somebody who is inside, if there is somebody. */
 const AIMED = 0.5;
 /** From nothing to longer than every wait of the protocol. */
@@ -188,8 +191,10 @@ class Storm {
     for (let i = 0; i < SPARES; i++) this.start("worker");
     while (this.running.length < this.options.processes && this.isFine()) await this.letOneIn();
     const { counts } = this;
+    const { signals, enough } = this.options;
     const isEnough = (): boolean =>
-      counts.kills + counts.stops >= this.options.signals && counts.killsInside >= FEWEST_KILLS_INSIDE;
+      enough?.aborted === true ||
+      (counts.kills + counts.stops >= signals && counts.killsInside >= FEWEST_KILLS_INSIDE);
     while (!isEnough() && this.isFine()) {
       // All are drawn every time, so that the seed decides the same whatever the timing.
       const draws = Array.from({ length: 9 }, () => this.random());
@@ -252,7 +257,7 @@ class Storm {
     if (target === undefined) return;
     if (descriptors < DESCRIPTORS && this.limitsDescriptors)
       this.later(this.limit(target, lasts * WEATHER_MS));
-    if (what < KILLS) await this.kill(target);
+    if (what < (this.options.killShare ?? KILL_SHARE)) await this.kill(target);
     else if (!target.stopped) {
       this.later(this.stop(target, stoppedFor * STOPPED_MS, then < KILLED_WHILE_STOPPED));
     }

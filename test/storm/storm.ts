@@ -28,8 +28,15 @@ const MOUNTS: Readonly<Record<string, string>> = {
   ext4: `truncate -s 8M "$1/image"; mkfs.ext4 -q -N 1000 "$1/image"; mount -o loop "$1/image" "$1/disk"`,
 };
 
-// So that the exit hooks of a run end its processes: a stopped one would stay for ever.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
+// The first ends the storm early, and what was done is judged; with the second the exit hooks of the run end its
+// processes: a stopped one would stay for ever.
+const enough = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (enough.signal.aborted) process.exit(2);
+    enough.abort();
+  });
+}
 await runProgram(() => main(process.argv.slice(2)));
 
 async function main(args: readonly string[]): Promise<number> {
@@ -101,6 +108,7 @@ async function storm(command: StormCommand, library: string, place: string): Pro
     witness,
     library: pathToFileURL(library).href,
     onProgress: (figures) => say.progress(figures),
+    enough: enough.signal,
   });
   const passed = report.damage.length === 0;
   say.end(report.figures);
@@ -112,7 +120,9 @@ async function storm(command: StormCommand, library: string, place: string): Pro
   if (command.keep || !passed) keep(witness, place);
   // What is mounted ends with the namespace.
   if (PLACE === undefined) fs.rmSync(place, { recursive: true, force: true, maxRetries: 5 });
-  return passed ? 0 : 1;
+  if (passed && enough.signal.aborted) console.error("It was ended early: not all signals were sent");
+  if (!passed) return 1;
+  return enough.signal.aborted ? 2 : 0;
 }
 
 /** In a namespace of its own the witnesses end with it: so they are copied, to a place that does not. */
