@@ -101,8 +101,9 @@ export async function acquireSessionWriteLock(
  * `inspectSessionLocks` says what it is.
  *
  * Rejects as {@link acquireSessionWriteLock} does, but never with `ELOCKED` and `EDEADLK`: inside of
- * `withSessionWriteLock` of the same file it is `undefined`. What the disk refuses is tried once. The options are the same,
- * but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
+ * `withSessionWriteLock` of the same file it is `undefined`. What the disk refuses is tried once (with a home
+ * that was made for it, if the one that lay idle did not do). It settles in a later turn, unless it has the lock. The options are the
+ * same, but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
  */
 export async function tryAcquireSessionWriteLock(
   params: TryAcquireSessionWriteLockParams,
@@ -408,6 +409,17 @@ function contendFor(
       settle(action);
     };
     const onAbort = (): void => leave(() => reject(options.signal?.reason));
+    const homeLayIdle = entry.home !== null;
+    /**
+     * Of a try, in a turn of its own: whoever tries in a loop must not keep the event loop from what lets the lock go.
+     * A home that lay idle may be gone, or empty (whatever removes old files has been there): a new one says what the disk says.
+     */
+    const answer = (error: SessionWriteLockError | undefined): void => {
+      if (error === undefined) resolve(undefined);
+      else if (homeLayIdle) resolve(tryAgain());
+      else reject(error);
+    };
+    const tryAgain = async (): Promise<Handle | undefined> => await enter(options, patience, guest);
     const attempt: Attempt = {
       guest,
       reentrant: options.allowReentrant,
@@ -428,7 +440,7 @@ function contendFor(
       lost: () => {},
       waits: (error) => {
         if (patience === "waits") teller.begin();
-        else leave(() => (error === undefined ? resolve(undefined) : reject(error)));
+        else leave(() => setImmediate(answer, error));
       },
     };
     const timer =
