@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import files from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,6 +23,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
   fs.rmSync(directory, { recursive: true, force: true });
 });
 
@@ -151,6 +153,43 @@ describe("the sweep of a home", () => {
     expect(await sweep(directory, owners)).toEqual([]);
 
     expect(fs.readdirSync(home).sort()).toEqual([".DS_Store", name]);
+  });
+
+  it("that is a file does not end the sweep", async () => {
+    const home = makeHome(dead, "a");
+    fs.rmSync(home, { recursive: true });
+    fs.writeFileSync(home, "not ours");
+    // Marks come last.
+    const mark = makeMark(nameOf(elsewhere, "b"));
+    expect(await sweep(directory, owners)).toEqual([basename(mark)]);
+    expect(fs.readFileSync(home, "utf8")).toBe("not ours");
+  });
+
+  it.skipIf(!isLinux)("that becomes a link while it is open leads nowhere", async () => {
+    const home = makeHome(dead, "a");
+    const precious = join(directory, "precious");
+    fs.mkdirSync(precious);
+    for (const where of [home, precious]) fs.writeFileSync(join(where, ".DS_Store"), "");
+    const open = files.open;
+    vi.spyOn(files, "open").mockImplementation(async (...args) => {
+      const opened = await open(...args);
+      fs.renameSync(home, `${home}.aside`);
+      fs.symlinkSync(precious, home);
+      return opened;
+    });
+
+    expect(await sweep(directory, owners)).toEqual([]);
+
+    expect(fs.readdirSync(precious)).toEqual([".DS_Store"]);
+    expect(fs.readdirSync(`${home}.aside`)).toEqual([]);
+  });
+
+  it("is read by its path where there is no /proc", async () => {
+    const home = makeHome(dead, "a");
+    vi.stubGlobal("process", Object.create(process, { platform: { value: "darwin" } }));
+    const reading = vi.spyOn(files, "readdir");
+    expect(await sweep(directory, owners)).toEqual([basename(home)]);
+    expect(reading.mock.calls.map(([path]) => path)).toEqual([home, home]);
   });
 });
 
