@@ -107,21 +107,24 @@ export async function acquireSessionWriteLock(
 export async function tryAcquireSessionWriteLock(
   params: TryAcquireSessionWriteLockParams,
 ): Promise<SessionWriteLock | undefined> {
-  return (await enter(params, readOptions(params, { waits: false }), "leaves"))?.lock;
+  return (await enter(readOptions(params, { waits: false }), "leaves"))?.lock;
 }
 
 /** A lock, with what only this module may ask. */
 interface Handle {
   readonly lock: SessionWriteLock;
+  /** Whether it is shared with those who ask for that. */
+  readonly reentrant: boolean;
   isReleased(): boolean;
   /** Lets the guest work, if there is one. */
   letGo(): void;
 }
 
 async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
-  const handle = await enter(params, readOptions(params, { waits: true }), "waits");
+  const options = readOptions(params, { waits: true });
+  const handle = await enter(options, "waits");
   if (handle === undefined)
-    throw new Error(`session-write-lock: ${params.sessionFile} left its wait (a bug)`);
+    throw new Error(`session-write-lock: ${options.sessionFile} left its wait (a bug)`);
   return handle;
 }
 
@@ -129,20 +132,14 @@ async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
 type Patience = "waits" | "leaves";
 
 /** Rejects, or throws what is found at once. */
-function enter(
-  { sessionFile }: TryAcquireSessionWriteLockParams,
-  options: AcquireOptions,
-  patience: Patience,
-  guest?: Guest,
-): Promise<Handle | undefined> {
+function enter(options: AcquireOptions, patience: Patience, guest?: Guest): Promise<Handle | undefined> {
+  const { sessionFile } = options;
   options.signal?.throwIfAborted();
   refusePlatform(sessionFile);
   const path = resolveLockPath(sessionFile);
   const registry = processRegistry();
   if (patience === "waits") refuseNesting(registry, path, options);
-  const entry = entryFor(registry, path);
-  // While this process uses the lock, whoever used it first was told.
-  if (isIdle(entry)) refuseDirectory(path, sessionFile);
+  const entry = entryFor(registry, path, sessionFile);
   if (guest !== undefined) refuseCompany(entry);
   registry.entries.use(entry);
   return contendFor(entry, options, patience, guest);
@@ -171,8 +168,7 @@ export async function withSessionWriteLock<T>(
 ): Promise<T> {
   const { nesting } = processRegistry();
   const calledAt = callSite(withSessionWriteLock);
-  const { lock, isReleased } = await acquire(params);
-  const reentrant = params.allowReentrant === true;
+  const { lock, reentrant, isReleased } = await acquire(params);
   const parent = enclosing(nesting);
   const { lockPath } = lock;
   const outer: Nesting = { what: "withSessionWriteLock", lockPath, reentrant, calledAt, isReleased, parent };
@@ -201,13 +197,15 @@ function callSite(below: (...args: never[]) => unknown): CallSite {
 }
 
 function refuseNesting(
-  { nesting }: Registry,
+  { nesting, entries }: Registry,
   { sessionFile, lockPath }: LockPath,
   { allowReentrant }: AcquireOptions,
 ): void {
+  // One that is known to be lost is joined by nobody.
+  const joins = allowReentrant && entries.get(lockPath)?.lost !== true;
   for (let outer = enclosing(nesting); outer !== undefined; outer = outer.parent) {
     if (outer.lockPath !== lockPath || outer.isReleased()) continue;
-    if (allowReentrant && outer.reentrant) continue;
+    if (joins && outer.reentrant) continue;
     throw new SessionWriteLockError(
       `Cannot acquire session lock ${lockPath}: ${outer.what} of the same file is around this call, and it would wait for itself${whereOf(outer)}`,
       { code: "EDEADLK", sessionFile, lockPath, cause: causeOf(outer) },
@@ -251,7 +249,7 @@ export async function acquireWithGuest(
   patience: Patience,
   guest: Guest,
 ): Promise<GuestLock | undefined> {
-  const handle = await enter(params, readOptions(params, { waits: true }), patience, guest);
+  const handle = await enter(readOptions(params, { waits: true }), patience, guest);
   if (handle === undefined) return undefined;
   const { lock, letGo: letGuestGo } = handle;
   return { signal: lock.signal, letGo: letGuestGo, release: () => lock.release() };
@@ -284,18 +282,30 @@ const LOOK_AGAIN_MS = 2;
 // ------------------------------------------------------------------------------------------------
 // Entries
 
-function entryFor(registry: Registry, path: LockPath): Entry {
+function entryFor(registry: Registry, path: LockPath, given: string): Entry {
   const known = registry.entries.get(path.lockPath);
-  if (known === undefined) return addEntry(registry, path);
-  if (!isIdle(known) || deviceOf(path.directory) === known.device) return known;
-  // Another disk was mounted there, which may take other names, and not be local (A4).
-  forget(registry, known);
-  return addEntry(registry, path);
+  if (known === undefined) return addEntry(registry, path, given);
+  // While this process uses the lock, whoever used it first was told.
+  if (!isIdle(known)) return known;
+  if (!isSameDisk(known, path)) {
+    // Another disk was mounted there, which may take other names, and not be local (A4).
+    forget(registry, known);
+    return addEntry(registry, path, given);
+  }
+  refuseDirectory(path, given);
+  return known;
 }
 
-function addEntry(registry: Registry, path: LockPath): Entry {
+/** A4: the number alone is given again, to another file system, once nobody uses the first one any more (measured). */
+function isSameDisk({ device, local }: Entry, { directory }: LockPath): boolean {
+  return deviceOf(directory) === device && isLocalDisk(directory) === local;
+}
+
+/** @throws before anything is remembered. */
+function addEntry(registry: Registry, path: LockPath, given: string): Entry {
   const { lockPath, sessionFile, directory } = path;
   refuseLongNames(path);
+  refuseDirectory(path, given);
   watchExit(registry);
   warnIfUnsafe(directory);
   const device = deviceOf(directory);
@@ -444,6 +454,8 @@ async function tellTakeover(
   const info = { sessionFile, lockPath, owners, overtaken };
   const { lock, isReleased } = handle;
   const { nesting } = processRegistry();
+  // A hook may release, and abort others: not before all to whom the step grants the lock have been told.
+  await undefined;
   const parent = enclosing(nesting);
   const around: Nesting = { what: "onTakeover", lockPath, reentrant: allowReentrant, isReleased, parent };
   await nesting.run(around, () => callHook(entry, "onTakeover", () => onTakeover(info, lock)));
@@ -504,6 +516,7 @@ function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): 
   };
   return {
     lock,
+    reentrant: options.allowReentrant,
     isReleased: () => releasing !== undefined || attempt.revoked,
     letGo: () => letGo(entry, attempt),
   };

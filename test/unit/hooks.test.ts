@@ -204,6 +204,20 @@ describe("onTakeover", () => {
     ]);
   });
 
+  it("may abort others to whom the lock is granted with it: too late, and nobody holds it unknown to all", async () => {
+    holdAndDie({ sessionFile });
+    const controller = new AbortController();
+    const shared = { sessionFile, allowReentrant: true };
+    const onTakeover = () => controller.abort();
+    const both = [
+      acquireSessionWriteLock({ ...shared, onTakeover }),
+      acquireSessionWriteLock({ ...shared, signal: controller.signal }),
+    ];
+    for (const lock of await Promise.all(both)) await lock.release();
+    expect(controller.signal.aborted).toBe(true);
+    expect(fs.existsSync(lockPath)).toBe(false);
+  });
+
   it("may not acquire the same file: EDEADLK, at once", async () => {
     holdAndDie({ sessionFile });
     const lock = await acquireSessionWriteLock({

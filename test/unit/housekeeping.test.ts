@@ -98,14 +98,18 @@ describe("what a process remembers of a lock path", () => {
     }
   });
 
-  it("is found out anew if the directory is on another disk by now", async () => {
+  it.each<[string, (entry: Entry | undefined) => Partial<Entry>]>([
+    ["another disk by now", () => ({ device: -1 })],
+    ["another disk by now, which was given the same number", (entry) => ({ local: entry?.local !== true })],
+  ])("is found out anew if the directory is on %s", async (_what, as) => {
     const [before, home] = [await use(), homes()];
     expect(before?.device).toBe(fs.statSync(directory).dev);
     // As if that had been another one.
-    Object.assign(before ?? {}, { device: -1 });
+    Object.assign(before ?? {}, as(before));
     const after = await use();
     expect(after).not.toBe(before);
     expect(after?.device).toBe(fs.statSync(directory).dev);
+    expect(after?.local).toBe(isLocalDisk(directory));
     expect(homes()).toHaveLength(1);
     expect(homes()).not.toEqual(home);
   });
