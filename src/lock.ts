@@ -4,6 +4,7 @@ import { AsyncResource } from "node:async_hooks";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
+import { whenAborted } from "./abort.ts";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
@@ -401,7 +402,7 @@ function contendFor(
     const settle = (action: () => void): void => {
       timer?.cancel();
       teller.end();
-      options.signal?.removeEventListener("abort", onAbort);
+      stopListening?.();
       context.runInAsyncScope(action);
     };
     const leave = (action: () => void): void => {
@@ -449,7 +450,7 @@ function contendFor(
             leave(() => reject(timeoutError(entry, options, startedAt))),
           )
         : undefined;
-    options.signal?.addEventListener("abort", onAbort, { once: true });
+    const stopListening = options.signal && whenAborted(options.signal, onAbort);
     request(entry, attempt);
   });
 }

@@ -469,6 +469,16 @@ describe("one lock", () => {
     expect(error).toHaveProperty("owner.pid", process.pid);
   });
 
+  it("is tidied up by one exit hook, however many copies of the module there are", async () => {
+    const hooks = (): readonly number[] =>
+      ["exit", "beforeExit"].map((event) => process.listenerCount(event));
+    await (await acquire()).release();
+    const before = hooks();
+    const copy = await secondCopy();
+    await (await copy.acquireSessionWriteLock({ sessionFile: `${sessionFile}.other` })).release();
+    expect(hooks()).toEqual(before);
+  });
+
   it("goes from one copy of the module to the other in memory", async () => {
     const copy = await secondCopy();
     // Only within milliseconds after it was taken: on a busy machine an attempt may come too late.

@@ -265,6 +265,22 @@ describe("a wait that is over", () => {
     await holder.release();
   });
 
+  it("is listened to once, however many wait with it, and ends the waits of all that still do", async () => {
+    const { signal, abort } = abortable();
+    const holder = await acquireSessionWriteLock({ sessionFile, signal });
+    const left = acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 20 });
+    const waiting = Array.from({ length: 20 }, () => acquireSessionWriteLock({ sessionFile, signal }));
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    await expect(left).rejects.toMatchObject({ code: "ELOCKED" });
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    abort();
+    const ends = await Promise.allSettled(waiting);
+    expect(ends).toEqual(ends.map(() => ({ status: "rejected", reason: "enough" })));
+    expect([getEventListeners(signal, "abort"), await warned()]).toEqual([[], []]);
+    holder.assertHeld();
+    await holder.release();
+  });
+
   function abortable(): { readonly signal: AbortSignal; abort(): void } {
     const controller = new AbortController();
     return { signal: controller.signal, abort: () => controller.abort("enough") };
