@@ -1,9 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { LockOwner } from "../../src/errors.ts";
 import {
-  type Attempt,
   askAndJudge,
-  createEntry,
   type Debt,
   type Entry,
   type Home,
@@ -12,42 +10,22 @@ import {
   namesOf,
   type Owners,
   processRegistry,
-  type Services,
 } from "../../src/registry.ts";
 import type { Tracer } from "../../src/trace.ts";
+import { STUB_SERVICES, stubAttempt, stubEntry, unused } from "./stubs.ts";
 
 afterEach(() => vi.unstubAllGlobals());
 
 const HOME: Home = { name: "own", path: "/d/home", guests: [] };
-const unused = (): never => expect.unreachable();
 const owners: Owners = {
-  newHome: unused,
-  content: unused,
-  isOwner: unused,
+  ...STUB_SERVICES.owners,
   judge: (name) => ({ verdict: "unknown", reason: `${name} was judged` }),
-};
-const services: Services = {
-  disk: { renameReplacesEmpty: true, now: unused, later: unused },
-  clock: { now: unused, random: unused, setTimer: unused },
-  owners,
-  drive: unused,
-  warn: unused,
-  quiet: unused,
-};
-const entryOf = (): Entry =>
-  createEntry({ lockPath: "/d/a.lock", sessionFile: "/d/a", local: true, device: 7, services });
-const attempt: Attempt = {
-  reentrant: false,
-  gaveUp: false,
-  revoked: false,
-  granted: unused,
-  failed: unused,
-  lost: unused,
 };
 
 describe("a new entry", () => {
   it("is about nobody: no holder, no waiter, no home, no debt, and a lock that was never taken", () => {
-    const { held, queue, owes, ...rest } = entryOf();
+    const services = { ...STUB_SERVICES };
+    const { held, queue, owes, ...rest } = stubEntry(services);
     expect([held.size, queue.size, owes.size]).toEqual([0, 0, 0]);
     expect(rest).toMatchObject({
       lockPath: "/d/a.lock",
@@ -80,7 +58,7 @@ describe("a new entry", () => {
       return tracer;
     };
     try {
-      const entry = entryOf();
+      const entry = stubEntry();
       expect([entry.tracer, seen]).toEqual([tracer, [entry]]);
     } finally {
       delete hook[key];
@@ -90,13 +68,13 @@ describe("a new entry", () => {
 
 describe("an entry is idle", () => {
   const idleAfter = (change: (entry: Entry) => void): boolean => {
-    const entry = entryOf();
+    const entry = stubEntry();
     change(entry);
     return isIdle(entry);
   };
 
   it("if only a home is left", () => {
-    expect([isIdle(entryOf()), idleAfter((entry) => Object.assign(entry, { home: HOME }))]).toEqual([
+    expect([isIdle(stubEntry()), idleAfter((entry) => Object.assign(entry, { home: HOME }))]).toEqual([
       true,
       true,
     ]);
@@ -104,9 +82,9 @@ describe("an entry is idle", () => {
 
   it("not if somebody holds, contends or waits, or a name is on its way off the disk, or owed", () => {
     expect([
-      idleAfter(({ held }) => held.add(attempt)),
-      idleAfter((entry) => Object.assign(entry, { contender: attempt })),
-      idleAfter(({ queue }) => queue.push(attempt)),
+      idleAfter(({ held }) => held.add(stubAttempt())),
+      idleAfter((entry) => Object.assign(entry, { contender: stubAttempt() })),
+      idleAfter(({ queue }) => queue.push(stubAttempt())),
       idleAfter((entry) => Object.assign(entry, { releasing: { name: "own", aside: false } })),
       idleAfter(({ owes }) => owes.set("own", {} as Debt)),
     ]).toEqual([false, false, false, false, false]);

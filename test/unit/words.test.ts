@@ -9,9 +9,10 @@ import type { DiskReply } from "../../src/disk.ts";
 import { oursIn } from "../../src/loss.ts";
 import { readOptions } from "../../src/options.ts";
 import { formatOwnerName } from "../../src/owner/name.ts";
-import { createEntry, type Entry, type Obstacle, type Owners } from "../../src/registry.ts";
+import type { Entry, Obstacle, Owners } from "../../src/registry.ts";
 import { describeWait, timeoutError } from "../../src/waiting.ts";
 import { OWNER } from "./owner/fixtures.ts";
+import { STUB_SERVICES, stubEntry } from "./stubs.ts";
 
 const NAME = formatOwnerName(OWNER);
 
@@ -101,20 +102,13 @@ describe("a refusal of the disk", () => {
 
 describe("what a waiter is told", () => {
   function entryOf(obstacle: Obstacle | undefined, owners: Partial<Owners> = {}): Entry {
-    const unused = (): never => expect.unreachable();
-    const entry = createEntry({
-      lockPath,
-      sessionFile: join(directory, "a.jsonl"),
-      local: true,
-      services: {
-        disk: { renameReplacesEmpty: true, now: unused, later: unused },
-        clock: { now: () => 1_234.4, random: unused, setTimer: unused },
-        owners: { newHome: unused, content: unused, isOwner: unused, judge: unused, ...owners },
-        drive: unused,
-        warn: unused,
-        quiet: unused,
+    const entry = stubEntry(
+      {
+        clock: { ...STUB_SERVICES.clock, now: () => 1_234.4 },
+        owners: { ...STUB_SERVICES.owners, ...owners },
       },
-    });
+      lockPath,
+    );
     entry.obstacle = obstacle;
     return entry;
   }
