@@ -46,7 +46,7 @@ import {
   type Registry,
   type Services,
 } from "./registry.ts";
-import { createDriver } from "./steps.ts";
+import { createDriver, createTurnBudget } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
 import { warnIfUnsafe } from "./unsafe.ts";
 import { timeoutError } from "./waiting.ts";
@@ -317,6 +317,9 @@ function addEntry(registry: Registry, path: LockPath, given: string): Entry {
   return entry;
 }
 
+/** What is granted in memory, to one after the other or to those who join, takes as little time of a turn as what is taken from the disk. */
+const mayGoOn: () => boolean = createTurnBudget(systemClock);
+
 let services: Services | undefined;
 
 /** The real world, the same for every lock path of this thread. */
@@ -329,7 +332,7 @@ function realServices(registry: Registry): Services {
       leases: createLeases({ clock: systemClock }),
     }),
     heartbeat: createHeartbeat({ clock: systemClock }),
-    drive: createDriver(nodeDisk, systemClock),
+    drive: createDriver(nodeDisk, systemClock, mayGoOn),
     warn,
     migrateLegacy,
     quiet: tidy,
@@ -433,8 +436,10 @@ function contendFor(
         settle(() => {
           const handle = createHandle(entry, attempt, options);
           sweepOnce(dirname(entry.lockPath), entry.services.owners);
-          if (evictions === undefined || evictions.owners.length === 0) resolve(handle);
-          else resolve(tellTakeover(entry, handle, options, evictions));
+          const told = evictions !== undefined && evictions.owners.length > 0;
+          const answer = told ? tellTakeover(entry, handle, options, evictions) : handle;
+          if (mayGoOn()) resolve(answer);
+          else setImmediate(resolve, answer);
         }),
       failed: (error) => settle(() => reject(error)),
       // The handle puts its own here.

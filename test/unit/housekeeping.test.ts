@@ -150,6 +150,22 @@ describe("an acquisition that nobody is in the way of", () => {
   });
 });
 
+describe("a lock that is joined again and again", () => {
+  it("leaves the event loop to others", async () => {
+    const shared = { sessionFile, allowReentrant: true };
+    const holder = await acquireSessionWriteLock(shared);
+    let fired = false;
+    setTimeout(() => {
+      fired = true;
+    }, 0);
+    // Bounded, so that a failure ends.
+    for (let joins = 0; joins < 50_000 && !fired; joins++)
+      await (await acquireSessionWriteLock(shared)).release();
+    expect(fired).toBe(true);
+    await holder.release();
+  });
+});
+
 describe("a process that ends while it holds", () => {
   it.each([
     ["comes to its end", ""],
