@@ -333,6 +333,7 @@ function realServices(registry: Registry): Services {
     }),
     heartbeat: createHeartbeat({ clock: systemClock }),
     drive: createDriver(nodeDisk, systemClock, mayGoOn),
+    watch: (lockPath, told) => registry.watches.watch(lockPath, told),
     warn,
     migrateLegacy,
     quiet: tidy,
