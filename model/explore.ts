@@ -163,7 +163,8 @@ class Explorer<Config, State, Step extends MachineStep<State>> {
       const found = states.slice(-1).flatMap((state) => this.machine.steps(this.config, state));
       const step = found.find(({ next }) => this.isNumber(number, next));
       // Not a defect of a specification: a machine that answers differently when it is asked again.
-      if (step === undefined) throw new Error(`Cannot follow the run to state ${number}: its steps have changed`);
+      if (step === undefined)
+        throw new Error(`Cannot follow the run to state ${number}: its steps have changed`);
       states.push(step.next);
       labels.push(labelText(step.label));
     }
@@ -185,7 +186,7 @@ function identityOf<Config, State, Step extends MachineStep<State>>(
   machine: Machine<Config, State, Step>,
   config: Config,
 ): Identity<State> {
-  const [initial] = machine.initialStates(config);
-  if (machine.byFields !== true || initial === undefined) return { key: machine.key };
-  return { fields: Object.keys(initial as object) as (keyof State)[] };
+  const [first] = machine.initialStates(config);
+  const byFields = machine.byFields === true && first !== undefined;
+  return byFields ? { kind: "fields", first } : { kind: "key", key: machine.key };
 }
