@@ -16,6 +16,7 @@ const PARTS: readonly string[] = [
   "run exhaust -- --deep",
   "run faults -- --deep",
   "run stress -- --deep --tlc",
+  "run storm -- --deep",
   "run axioms -- --deep",
   "run process",
   "run matrix",
