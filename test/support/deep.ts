@@ -15,6 +15,7 @@ const PARTS: readonly string[] = [
   "run stress -- --deep --tlc",
   "run axioms -- --deep",
   "run process",
+  "run peers -- --deep --check",
   "run matrix",
   "run mutants",
 ];
