@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { aftermath } from "./aftermath.ts";
 import { processName } from "./contender.ts";
 import { callText, memoryDisk, type Played, parseSteps, replay, replyText } from "./replay.ts";
 import { type Result, readResults } from "./results.ts";
@@ -161,6 +162,7 @@ async function section(
     );
   }
   const played = await playedOf(description, result);
+  const later = description.kind === "peer" ? [await laterText(description, result), ""] : [];
   const options = `--library ${name} --contenders ${contenders} --retries ${retries}`;
   const asking = retries === 0 ? "" : ", each asking twice";
   return [
@@ -168,6 +170,7 @@ async function section(
     "",
     text,
     "",
+    ...later,
     "```mermaid",
     ...diagram(played),
     "```",
@@ -194,6 +197,20 @@ async function section(
     "</details>",
     "",
   ];
+}
+
+/** How long the story goes on: twelve updates of the mtime. */
+const LATER_MS = 60_000;
+
+async function laterText(description: Description, result: Result): Promise<string> {
+  const { holders, told } = await aftermath(description, result, LATER_MS);
+  const words = holders.map((name) => {
+    const ms = told.get(name);
+    return ms === undefined
+      ? `${name} is not told anything`
+      : `${name} is told after ${ms / 1000} s that its lock is compromised`;
+  });
+  return `If both hold on, for a minute: ${words.join(", ")}.`;
 }
 
 /** On live copies, through the public module. */

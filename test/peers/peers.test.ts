@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import * as realProtocol from "../../src/protocol.ts";
 import { mermaidMistakes } from "../support/mermaidGrammar.ts";
+import { aftermath } from "./aftermath.ts";
 import { type Contender, LOCK_PATH, type Subject } from "./contender.ts";
 import { explore, type Step } from "./explore.ts";
 import { createOurContender, DEAD_HOME } from "./ours.ts";
@@ -105,6 +106,30 @@ describe("each shortest schedule", () => {
     await expect(
       playOnDisk(tmpdir(), async (folder) => replay(subject, steps, await realDisk(subject.before, folder))),
     ).rejects.toThrow(/^Cannot play the schedule: ours, Drop does not do "/);
+  });
+});
+
+describe("after a violation", () => {
+  const proper = subjectNamed("proper-lockfile");
+  const violation = resultAt(kept, "proper-lockfile", { contenders: 2, retries: 0 });
+  if (violation === undefined) throw new Error("nothing violates");
+
+  it("proper-lockfile tells one of the two, when it updates its mtime", async () => {
+    const { holders, told } = await aftermath(proper, violation, 60_000);
+    expect(holders).toEqual(["a", "b"]);
+    expect([...told]).toEqual([["b", 5_000]]);
+  });
+
+  it("nobody is told anything if there was none", async () => {
+    const alone = violation.shortest.split("; ").filter((step) => step.startsWith("a "));
+    const { holders, told, fired } = await aftermath(
+      proper,
+      { ...violation, shortest: alone.join("; ") },
+      60_000,
+    );
+    expect(holders).toEqual(["a"]);
+    expect(told.size).toBe(0);
+    expect(fired).toBe(12);
   });
 });
 
