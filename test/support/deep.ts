@@ -4,6 +4,9 @@
  */
 
 import { spawnSync } from "node:child_process";
+import { refuseOptions } from "./cliOptions.ts";
+
+refuseOptions(process.argv.slice(2), "npm run deep\nEvery check at its largest, one after the other. Hours.");
 
 /** Arguments of npm. One line per part. */
 const PARTS: readonly string[] = [
