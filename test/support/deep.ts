@@ -19,6 +19,7 @@ const PARTS: readonly string[] = [
   "run storm -- --deep",
   "run axioms -- --deep",
   "run process",
+  "run peers -- --deep --check",
   "run matrix",
   "run mutants",
   "run bench",
