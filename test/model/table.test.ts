@@ -137,7 +137,6 @@ describe("field by field, the explorer finds what it finds by the keys: states, 
       expect(found.keys).toBe(found.found.distinct);
     });
   };
-  compare(ownerDirectory, readModelConfig, "GraphGuest");
   compare(ownerDirectory, readModelConfig, "GraphMerges");
   compare(ownerDirectory, readModelConfig, "GraphRevokes");
   compare(issueLock, readIssueConfig, "IssueGraphOld");
