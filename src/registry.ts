@@ -264,6 +264,8 @@ export interface Registry {
   readonly nesting: AsyncLocalStorage<Nesting>;
   /** Who this thread is, read once: a second reading may give other random values. */
   readonly self: OwnerScope;
+  /** Whether the hook of src/exit.ts is there: one does for all copies of the module. */
+  exitIsWatched?: boolean;
 }
 
 export interface CallSite {
