@@ -6,9 +6,7 @@ import {
   acquireSessionWriteLock,
   breakSessionLock,
   cleanStaleLockFiles,
-  DEFAULT_MAX_HOLD_MS,
   inspectSessionLocks,
-  resolveSessionLockMaxHoldFromTimeout,
   type SessionWriteLock,
 } from "../../src/index.ts";
 import { newNonce, readOwnerScope } from "../../src/owner/identity.ts";
@@ -236,6 +234,25 @@ describe("breakSessionLock", () => {
     held = await acquireSessionWriteLock({ sessionFile: session("a"), timeoutMs: 1_000 });
   });
 
+  it.each(["missing", "a file"])(
+    "takes it by the lock path too, and of a session file (%s) that is called like one",
+    async (what) => {
+      const called = join(directory, "x.lock");
+      if (what === "a file") fs.writeFileSync(called, "{}\n");
+      fs.mkdirSync(`${called}.lock`);
+      fs.writeFileSync(join(`${called}.lock`, STRANGER), "{}");
+      expect((await inspectSessionLocks(called)).map(({ lockPath, state }) => [lockPath, state])).toEqual([
+        [called, what === "a file" ? "foreign" : "free"],
+        [`${called}.lock`, "unknown"],
+      ]);
+      expect(await breakSessionLock(called, STRANGER)).toBe(true);
+      expect(await breakSessionLock(called, STRANGER)).toBe(false);
+      fs.mkdirSync(lockOf("a"));
+      fs.writeFileSync(join(lockOf("a"), STRANGER), "{}");
+      expect(await breakSessionLock(lockOf("a"), STRANGER)).toBe(true);
+    },
+  );
+
   it("refuses for an owner that lives", async () => {
     held = await acquireSessionWriteLock({ sessionFile: session("a") });
     const [name = ""] = fs.readdirSync(lockOf("a"));
@@ -256,18 +273,4 @@ describe("breakSessionLock", () => {
       expect(listing()).toEqual(before);
     },
   );
-});
-
-describe("resolveSessionLockMaxHoldFromTimeout", () => {
-  it.each([
-    [{ timeoutMs: 600_000 }, 720_000],
-    [{ timeoutMs: 60_000 }, DEFAULT_MAX_HOLD_MS],
-    [{ timeoutMs: 1_000, graceMs: 5_000, minMs: 2_000 }, 6_000],
-    [{ timeoutMs: Number.POSITIVE_INFINITY }, 2_147_000_000],
-    [{ timeoutMs: 1e15 }, 2_147_000_000],
-    [{ timeoutMs: 0 }, DEFAULT_MAX_HOLD_MS + 120_000],
-    [{ timeoutMs: Number.NaN, graceMs: -1, minMs: Number.POSITIVE_INFINITY }, DEFAULT_MAX_HOLD_MS + 120_000],
-  ])("of %o is %i ms", (params, expected) => {
-    expect(resolveSessionLockMaxHoldFromTimeout(params)).toBe(expected);
-  });
 });

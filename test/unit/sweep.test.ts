@@ -1,0 +1,263 @@
+import fs from "node:fs";
+import files from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { readOwnerScope } from "../../src/owner/identity.ts";
+import { isLifeSocketName } from "../../src/owner/life.ts";
+import { markPath } from "../../src/owner/mark.ts";
+import { formatOwnerName, homeName, parseOwnerName } from "../../src/owner/name.ts";
+import { createObserver } from "../../src/owner/observe.ts";
+import { createOwners } from "../../src/owners.ts";
+import { sweep, sweepOnce } from "../../src/sweep.ts";
+import { deadPid, holdAndDie } from "../support/processes.ts";
+
+const self = readOwnerScope(createObserver());
+const owners = createOwners(self);
+const isLinux = process.platform === "linux";
+let directory = "";
+
+beforeEach(() => {
+  directory = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "swl-sweep-")));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+  fs.rmSync(directory, { recursive: true, force: true });
+});
+
+/** Somebody of this kernel whose process is gone. */
+const dead = (() => {
+  const pid = String(deadPid());
+  return { ...self, pid, tid: pid };
+})();
+const elsewhere = { ...dead, boot: "0123456789abcdef" };
+
+const nameOf = (owner: typeof self, nonce: string, life = "-"): string =>
+  formatOwnerName({ ...owner, life, nonce: nonce.repeat(24) });
+
+function makeHome(owner: typeof self, nonce: string, life?: string): string {
+  const name = nameOf(owner, nonce, life);
+  const home = join(directory, homeName("a.jsonl.lock", name));
+  fs.mkdirSync(home);
+  fs.writeFileSync(join(home, name), "");
+  return home;
+}
+
+/** A directory with the name of an owner in it: a lock, if it is called so. */
+function makeLock(where: string, ownerName: string): string {
+  const lock = join(directory, where);
+  fs.mkdirSync(lock);
+  fs.writeFileSync(join(lock, ownerName), "");
+  return lock;
+}
+
+function makeMark(ownerName: string): string {
+  const mark = markPath(join(directory, "a.jsonl.lock"), ownerName);
+  fs.writeFileSync(mark, "1\n");
+  return mark;
+}
+
+const exist = (...paths: readonly string[]): readonly boolean[] => paths.map((path) => fs.existsSync(path));
+const sortedNames = (...paths: readonly string[]): readonly string[] =>
+  paths.map((path) => basename(path)).sort();
+
+describe("the sweep", () => {
+  it("removes the homes of the dead, half-made ones too, and nothing else, and names what it removed", async () => {
+    const whole = makeHome(dead, "a");
+    const halfMade = makeHome(dead, "b");
+    for (const file of fs.readdirSync(halfMade)) fs.rmSync(join(halfMade, file));
+    const withGuest = makeHome(dead, "c");
+    fs.writeFileSync(join(withGuest, "not ours"), "");
+    const living = makeHome(self, "d");
+    const unknown = makeHome(elsewhere, "e");
+    fs.mkdirSync(join(directory, ".swl-not-a-home"));
+
+    const removed = await sweep(directory, owners);
+
+    expect(exist(whole, halfMade)).toEqual([false, false]);
+    expect(exist(withGuest, living, unknown)).toEqual([true, true, true]);
+    expect(fs.readdirSync(withGuest)).toEqual(["not ours"]);
+    expect(exist(join(directory, ".swl-not-a-home"))).toEqual([true]);
+    expect([...removed].sort()).toEqual(sortedNames(whole, halfMade));
+  });
+
+  it("of a directory that is not there removes nothing, and is no error", async () => {
+    expect(await sweep(join(directory, "missing"), owners)).toEqual([]);
+  });
+
+  it("is done once for each directory", async () => {
+    const [first, second] = ["first", "second"].map((name) => join(directory, name)) as [string, string];
+    const plant = (where: string, nonce: string): string => {
+      const home = makeHome(dead, nonce);
+      const there = join(where, basename(home));
+      fs.renameSync(home, there);
+      return there;
+    };
+    for (const where of [first, second]) fs.mkdirSync(where);
+    const [early, other] = [plant(first, "a"), plant(second, "b")];
+    sweepOnce(first, owners);
+    while (exist(early)[0] === true) await sleep(1);
+    const late = plant(first, "c");
+    sweepOnce(first, owners);
+    sweepOnce(second, owners);
+    while (exist(other)[0] === true) await sleep(1);
+    expect(exist(late)).toEqual([true]);
+    // By itself it would have gone.
+    expect(await sweep(first, owners)).toEqual([basename(late)]);
+  });
+});
+
+describe("the sweep of a home", () => {
+  const addGuest = (home: string, owner: typeof self): void =>
+    fs.writeFileSync(join(home, nameOf(owner, "9")), "");
+
+  it("waits for its guest to be dead too, and then removes both names", async () => {
+    const [bothDead, guestLives] = [makeHome(dead, "a"), makeHome(dead, "b")];
+    addGuest(bothDead, dead);
+    addGuest(guestLives, self);
+
+    await sweep(directory, owners);
+
+    expect(exist(bothDead)).toEqual([false]);
+    expect(fs.readdirSync(guestLives)).toHaveLength(2);
+  });
+
+  it("takes the junk in it away, empty directories too, and keeps nothing open", async () => {
+    const home = makeHome(dead, "a");
+    fs.writeFileSync(join(home, ".DS_Store"), "");
+    fs.mkdirSync(join(home, "@eaDir"));
+
+    expect(await sweep(directory, owners)).toEqual([basename(home)]);
+
+    expect(exist(home)).toEqual([false]);
+    if (!isLinux) return;
+    const open = fs.readdirSync("/proc/self/fd").map((fd) => {
+      try {
+        return fs.readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return "closed by now";
+      }
+    });
+    expect(open.filter((path) => path.includes(basename(home)))).toEqual([]);
+  });
+
+  it("goes no further when the owner's name in it cannot be removed: that is none of ours", async () => {
+    const home = makeHome(dead, "a");
+    const name = nameOf(dead, "a");
+    fs.rmSync(join(home, name));
+    fs.mkdirSync(join(home, name));
+    fs.writeFileSync(join(home, ".DS_Store"), "");
+
+    expect(await sweep(directory, owners)).toEqual([]);
+
+    expect(fs.readdirSync(home).sort()).toEqual([".DS_Store", name]);
+  });
+
+  it("that is a file does not end the sweep", async () => {
+    const home = makeHome(dead, "a");
+    fs.rmSync(home, { recursive: true });
+    fs.writeFileSync(home, "not ours");
+    // Marks come last.
+    const mark = makeMark(nameOf(elsewhere, "b"));
+    expect(await sweep(directory, owners)).toEqual([basename(mark)]);
+    expect(fs.readFileSync(home, "utf8")).toBe("not ours");
+  });
+
+  it.skipIf(!isLinux)("that becomes a link while it is open leads nowhere", async () => {
+    const home = makeHome(dead, "a");
+    const precious = join(directory, "precious");
+    fs.mkdirSync(precious);
+    for (const where of [home, precious]) fs.writeFileSync(join(where, ".DS_Store"), "");
+    const open = files.open;
+    vi.spyOn(files, "open").mockImplementation(async (...args) => {
+      const opened = await open(...args);
+      fs.renameSync(home, `${home}.aside`);
+      fs.symlinkSync(precious, home);
+      return opened;
+    });
+
+    expect(await sweep(directory, owners)).toEqual([]);
+
+    expect(fs.readdirSync(precious)).toEqual([".DS_Store"]);
+    expect(fs.readdirSync(`${home}.aside`)).toEqual([]);
+  });
+
+  it("is read by its path where there is no /proc", async () => {
+    const home = makeHome(dead, "a");
+    vi.stubGlobal("process", Object.create(process, { platform: { value: "darwin" } }));
+    const reading = vi.spyOn(files, "readdir");
+    expect(await sweep(directory, owners)).toEqual([basename(home)]);
+    expect(reading.mock.calls.map(([path]) => path)).toEqual([home, home]);
+  });
+});
+
+// tests A1: what may still be the only proof of a death stays
+describe.skipIf(!isLinux)("the sweep of a life socket that refuses", () => {
+  /** Somebody dies with a lock, and that is taken from the disk by hand: whose life is left. */
+  function leaveSocket(): { readonly socket: string; readonly life: string; readonly ownerName: string } {
+    holdAndDie({ sessionFile: join(directory, "dead.jsonl") });
+    const lock = join(directory, "dead.jsonl.lock");
+    const [ownerName = ""] = fs.readdirSync(lock);
+    fs.rmSync(lock, { recursive: true });
+    const sockets = fs.readdirSync(directory).filter(isLifeSocketName);
+    expect(sockets).toHaveLength(1);
+    return { socket: sockets[0] ?? "", life: parseOwnerName(ownerName)?.life ?? "", ownerName };
+  }
+
+  it("takes it away if its owner is named nowhere any more", async () => {
+    const { socket, ownerName } = leaveSocket();
+    // A copy of the lock under another name is no lock.
+    makeLock("dead.jsonl.lock.bak", ownerName);
+    expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+
+  it("leaves it as long as its owner is named at a lock, whichever, with whatever beside", async () => {
+    const { socket, ownerName } = leaveSocket();
+    fs.writeFileSync(join(directory, "a.lock"), "an old lock file");
+    const lock = makeLock("b.jsonl.lock", ownerName);
+    makeLock("c.jsonl.lock", nameOf(dead, "a"));
+    fs.writeFileSync(join(lock, "not an owner"), "");
+    expect(await sweep(directory, owners)).toEqual([]);
+    fs.rmSync(join(lock, ownerName));
+    expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+
+  it("leaves it as long as a home stays that names its owner", async () => {
+    const { socket, life } = leaveSocket();
+    const home = makeHome(elsewhere, "a", life);
+    expect(await sweep(directory, owners)).toEqual([]);
+    fs.rmSync(home, { recursive: true });
+    expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+
+  it("goes with the home of its owner, who is dead by the numbers", async () => {
+    const { socket, life } = leaveSocket();
+    const home = makeHome(dead, "a", life);
+    expect([...(await sweep(directory, owners))].sort()).toEqual(sortedNames(home, socket));
+  });
+
+  it("leaves it on a disk that is not known to be local: there it proves nothing, and may be another kernel's", async () => {
+    const { socket } = leaveSocket();
+    const statfs = vi.spyOn(fs, "statfsSync").mockImplementation(() => ({ type: 0x6969 }) as fs.StatsFs);
+    expect(await sweep(directory, owners)).toEqual([]);
+    statfs.mockRestore();
+    expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+});
+
+describe("the sweep of marks", () => {
+  it("removes those about owners that stand nowhere, and leaves those about owners at a lock", async () => {
+    const there = nameOf(elsewhere, "a");
+    makeLock("a.jsonl.lock", there);
+    const notAtALock = nameOf(elsewhere, "b");
+    makeLock("a.jsonl.lock.bak", notAtALock);
+    const [stays, ...go] = [there, notAtALock, nameOf(elsewhere, "c")].map(makeMark) as [string, ...string[]];
+    fs.writeFileSync(join(directory, ".swl-mark-of-something-else"), "");
+
+    expect([...(await sweep(directory, owners))].sort()).toEqual(sortedNames(...go));
+
+    expect(exist(stays, join(directory, ".swl-mark-of-something-else"))).toEqual([true, true]);
+  });
+});
