@@ -10,8 +10,8 @@ export interface StormTwin {
   readonly caughtBy: Check;
   /** Mostly it takes far fewer: it ends at the first thing that is wrong. */
   readonly signals: number;
-  /** What needs a rare moment takes too long for the gate. */
-  readonly deep: boolean;
+  /** The more wait, the more race for a lock of the dead. */
+  readonly processes: number;
 }
 
 export const STORM_TWINS: readonly StormTwin[] = [
@@ -24,7 +24,7 @@ export const STORM_TWINS: readonly StormTwin[] = [
     gone: "only the dead are evicted",
     caughtBy: "marker",
     signals: 1_000,
-    deep: false,
+    processes: 4,
   },
   {
     double: {
@@ -36,7 +36,7 @@ export const STORM_TWINS: readonly StormTwin[] = [
     gone: "an eviction is by name",
     caughtBy: "marker",
     signals: 20_000,
-    deep: true,
+    processes: 10,
   },
   {
     double: {
@@ -46,7 +46,7 @@ export const STORM_TWINS: readonly StormTwin[] = [
     },
     gone: "what the dead left is swept",
     caughtBy: "leftovers",
-    signals: 40,
-    deep: false,
+    signals: 20,
+    processes: 4,
   },
 ];
