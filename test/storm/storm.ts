@@ -105,6 +105,7 @@ async function storm(command: StormCommand, library: string, place: string): Pro
     files,
     seed,
     sessions,
+    fillsDisk: SMALL_DISKS.includes(disk),
     witness,
     library: pathToFileURL(library).href,
     onProgress: (figures) => say.progress(figures),
