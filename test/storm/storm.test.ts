@@ -59,6 +59,11 @@ describe(`twins in a storm, seed ${SEED}`, () => {
     expect(checksOf(damage)).toEqual(["counter"]);
   });
 
+  it("an error that no weather explains is told", async () => {
+    const { damage } = await shortStorm({ signals: 1_000, library: libraryOf("throw new Error('broken')") });
+    expect(checksOf(damage)).toEqual(["error"]);
+  });
+
   it("a process that dies before it is ready is told, and nobody waits for it", async () => {
     const library = "data:text/javascript,throw new Error('broken')";
     const { damage } = await shortStorm({ signals: 30, library });
@@ -66,14 +71,18 @@ describe(`twins in a storm, seed ${SEED}`, () => {
   });
 
   it("processes that hang are told", async () => {
-    const hangs =
-      "export const acquireSessionWriteLock = () => new Promise(() => setInterval(() => {}, 1000));";
-    const never = `${hangs} export const tryAcquireSessionWriteLock = acquireSessionWriteLock;`;
-    const library = `data:text/javascript,${encodeURIComponent(never)}`;
+    const library = libraryOf("return new Promise(() => setInterval(() => {}, 1000))");
     const { damage } = await shortStorm({ signals: 10_000, library, hangsAfterMs: 1_000, processes: 2 });
     expect(damage).toContainEqual({ check: "process", what: "nothing happened for 1000 ms" });
   });
 });
+
+/** Another library, whose functions do this and nothing else. */
+const libraryOf = (body: string): string =>
+  `data:text/javascript,${encodeURIComponent(
+    `export async function acquireSessionWriteLock() { ${body} }
+    export const tryAcquireSessionWriteLock = acquireSessionWriteLock;`,
+  )}`;
 
 const checksOf = (damage: StormReport["damage"]): readonly Check[] => [
   ...new Set(damage.map(({ check }) => check)),
