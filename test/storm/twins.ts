@@ -30,8 +30,17 @@ export const STORM_TWINS: readonly StormTwin[] = [
     double: {
       name: "EvictByPathStorm",
       file: "protocol.ts",
-      // As on a disk that is not known to be local: in one turn the moment between Look and Evict is too short.
-      patches: [["atOnce: entry.local", "atOnce: false"], ...doubleOf("EvictByPath").patches],
+      patches: [
+        // As on a disk that is not known to be local: in one turn the moment between Look and Evict is too short.
+        ["atOnce: entry.local", "atOnce: false"],
+        ...doubleOf("EvictByPath").patches,
+        // Two who remove at once are in each other's way: that is not what is to be noticed.
+        ["nodeFs.rmSync(entry.lockPath,", "removeAll(entry.lockPath,"],
+        [
+          "const rename = (",
+          "const removeAll: typeof nodeFs.rmSync = (...args) => {\n  try {\n    nodeFs.rmSync(...args);\n  } catch {}\n};\nconst rename = (",
+        ],
+      ],
     },
     gone: "an eviction is by name",
     caughtBy: "marker",
