@@ -7,6 +7,7 @@ import { ADAPTERS } from "./adapters.mjs";
 import { createBook, type Row } from "./book.ts";
 import { BROKEN, LOCKS } from "./locks.ts";
 import { MEASURES } from "./measures.ts";
+import { reasonIn } from "./native.ts";
 import { readBenchOptions } from "./options.ts";
 import { secondsIn, watchOthers } from "./others.ts";
 import { pagesOf, RESULTS, withSection } from "./pages.ts";
@@ -82,6 +83,12 @@ describe("the options of npm run bench", () => {
     [["rest"]],
   ])("refuse %j", (args) => {
     expect(() => readBenchOptions(args)).toThrow(UsageError);
+  });
+
+  it("a build that failed says why", () => {
+    const stderr = "npm error gyp ERR! stack Error: Could not find it\nnpm error gyp ERR! not ok\n";
+    expect(reasonIn(stderr)).toBe("Could not find it");
+    expect(reasonIn("one\nkilled\n")).toBe("killed");
   });
 
   it("every lock has an adapter, and every adapter is a lock", () => {

@@ -105,22 +105,23 @@ async function bench(options: BenchOptions): Promise<number> {
     console.log(asText(summary));
     if (options.quick) console.log("\nA quick run: no figures to quote.");
   }
-  if (options.write && !keep(summary, measured, chosen.length === MEASURES.length)) return 1;
+  if (options.write && !keep(summary)) return 1;
   return rows.some(isOurFault) ? 1 : 0;
 }
 
-/** Whether the figures were written: those of a busy machine are not worth to be kept. */
-function keep(summary: Summary, measured: readonly Measured[], isWhole: boolean): boolean {
-  const disturbed = measured.filter(({ others }) => (others ?? 0) > MOST_OTHERS);
-  if (disturbed.length > 0) {
-    const names = disturbed.map(({ name }) => name).join(", ");
-    console.error(
-      `Nothing is written: others had more than ${percent(MOST_OTHERS)} of the CPU during ${names}`,
-    );
-    return false;
+/** Writes what was not disturbed: figures of a busy machine are not worth to be kept. Whether that is all. */
+function keep(summary: Summary): boolean {
+  const calm = summary.measures.filter(({ others }) => (others ?? 0) <= MOST_OTHERS);
+  for (const { name } of summary.measures.filter((measure) => !calm.includes(measure))) {
+    console.error(`not written: ${name}, while others had more than ${percent(MOST_OTHERS)} of the CPU`);
   }
-  for (const file of write(summary, isWhole)) console.error(`written: ${relative(root, file)}`);
-  return true;
+  const fresh = summaryOf(summary, calm);
+  if (calm.length > 0) {
+    for (const file of write(fresh, calm.length === MEASURES.length)) {
+      console.error(`written: ${relative(root, file)}`);
+    }
+  }
+  return calm.length === summary.measures.length;
 }
 
 function percent(share: number): string {

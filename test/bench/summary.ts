@@ -50,11 +50,11 @@ export interface Missing {
 }
 
 export function summaryOf(
-  circumstances: Pick<Summary, "machine" | "versions" | "missing">,
+  { machine, versions, missing }: Pick<Summary, "machine" | "versions" | "missing">,
   measured: readonly Measured[],
 ): Summary {
-  const inOrder = MEASURES.flatMap(({ name }) => measured.filter((one) => one.name === name));
-  return { ...circumstances, measures: inOrder, targets: targetsOf(inOrder) };
+  const measures = MEASURES.flatMap(({ name }) => measured.filter((one) => one.name === name));
+  return { machine, versions, missing, measures, targets: targetsOf(measures) };
 }
 
 /** A run of some measures replaces those; the others stay. Undefined if they are of another machine, or of other locks. */
@@ -63,8 +63,7 @@ export function merged(old: Summary, fresh: Summary): Summary | undefined {
     JSON.stringify([machine, versions, missing]);
   if (whose(old) !== whose(fresh)) return undefined;
   const kept = old.measures.filter(({ name }) => fresh.measures.every((one) => one.name !== name));
-  const { machine, versions, missing } = fresh;
-  return summaryOf({ machine, versions, missing }, [...kept, ...fresh.measures]);
+  return summaryOf(fresh, [...kept, ...fresh.measures]);
 }
 
 /** Of a lock that does not exclude no number is shown: it would be the fastest. */
