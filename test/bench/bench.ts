@@ -16,7 +16,7 @@ import { BROKEN, LOCKS, type LockInfo, versionOf } from "./locks.ts";
 import { MEASURES } from "./measures.ts";
 import { buildNative } from "./native.ts";
 import { type BenchOptions, readBenchOptions, USAGE } from "./options.ts";
-import { MOST_OTHERS, watchOthers } from "./others.ts";
+import { isCalm, MOST_OTHERS, watchOthers } from "./others.ts";
 import { write } from "./pages.ts";
 import { asText } from "./report.ts";
 import { linesOf, type Machine, type Measured, type Missing, type Summary, summaryOf } from "./summary.ts";
@@ -105,13 +105,13 @@ async function bench(options: BenchOptions): Promise<number> {
     console.log(asText(summary));
     if (options.quick) console.log("\nA quick run: no figures to quote.");
   }
-  if (options.write && !keep(summary)) return 1;
+  if (options.write && !keep(summary, options)) return 1;
   return rows.some(isOurFault) ? 1 : 0;
 }
 
-/** Writes what was not disturbed: figures of a busy machine are not worth to be kept. Whether that is all. */
-function keep(summary: Summary): boolean {
-  const calm = summary.measures.filter(({ others }) => (others ?? 0) <= MOST_OTHERS);
+/** Writes what was not disturbed, or everything if that is asked for. Whether that is all. */
+function keep(summary: Summary, { disturbed }: BenchOptions): boolean {
+  const calm = summary.measures.filter(({ others }) => disturbed || isCalm(others));
   for (const { name } of summary.measures.filter((measure) => !calm.includes(measure))) {
     console.error(`not written: ${name}, while others had more than ${percent(MOST_OTHERS)} of the CPU`);
   }

@@ -6,6 +6,7 @@ import { UsageError } from "../support/cliOptions.ts";
 import { root } from "../support/processes.ts";
 import { chart } from "./chart.ts";
 import { MEASURES } from "./measures.ts";
+import { isCalm } from "./others.ts";
 import { measureOf, RATIO, targetCells } from "./report.ts";
 import { rounded } from "./statistics.ts";
 import { type Measured, merged, type Summary } from "./summary.ts";
@@ -56,7 +57,7 @@ export function withSection(page: string, section: string): string {
 
 function sectionOf(summary: Summary): string {
   return [
-    `${where(summary)} Ratios travel better than times. All measures, and how each is taken: [spec/bench.md](spec/bench.md).`,
+    `${where(summary)}${busy(summary)} Ratios travel better than times. All measures, and how each is taken: [spec/bench.md](spec/bench.md).`,
     "",
     markdown(["target", "measured", "bound", ""], summary.targets.map(targetCells)),
     "",
@@ -67,6 +68,14 @@ function sectionOf(summary: Summary): string {
 function where({ machine }: Summary): string {
   const { node, platform, cores, disk } = machine;
   return `Medians of interleaved rounds: Node.js ${node.slice(1)}, ${platform}, ${cores} cores, ${disk}.`;
+}
+
+/** What is quoted from a busy machine says so wherever it is quoted. */
+function busy({ measures }: Summary): string {
+  const names = measures.filter(({ others }) => !isCalm(others)).map(({ name }) => name);
+  return names.length === 0
+    ? ""
+    : ` **Others used the machine during ${names.join(", ")}**: those figures are not final.`;
 }
 
 function pageOf(summary: Summary): string {
@@ -99,6 +108,9 @@ function pageOf(summary: Summary): string {
 function measureSection({ name, lines, rounds, seconds, seed, others }: Measured): string {
   const { title, how, columns } = measureOf(name);
   const whose = others === null ? "" : `, in which others had ${Math.round(others * 100)} % of the CPU`;
+  const warning = isCalm(others)
+    ? ""
+    : " **The machine was busy: the medians may hold, means and worst cases do not.**";
   const rows = lines.map(({ variant, lock, values, ratio, remark }, i) => [
     lines[i - 1]?.variant === variant ? "" : variant,
     lock,
@@ -108,7 +120,7 @@ function measureSection({ name, lines, rounds, seconds, seed, others }: Measured
   return [
     `## ${title}`,
     "",
-    `\`--only ${name} --rounds ${rounds} --seed ${seed}\`, ${seconds} s${whose}. ${how}`,
+    `\`--only ${name} --rounds ${rounds} --seed ${seed}\`, ${seconds} s${whose}.${warning} ${how}`,
     "",
     markdown(header, rows),
   ].join("\n");

@@ -59,6 +59,7 @@ export function summaryOf(
 
 /** A run of some measures replaces those; the others stay. Undefined if they are of another machine, or of other locks. */
 export function merged(old: Summary, fresh: Summary): Summary | undefined {
+  if (old.measures.length === 0) return fresh;
   const whose = ({ machine, versions, missing }: Summary): string =>
     JSON.stringify([machine, versions, missing]);
   if (whose(old) !== whose(fresh)) return undefined;
