@@ -103,8 +103,9 @@ export class StateTable<State> {
     const start = before === null ? 0 : before.id * width;
     for (const { name, keys, from, to } of this.fields) {
       const value = state[name];
-      const old = before === null ? undefined : before.state[name];
-      if (value === old) for (let i = from; i < to; i++) row[i] = rows[start + i] as number;
+      const old = before?.state[name];
+      if (before !== null && value === old)
+        for (let i = from; i < to; i++) row[i] = rows[start + i] as number;
       else if (keys === null) row[from] = (this.columns[from] as Column).numberOf(value);
       else this.writeRecord(value as RecordValue, old as RecordValue | undefined, keys, from, start);
     }

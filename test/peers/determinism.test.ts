@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest";
 import type { Contender, Happening, Subject } from "./contender.ts";
 import { perform, type Reply } from "./disk.ts";
 import { diskBefore } from "./explore.ts";
+import { choicesOf, copyAfter } from "./oneByOne.ts";
 import { SUBJECTS, subjectNamed } from "./subjects.ts";
 
 interface Live {
@@ -16,21 +17,6 @@ interface Live {
   readonly contender: Contender;
   readonly happenings: Happening[];
   readonly flying: Map<number, Reply>;
-}
-
-type Choice = { readonly kind: "effect"; readonly id: number } | Happening;
-
-function choicesOf({ contender, flying }: Live): readonly Choice[] {
-  const { sent, timers, told } = contender.view();
-  const effects = sent.filter(({ id }) => !flying.has(id)).map(({ id }): Choice => ({ kind: "effect", id }));
-  if (sent.some(({ sync }) => sync)) return effects;
-  return [
-    ...effects,
-    ...[...flying].map(([id, reply]): Choice => ({ kind: "turn", id, reply })),
-    ...timers.map((id): Choice => ({ kind: "fires", id })),
-    ...(told === "nothing" ? [{ kind: "asks" } as const] : []),
-    ...(told === "holds" ? [{ kind: "lets go" } as const] : []),
-  ];
 }
 
 /** How many steps were made; fails where a fresh copy stands elsewhere. */
@@ -41,7 +27,9 @@ function walk(subject: Subject, draws: readonly number[]): number {
   );
   let steps = 0;
   for (const draw of draws) {
-    const all = live.flatMap((one) => choicesOf(one).map((choice) => ({ one, choice })));
+    const all = live.flatMap((one) =>
+      choicesOf(one.contender.view(), one.flying).map((choice) => ({ one, choice })),
+    );
     const taken = all[draw % all.length];
     if (taken === undefined) break;
     const { one, choice } = taken;
@@ -59,8 +47,7 @@ function walk(subject: Subject, draws: readonly number[]): number {
     if (happening.kind === "turn") one.flying.delete(happening.id);
     one.contender.tell(happening);
     one.happenings.push(happening);
-    const copy = subject.create(one.index);
-    for (const told of one.happenings) copy.tell(told);
+    const copy = copyAfter(subject, one.index, one.happenings);
     expect(copy.view(), JSON.stringify(one.happenings)).toEqual(one.contender.view());
   }
   return steps;

@@ -68,7 +68,7 @@ const HEAD = [
   "# Peers: every schedule of a takeover",
   "",
   "A process has died and left its lock behind. Two or three others ask for it: in how many of all orders in which their system calls and " +
-    "callbacks can come do two of them hold it at the same time? The libraries are those of npm in their latest versions, unchanged; so is " +
+    "callbacks can come do two of them hold it at the same time? The libraries are those of npm, unchanged, in the versions that were the latest on 30 November 2026; so is " +
     "our [protocol.ts](../../src/protocol.ts). The other findings are about models; here the code itself is asked.",
   "",
 ];
@@ -82,7 +82,8 @@ const METHOD = [
     "often as *retries* says; if it holds, it lets go at some time. *Two hold* counts the schedules on which two callers were told that they hold, and " +
     "neither was told that it does not any more. *Shortest*: steps until then. A share is no probability: on a real machine some schedules are far likelier than others.",
   "- **Every schedule** means every one: no sample, no bound. Schedules that lead to the same disk, and have told each process the same, " +
-    "go on alike, since a process does nothing but answer what it is told; so the ways to each such state are added up ([explore.ts](../../test/peers/explore.ts)). " +
+    "go on alike, since a process does nothing but answer what it is told ([determinism.test.ts](../../test/peers/determinism.test.ts)); so the ways to each such state are added up ([explore.ts](../../test/peers/explore.ts)). " +
+    "Of one double `npm run peers -- --deep` counts them one by one, too ([oneByOne.ts](../../test/peers/oneByOne.ts)). " +
     "The shortest schedule is then played on live copies, in memory and on a real directory.",
   "- **The world**: each process has its own copy of the library's modules, and its own clock, timers, chance and pid ([packages.ts](../../test/peers/packages.ts)). The disk is in memory " +
     '([disk.ts](../../test/peers/disk.ts)); it reaches the libraries through their own `fs` option, and `lockfile`, which has none, as `require("fs")`. ' +

@@ -6,6 +6,7 @@
 import { grouped, isProgram, Progress, runProgram, table } from "../../tla/tools/console.ts";
 import { readArgs, UsageError, whole } from "../support/cliOptions.ts";
 import { explore } from "./explore.ts";
+import { countOneByOne } from "./oneByOne.ts";
 import { outdatedPage, writePage } from "./page.ts";
 import { stepsText } from "./replay.ts";
 import { type Result, readResults, resultAt, type Scope, toResult, writeResults } from "./results.ts";
@@ -24,7 +25,7 @@ const OUR_SCOPES: readonly Scope[] = [
   { contenders: 3, retries: 1 },
   { contenders: 4, retries: 0 },
 ];
-export const isDeep = ({ contenders }: Scope): boolean => contenders > 3;
+const isDeep = ({ contenders }: Scope): boolean => contenders > 3;
 
 /** For a double the first is enough: it is there to be caught. */
 export function scopesOf({ kind }: Description): readonly Scope[] {
@@ -38,7 +39,7 @@ Every schedule of a few contenders on a stale lock: how many there are, on how m
   --library NAME   this one only, as --list names it
   --contenders N   2, 3 or 4 only
   --retries N      0 or 1 only: how often a contender that was refused asks again
-  --deep           4 contenders of ours too: some minutes
+  --deep           4 contenders of ours too, and the schedules of a double one by one: some minutes
   --json           the results as JSON, on stdout
   --check          compare with results.json, and it with spec/findings/peers.md
   --write          write both
@@ -101,7 +102,7 @@ async function main(args: readonly string[]): Promise<number> {
   const results: Result[] = [];
   for (const [description, scope] of selection(values))
     results.push(await runWithProgress(description, scope));
-  const problems = [...problemsOf(results)];
+  const problems = [...problemsOf(results), ...(values.deep ? await countAgain(results) : [])];
   if (values.write) {
     writeResults(results, inOrder);
     await writePage();
@@ -109,6 +110,27 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.check) problems.push(...differencesOf(results), ...(await outdatedPage()));
   console.log(values.json ? JSON.stringify({ results, problems }, null, 2) : report(results, problems));
   return problems.length === 0 ? 0 : 1;
+}
+
+/** Few enough schedules, and some of them violate. */
+const COUNTED_AGAIN = "ours without TakeReplaces";
+
+/** One by one, what the explorer has added up. */
+async function countAgain(results: readonly Result[]): Promise<readonly string[]> {
+  const result = results.find(({ name }) => name === COUNTED_AGAIN);
+  if (result === undefined) return [];
+  const line = new Progress(process.stderr);
+  line.start(`${COUNTED_AGAIN}, one schedule after the other`);
+  let steps = 0;
+  const subject = await subjectNamed(COUNTED_AGAIN).load(result);
+  const { schedules, violating } = countOneByOne(subject, result.contenders, () => {
+    if (++steps % 10_000 === 0) line.detail(`${grouped(steps)} steps`);
+  });
+  line.end(
+    `${COUNTED_AGAIN}: ${schedules} schedules counted one by one, on ${violating} two hold, ${grouped(steps)} steps`,
+  );
+  const alike = String(schedules) === result.schedules && String(violating) === result.violating;
+  return alike ? [] : [`${COUNTED_AGAIN}: one by one it is ${schedules} and ${violating}`];
 }
 
 interface Selected {

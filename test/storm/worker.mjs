@@ -26,8 +26,8 @@ const LOOK_AGAIN_MS = 3;
 const NICER = 10;
 const MOST_NICE = 19;
 /** So long a task is inside, or outside, at most; mostly it stays there for a while, sometimes for a turn. */
-const INSIDE_MS = 6;
-const OUTSIDE_MS = 60;
+const INSIDE_MS = 20;
+const OUTSIDE_MS = 200;
 
 const board = openBoard(params.witness);
 const mine = board.blank();

@@ -135,8 +135,8 @@ const commands = {
   },
   /** What a holder was told by its signal. */
   told({ as = "" }) {
-    const { signal } = locks.get(as).lock;
-    return { aborted: signal.aborted, code: signal.reason?.code };
+    const { lock } = locks.get(as);
+    return { aborted: lock.signal.aborted, code: lock.signal.reason?.code, isHeld: lock.isHeld() };
   },
   /** Who listens to this process, before the library was loaded and now. */
   listeners: () => ({ before: listenersBefore, now: listeners() }),
