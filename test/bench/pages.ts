@@ -70,7 +70,8 @@ function sectionOf(summary: Summary): string {
   ].join("\n");
 }
 
-function where({ machine }: Summary): string {
+function where({ machine, measures }: Summary): string {
+  if (measures.length === 0) return "Not measured yet.";
   const { node, platform, cores, disk } = machine;
   return `Medians of interleaved rounds: Node.js ${node.slice(1)}, ${platform}, ${cores} cores, ${disk}.`;
 }
