@@ -87,7 +87,8 @@ export function linesOf(measure: Measure, rows: readonly Row[]): readonly Line[]
 function lineOf(measure: Measure, row: Row, ours: Row | undefined): Line {
   const { variant, lock } = row;
   const broken = row.excludes === false ? DOES_NOT_EXCLUDE : undefined;
-  const remark = broken ?? (row.failure === undefined ? "" : `FAILED: ${row.failure}`);
+  const silent = Object.keys(row.numbers).length === 0 ? "no figures: it failed elsewhere" : "";
+  const remark = broken ?? (row.failure === undefined ? silent : `FAILED: ${row.failure}`);
   const values = remark === "" ? valuesOf(measure, row) : measure.columns.map(() => null);
   const [own, other] = [ours === undefined ? null : (valuesOf(measure, ours)[0] ?? null), values[0] ?? null];
   const ratio =
