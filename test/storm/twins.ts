@@ -1,5 +1,6 @@
 /** Broken code, in a storm: each must be caught by the check of its name. */
 
+import { IN_FLIGHT } from "../process/support/guards.ts";
 import type { LibraryDouble } from "../process/support/library.ts";
 import { doubleOf } from "../twins/doubles.ts";
 import type { Check } from "./judge.ts";
@@ -32,7 +33,7 @@ export const STORM_TWINS: readonly StormTwin[] = [
       file: "protocol.ts",
       patches: [
         // As on a disk that is not known to be local: in one turn the moment between Look and Evict is too short.
-        ["atOnce: entry.local", "atOnce: false"],
+        IN_FLIGHT,
         ...doubleOf("EvictByPath").patches,
         // Two who remove at once are in each other's way: that is not what is to be noticed.
         ["nodeFs.rmSync(entry.lockPath,", "removeAll(entry.lockPath,"],
