@@ -33,6 +33,20 @@ const FIRST_WAIT_MS = 1;
 const LONGEST_WAIT_MS = 15;
 /** How long a process stands aside after it was fair: longer than the longest wait, jitter included. */
 export const ASIDE_MS = 20;
+/** The same for those who are told, and come at once ... */
+export const SHORT_ASIDE_MS = 2;
+/** ... so many times in a row. Then it is long: somebody may poll. In all that is less than 100 ms for him. */
+const SHORT_ASIDES = 2;
+/** After it was told, and was too late, a process does not listen for so long: L changes every few microseconds then. */
+const CALM_MS = 1;
+/** A process that was told within this time tries at once: it is about microseconds there. */
+const LATELY_MS = 20;
+/** Who has waited for so long keeps calm no more ... */
+const URGENT_MS = 6;
+/** ... for so many times: where the lock is held for most of the time it is of no use. */
+export const MOST_URGENT = 50;
+/** The first poll after a watcher was set. */
+export const SOON_MS = 3;
 /** Waits vary by this much to either side, so that contenders do not march in step. */
 const JITTER = 0.25;
 /**
@@ -158,7 +172,8 @@ function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
 
 function* contend(entry: Entry, asideMs?: number): Run {
   let patience = newPatience(entry);
-  // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever waits polls in the thread pool.
+  // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever is told comes to a free lock, if it
+  // comes soon. Whoever polls does so in the thread pool.
   let isFirst = true;
   if (asideMs !== undefined) yield* wait(entry, asideMs);
   while (entry.contender !== null) {
@@ -172,12 +187,13 @@ function* contend(entry: Entry, asideMs?: number): Run {
     if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const taking = call("Take", "async", rename(homeOf(entry).path, entry.lockPath));
-    const outcome = takeOutcome(yield isFirst ? { ...taking, atOnce: entry.local } : taking);
+    const told = wasToldLately(entry);
+    const outcome = takeOutcome(yield isFirst || told ? promptly(entry, taking) : taking);
     isFirst = false;
     const mine =
       outcome.kind === "taken"
         ? yield* verify(entry, patience)
-        : yield* refused(entry, patience, outcome.failure);
+        : yield* refused(entry, patience, outcome.failure, told);
     if (mine) {
       yield* granted(entry);
       return;
@@ -186,7 +202,9 @@ function* contend(entry: Entry, asideMs?: number): Run {
 }
 
 function newPatience(entry: Entry): Patience {
-  entry.patience = { contender: entry.contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS };
+  const { contender, services } = entry;
+  const since = services.clock.now();
+  entry.patience = { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, since, calm: false, urgent: 0 };
   return entry.patience;
 }
 
@@ -269,15 +287,14 @@ function* granted(entry: Entry): Part<void> {
 }
 
 /** `Refused`, `Look`, `Judge`: who has it? True if it turns out that we do (the reply was lost). */
-function* refused(entry: Entry, patience: Patience, refusal: Refusal): Part<boolean> {
+function* refused(entry: Entry, patience: Patience, refusal: Refusal, told: boolean): Part<boolean> {
   yield turn("Refused");
   if (refusal.clean && entry.contender?.gaveUp === true) {
     passSlot(entry);
     return false;
   }
-  // What was told before is what this looks at.
-  entry.told = false;
-  const seen = yield call("Look", "async", readdir(entry.lockPath));
+  const looking = call("Look", "async", readdir(entry.lockPath));
+  const seen = yield told ? promptly(entry, looking) : looking;
   const ask = seen.ok ? entry.services.owners.ask?.(seen.names, placeOf(entry)) : undefined;
   if (ask !== undefined) yield { kind: "ask", ask };
   yield turn("Judge");
@@ -404,12 +421,18 @@ function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: numb
 /** What stands in the way is at L: being told of a change there ends the wait. */
 function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
   const { watch } = entry.services;
-  // Elsewhere a watcher does not see what other machines do.
-  if (entry.local && entry.watching?.isOpen() !== true) {
-    entry.watching = watch?.(entry.lockPath, () => changed(entry));
+  if (wasToldLately(entry) && !patience.calm && !isUrgent(entry, patience)) {
+    patience.calm = true;
+    yield* wait(entry, jittered(entry, CALM_MS));
+    return;
   }
-  // The Look was before the watcher: what happened in between is found by the first poll, a millisecond from now.
-  if (entry.told) patience.waitMs = FIRST_WAIT_MS;
+  patience.calm = false;
+  // Elsewhere a watcher does not see what other machines do.
+  if (entry.local && watch !== undefined && entry.watching?.isOpen() !== true) {
+    entry.watching = watch(entry.lockPath, () => changed(entry));
+    // The Look was before: what has happened since is found by a poll that comes soon.
+    if (entry.watching !== undefined) patience.waitMs = Math.min(patience.waitMs, SOON_MS);
+  }
   entry.listens = true;
   yield* backOff(entry, patience);
   entry.listens = false;
@@ -417,15 +440,22 @@ function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
 
 /** Something at L may have changed: an early `Wake`, if the contender waits for that. */
 function changed(entry: Entry): void {
+  entry.toldAt = entry.services.clock.now();
   if (entry.wait !== null && entry.listens) entry.wait.wake();
-  else entry.told = true;
 }
+
+/** Whoever has waited for long tries whenever L changes, for a number of times: mostly the first few do. */
+function isUrgent({ services }: Entry, patience: Patience): boolean {
+  if (services.clock.now() - patience.since < URGENT_MS) return false;
+  return patience.urgent++ < MOST_URGENT;
+}
+
+const wasToldLately = ({ services, toldAt }: Entry): boolean => services.clock.now() - toldAt < LATELY_MS;
 
 function stopWatching(entry: Entry): void {
   entry.watching?.stop();
   entry.watching = undefined;
   entry.listens = false;
-  entry.told = false;
 }
 
 function* backOff(entry: Entry, patience: Patience): Part<void> {
@@ -508,8 +538,19 @@ function endRelease(entry: Entry): void {
   const aside = entry.releasing?.aside === true;
   entry.releasing = null;
   const next = entry.queue.shift();
-  if (next !== undefined) contendWith(entry, next, aside ? ASIDE_MS : undefined);
+  if (next !== undefined) contendWith(entry, next, aside ? asideMs(entry) : undefined);
   else entry.services.quiet(entry);
+}
+
+/** Nobody here can know whether others wait, nor whether they are told. */
+function asideMs(entry: Entry): number {
+  const mayBeTold = entry.local && entry.services.watch !== undefined;
+  if (!mayBeTold || entry.shortAsides >= SHORT_ASIDES) {
+    entry.shortAsides = 0;
+    return ASIDE_MS;
+  }
+  entry.shortAsides++;
+  return SHORT_ASIDE_MS;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -706,6 +747,8 @@ const call = (action: CallAction, mode: "sync" | "async", diskCall: DiskCall): S
   mode,
   call: diskCall,
 });
+/** On a disk known to be local a call that is asynchronous may be made at once. */
+const promptly = ({ local }: Entry, step: Step & { kind: "call" }): Step => ({ ...step, atOnce: local });
 const turn = (action: TurnAction): Step => ({ kind: "turn", action });
 const rename = (from: string, to: string): DiskCall => ({ call: "rename", from, to });
 const readdir = (path: string): DiskCall => ({ call: "readdir", path });

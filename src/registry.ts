@@ -5,7 +5,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Clock, systemClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { Entries } from "./entries.ts";
 import { type LockOwner, type OwnerLife, SessionWriteLockError } from "./errors.ts";
@@ -86,6 +86,12 @@ export interface Patience {
   spins: number;
   failures: number;
   waitMs: number;
+  /** When it began. */
+  readonly since: number;
+  /** How often it kept calm no more. */
+  urgent: number;
+  /** Its last wait was one in which it did not listen. */
+  calm: boolean;
 }
 
 /** What the next grant of this process is told of. */
@@ -125,8 +131,10 @@ export interface Entry {
   wait: Wakeable | null;
   /** Set while somebody here waits for others, and is told when something at L may have changed. */
   watching: Watching | undefined;
-  /** It was told while no wait could be ended by it: the next wait is the first one again. */
-  told: boolean;
+  /** When it was last told. */
+  toldAt: number;
+  /** How often in a row it stood aside for a short time only. */
+  shortAsides: number;
   /** Whether being told ends the present wait. */
   listens: boolean;
   /** That of the present contention, or of the last one. */
@@ -291,7 +299,7 @@ export function processRegistry(): Registry {
     pid: process.pid,
     entries: new Entries(),
     lives: new Map(),
-    watches: new Watches({ clock: systemClock }),
+    watches: new Watches(),
     nesting: new AsyncLocalStorage(),
     self: readOwnerScope(createObserver()),
   };
@@ -324,8 +332,9 @@ export function createEntry(params: EntryParams): Entry {
     owes: new Map(),
     wait: null,
     watching: undefined,
-    told: false,
+    toldAt: Number.NEGATIVE_INFINITY,
     listens: false,
+    shortAsides: 0,
     patience: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,

@@ -9,15 +9,11 @@
 import { AsyncResource } from "node:async_hooks";
 import { watch } from "node:fs";
 import { basename, dirname } from "node:path";
-import type { Clock } from "./clock.ts";
 import { ignoreErrors } from "./errors.ts";
 
-/** A waiter is told at most this often: under contention L changes every few microseconds. */
-export const CALM_MS = 1;
-
-/** What a waiter has, for as long as it wants to be told. */
+/** What a waiter has that wants to be told. */
 export interface Watching {
-  /** Whether it may still be told: a watcher that failed tells nothing any more. */
+  /** Whether it will be told: it is told once, and a watcher that failed tells nothing any more. */
   isOpen(): boolean;
   stop(): void;
 }
@@ -38,7 +34,6 @@ export interface WatcherEvents {
 export type OpenWatcher = (directory: string, events: WatcherEvents) => Watcher;
 
 export interface WatchesParams {
-  readonly clock: Clock;
   readonly open?: OpenWatcher;
   /** Calls back after the events of this turn of the event loop. */
   readonly afterTurn?: (callback: () => void) => void;
@@ -47,25 +42,21 @@ export interface WatchesParams {
 interface Waiter {
   readonly name: string;
   readonly told: () => void;
-  toldAt: number;
-  /** It will be told: what changes until then is told with it. */
-  pending: boolean;
 }
 
 interface Directory {
+  readonly path: string;
   readonly waiters: Set<Waiter>;
   watcher: Watcher | undefined;
 }
 
 /** The watchers of a process. */
 export class Watches {
-  readonly #clock: Clock;
   readonly #open: OpenWatcher;
   readonly #afterTurn: (callback: () => void) => void;
   readonly #directories: Map<string, Directory> = new Map();
 
-  constructor({ clock, open = openWatcher, afterTurn = afterEvents }: WatchesParams) {
-    this.#clock = clock;
+  constructor({ open = openWatcher, afterTurn = afterEvents }: WatchesParams = {}) {
     this.#open = open;
     this.#afterTurn = afterTurn;
   }
@@ -76,35 +67,27 @@ export class Watches {
   }
 
   /**
-   * From now on, until it stops, `told` is called when something at the lock path may have changed: in a turn of its own,
-   * once for whatever changed since. Undefined where there can be no watcher.
+   * Unless it stops before, `told` is called once, in a turn of its own, when something at the lock path may have changed
+   * since now. Undefined where there can be no watcher.
    */
   watch(lockPath: string, told: () => void): Watching | undefined {
     const path = dirname(lockPath);
     const directory = this.#directories.get(path) ?? this.#openDirectory(path);
     if (directory === undefined) return undefined;
-    const waiter: Waiter = {
-      name: basename(lockPath),
-      told,
-      toldAt: Number.NEGATIVE_INFINITY,
-      pending: false,
-    };
+    const waiter: Waiter = { name: basename(lockPath), told };
     directory.waiters.add(waiter);
     return {
       isOpen: () => directory.watcher !== undefined && directory.waiters.has(waiter),
-      stop: () => {
-        directory.waiters.delete(waiter);
-        if (directory.waiters.size === 0) this.#closeDirectory(path, directory);
-      },
+      stop: () => this.#leave(directory, waiter),
     };
   }
 
   #openDirectory(path: string): Directory | undefined {
-    const directory: Directory = { waiters: new Set(), watcher: undefined };
+    const directory: Directory = { path, waiters: new Set(), watcher: undefined };
     try {
       directory.watcher = this.#open(path, {
         changed: (name) => this.#changed(directory, name),
-        failed: () => this.#closeDirectory(path, directory),
+        failed: () => this.#close(directory),
       });
     } catch {
       return undefined;
@@ -113,8 +96,13 @@ export class Watches {
     return directory;
   }
 
-  #closeDirectory(path: string, directory: Directory): void {
-    const { watcher } = directory;
+  #leave(directory: Directory, waiter: Waiter): void {
+    directory.waiters.delete(waiter);
+    if (directory.waiters.size === 0) this.#close(directory);
+  }
+
+  #close(directory: Directory): void {
+    const { path, watcher } = directory;
     directory.watcher = undefined;
     if (this.#directories.get(path) === directory) this.#directories.delete(path);
     ignoreErrors(() => watcher?.close());
@@ -122,20 +110,11 @@ export class Watches {
 
   #changed(directory: Directory, name: string | null): void {
     for (const waiter of directory.waiters) {
-      if (waiter.pending || (name !== null && name !== waiter.name)) continue;
-      waiter.pending = true;
-      const calm = waiter.toldAt + CALM_MS - this.#clock.now();
-      const tell = (): void => this.#tell(directory, waiter);
-      if (calm > 0) this.#clock.setTimer(calm, tell, "background");
-      else this.#afterTurn(tell);
+      if (name !== null && name !== waiter.name) continue;
+      // At once: what comes next is an event for nobody, if nobody else waits here.
+      this.#leave(directory, waiter);
+      this.#afterTurn(waiter.told);
     }
-  }
-
-  #tell(directory: Directory, waiter: Waiter): void {
-    waiter.pending = false;
-    if (!directory.waiters.has(waiter)) return;
-    waiter.toldAt = this.#clock.now();
-    waiter.told();
   }
 }
 

@@ -8,10 +8,19 @@ import { nodeDisk } from "../../src/disk.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
-import { giveUp, release, request } from "../../src/protocol.ts";
+import {
+  ASIDE_MS,
+  giveUp,
+  HAND_OVER_MS,
+  MOST_URGENT,
+  release,
+  request,
+  SHORT_ASIDE_MS,
+  SOON_MS,
+} from "../../src/protocol.ts";
 import { type Attempt, createEntry, type Entry, type Services } from "../../src/registry.ts";
 import { createDriver } from "../../src/steps.ts";
-import { CALM_MS, type WatcherEvents, Watches } from "../../src/watch.ts";
+import { type WatcherEvents, Watches } from "../../src/watch.ts";
 import { doNotRun } from "../support/notRun.ts";
 
 let directory = "";
@@ -29,25 +38,27 @@ describe("the watchers of a process, with a world that is played", () => {
     events.get("/d")?.changed("a.jsonl");
     passTurn();
     expect(tells).toEqual(["/d/a.lock"]);
+    watches.watch("/d/a.lock", () => void tells.push("/d/a.lock again"));
     events.get("/d")?.changed(null);
-    passTurn(CALM_MS);
-    expect(tells.slice(1).sort()).toEqual(["/d/a.lock", "/d/b.lock"]);
+    passTurn();
+    expect(tells.slice(1).sort()).toEqual(["/d/a.lock again", "/d/b.lock"]);
   });
 
-  it("tell once for whatever changes in a turn, and after a calm for what changes next", () => {
-    const { watches, tells, events, passTurn } = play();
-    watches.watch("/d/a.lock", () => void tells.push("told"));
+  it("tell once for whatever changes in a turn, and then no more until they are asked again", () => {
+    const { watches, tells, events, log, passTurn } = play();
+    const watching = watches.watch("/d/a.lock", () => void tells.push("told"));
     const { changed = () => {} } = events.get("/d") ?? {};
     for (let i = 0; i < 100; i++) changed("a.lock");
-    expect(tells).toHaveLength(0);
+    // Nobody else waits there: what comes now is an event for nobody.
+    expect([tells.length, watching?.isOpen(), log]).toEqual([0, false, ["open /d", "close /d"]]);
+    passTurn();
+    changed("a.lock");
     passTurn();
     expect(tells).toHaveLength(1);
-    changed("a.lock");
-    passTurn(CALM_MS / 2);
-    changed("a.lock");
-    expect(tells).toHaveLength(1);
-    passTurn(CALM_MS / 2);
-    expect(tells).toHaveLength(2);
+    watches.watch("/d/a.lock", () => void tells.push("again"));
+    events.get("/d")?.changed("a.lock");
+    passTurn();
+    expect(tells).toEqual(["told", "again"]);
   });
 
   it("are one for each directory, and open only while somebody waits there", () => {
@@ -67,8 +78,8 @@ describe("the watchers of a process, with a world that is played", () => {
     const { watches, tells, events, passTurn } = play();
     const watching = watches.watch("/d/a.lock", () => void tells.push("told"));
     watches.watch("/d/b.lock", () => {});
-    events.get("/d")?.changed("a.lock");
     watching?.stop();
+    events.get("/d")?.changed("a.lock");
     passTurn();
     expect(tells).toEqual([]);
   });
@@ -99,7 +110,7 @@ describe("the watchers of a process, with a world that is played", () => {
 
 describe("a real watcher", () => {
   it("tells of a lock that comes and of one that goes by a rename", async () => {
-    const watches = new Watches({ clock: systemClock });
+    const watches = new Watches();
     const lockPath = join(directory, "a.lock");
     fs.mkdirSync(join(directory, "home"));
     for (const [from, to] of [
@@ -135,7 +146,7 @@ describe("a real watcher", () => {
   it("leaves no watch in the kernel when nobody waits; twin: one that is not stopped is seen there", (context) => {
     if (process.platform !== "linux") doNotRun(context, "this machine has no /proc");
     const before = inotifyWatches();
-    const watches = new Watches({ clock: systemClock });
+    const watches = new Watches();
     const all = ["a", "b", "c"].map((name) => watches.watch(join(directory, name), () => {}));
     expect(inotifyWatches()).toBe(before + 1);
     for (const watching of all.slice(1)) watching?.stop();
@@ -182,13 +193,13 @@ describe("a contender that waits for others", () => {
     expect(asked()).toBe(0);
   });
 
-  it("that is told in the middle of its calls waits for the first poll only", async () => {
+  it("that is told in the middle of its calls polls soon", async () => {
     const { mine, tell, passTime, delays } = await contend();
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 5; i++) {
       passTime();
       await waits(mine.entry);
     }
-    expect(delays.at(-1)).toBeGreaterThan(delays[0] ?? 0);
+    expect(delays.at(-1)).toBeGreaterThan(SOON_MS);
     passTime();
     expect(mine.entry.wait, "its Take is under way").toBeNull();
     // After the Look was sent: what it saw may be old.
@@ -196,7 +207,32 @@ describe("a contender that waits for others", () => {
       tell();
       await new Promise(setImmediate);
     }
-    expect(delays.at(-1)).toBe(delays[0]);
+    expect(delays.at(-1)).toBeLessThanOrEqual(SOON_MS);
+  });
+
+  it("that was told and came too late does not listen for a moment, and then again", async () => {
+    const { mine, tell, passTime, asked, delays } = await contend();
+    expect(asked()).toBe(1);
+    tell();
+    await waits(mine.entry);
+    expect([asked(), mine.entry.listens, delays.length]).toEqual([1, false, 2]);
+    passTime();
+    await waits(mine.entry);
+    expect([asked(), mine.entry.listens]).toEqual([2, true]);
+  });
+
+  it("that has waited for long listens all the time, for a bounded number of times", async () => {
+    const { mine, tell, passTime } = await contend();
+    passTime();
+    await waits(mine.entry);
+    for (let i = 0; i < MOST_URGENT; i++) {
+      tell();
+      await waits(mine.entry);
+      expect(mine.entry.listens).toBe(true);
+    }
+    tell();
+    await waits(mine.entry);
+    expect(mine.entry.listens).toBe(false);
   });
 
   it("stops its watcher when it gives up; with an heir the watcher goes to the heir", async () => {
@@ -215,6 +251,54 @@ describe("a contender that waits for others", () => {
   });
 });
 
+describe("a process that gave way for others stands aside", () => {
+  const short = SHORT_ASIDE_MS;
+  const long = ASIDE_MS;
+  const untold: Services["watch"] = () => undefined;
+
+  it.each([
+    [
+      "for a short time, but now and then for longer than anybody's poll, where others may be told",
+      untold,
+      true,
+      [short, short, long, short, short, long],
+    ],
+    ["for longer than anybody's poll, where nobody can be told", undefined, true, [long, long, long]],
+    [
+      "for longer than anybody's poll, on a disk that is not known to be local",
+      untold,
+      false,
+      [long, long, long],
+    ],
+  ] as const)("%s", async (_how, watch, local, expected) => {
+    let now = 0;
+    const delays: number[] = [];
+    const setTimer = (ms: number, callback: () => void): { cancel: () => void } => {
+      delays.push(ms);
+      setImmediate(callback);
+      return { cancel: () => {} };
+    };
+    const entry = entryOf({ now: () => now, random: () => 0.5, setTimer }, watch, local);
+    let holder = ask(entry);
+    for (const _ of expected) {
+      await holder.granted;
+      const next = ask(entry);
+      now += HAND_OVER_MS;
+      await letGo(entry, holder.attempt);
+      holder = next;
+    }
+    await holder.granted;
+    expect(delays).toEqual(expected);
+    // What the prose promises to whoever polls: in each such time there is one long aside.
+    const asides = expected.reduce<number>((sum, ms) => sum + ms, 0);
+    const periods = expected.filter((ms) => ms === long).length;
+    expect((expected.length * HAND_OVER_MS + asides) / periods).toBeLessThan(100);
+  });
+});
+
+/** Nothing is recent after that. */
+const LONG_MS = 1_000;
+
 /** Long enough for a Take that should not be sent, and no more than that: a twin, so nothing fails if it is too short. */
 const QUIET_MS = 30;
 
@@ -223,21 +307,15 @@ function play(): {
   readonly tells: string[];
   readonly log: string[];
   readonly events: Map<string, WatcherEvents>;
-  readonly passTurn: (ms?: number) => void;
+  readonly passTurn: () => void;
   readonly refuse: (errno: string | undefined) => void;
 } {
   const events = new Map<string, WatcherEvents>();
   const log: string[] = [];
   let errno: string | undefined;
-  let now = 0;
-  let due: { at: number; callback: () => void }[] = [];
-  const setTimer = (ms: number, callback: () => void): { cancel: () => void } => {
-    due.push({ at: now + ms, callback });
-    return { cancel: () => {} };
-  };
+  let due: (() => void)[] = [];
   const watches = new Watches({
-    clock: { now: () => now, setTimer, random: () => 0.5 },
-    afterTurn: (callback) => void setTimer(0, callback),
+    afterTurn: (callback) => void due.push(callback),
     open: (path, told) => {
       log.push(`open ${path}${errno === undefined ? "" : `: ${errno}`}`);
       if (errno !== undefined) throw Object.assign(new Error(errno), { code: errno });
@@ -254,11 +332,10 @@ function play(): {
     tells: [],
     log,
     events,
-    passTurn: (ms = 0) => {
-      now += ms;
-      const ripe = due.filter(({ at }) => at <= now);
-      due = due.filter(({ at }) => at > now);
-      for (const { callback } of ripe) callback();
+    passTurn: () => {
+      const ripe = due;
+      due = [];
+      for (const callback of ripe) callback();
     },
     refuse: (name) => {
       errno = name;
@@ -345,8 +422,9 @@ async function contend({
   await holder.granted;
   const delays: number[] = [];
   let timers: (() => void)[] = [];
+  let now = 0;
   const clock: Clock = {
-    now: () => performance.now(),
+    now: () => now,
     random: () => 0.5,
     setTimer: (ms, callback) => {
       delays.push(ms);
@@ -363,11 +441,15 @@ async function contend({
   const watched: Services["watch"] = (lockPath, told) => {
     asked++;
     if (watch !== undefined) return watch(lockPath, told);
-    tell = told;
+    let open = true;
+    tell = () => {
+      open = false;
+      told();
+    };
     const stop = (): void => {
       stopped++;
     };
-    return { isOpen: () => true, stop };
+    return { isOpen: () => open, stop };
   };
   const entry = entryOf(clock, watched, local);
   const mine = { ...ask(entry), entry };
@@ -377,6 +459,7 @@ async function contend({
     others: { letGo: () => letGo(theirs, holder.attempt) },
     tell: () => tell(),
     passTime: () => {
+      now += LONG_MS;
       const ripe = timers;
       timers = [];
       for (const callback of ripe) callback();

@@ -70,7 +70,7 @@ export type Guard =
   /** Of a takeover one acquisition is told. */
   | "tellOnce";
 
-const IN_FLIGHT: LibraryDouble["patches"][number] = ["atOnce: entry.local", "atOnce: false"];
+const IN_FLIGHT: LibraryDouble["patches"][number] = ["atOnce: local", "atOnce: false"];
 
 const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   zombie: verdict("NoZombieRule", [
