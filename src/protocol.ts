@@ -157,8 +157,7 @@ function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
 
 function* contend(entry: Entry, asideMs?: number): Run {
   let patience = newPatience(entry);
-  // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever waits polls in the thread pool.
-  let isFirst = true;
+  let takes = 0;
   if (asideMs !== undefined) yield* wait(entry, asideMs);
   while (entry.contender !== null) {
     if (patience.contender !== entry.contender) patience = newPatience(entry);
@@ -171,13 +170,15 @@ function* contend(entry: Entry, asideMs?: number): Run {
     if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const taking = call("Take", "async", rename(homeOf(entry).path, entry.lockPath));
-    const outcome = takeOutcome(yield isFirst ? { ...taking, atOnce: entry.local } : taking);
-    isFirst = false;
+    // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever waits polls in the thread pool.
+    const outcome = takeOutcome(yield takes === 0 ? { ...taking, atOnce: entry.local } : taking);
+    takes++;
     const mine =
       outcome.kind === "taken"
         ? yield* verify(entry, patience)
         : yield* refused(entry, patience, outcome.failure);
     if (mine) {
+      entry.services.turns?.taken(entry.lockPath, takes > 1);
       yield* granted(entry);
       return;
     }
@@ -476,6 +477,7 @@ function lostOnRelease(entry: Entry, why: string): void {
 function endRelease(entry: Entry): void {
   const aside = entry.releasing?.aside === true;
   entry.releasing = null;
+  entry.services.turns?.free(entry.lockPath);
   const next = entry.queue.shift();
   if (next !== undefined) contendWith(entry, next, aside ? ASIDE_MS : undefined);
   else entry.services.quiet(entry);

@@ -16,6 +16,7 @@ import { createObserver } from "./owner/observe.ts";
 import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
+import type { Turns } from "./turns.ts";
 
 /** A private directory beside the lock path that holds a file for each of its owners. */
 export interface Home {
@@ -220,6 +221,8 @@ export interface Services {
   readonly drive: Driver;
   /** Where nobody has to see that we live: none. */
   readonly heartbeat?: Heartbeat;
+  /** Fairness between processes. Where nobody else is: none. */
+  readonly turns?: Turns;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
   /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */

@@ -17,7 +17,7 @@ const NEVER = [false, false, false];
 
 const DOUBLES: readonly (readonly [name: string, gone: string, patches: Double["patches"]])[] = [
   ["AtOnceAnywhere", "on a disk known to be local only", [["atOnce: entry.local", "atOnce: true"]]],
-  ["AtOnceAgain", "the first one only", [["    isFirst = false;\n", ""]]],
+  ["AtOnceAgain", "the first one only", [["    takes++;\n", ""]]],
   ["NeverAtOnce", "the first one", [["atOnce: entry.local", "atOnce: false"]]],
 ];
 
