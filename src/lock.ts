@@ -335,6 +335,7 @@ function realServices(registry: Registry): Services {
     heartbeat: createHeartbeat({ clock: systemClock }),
     turns: createTurns(systemClock),
     drive: createDriver(nodeDisk, systemClock, mayGoOn),
+    watch: (lockPath, told) => registry.watches.watch(lockPath, told),
     warn,
     migrateLegacy,
     quiet: tidy,

@@ -88,6 +88,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
   if (entry.contender === null) {
     entry.wait.cancel();
     entry.wait = null;
+    stopWatching(entry);
     leaveHome(entry);
     entry.services.quiet(entry);
   }
@@ -254,6 +255,7 @@ function* granted(entry: Entry): Part<void> {
   yield turn("Granted");
   const contender = entry.contender;
   entry.contender = null;
+  stopWatching(entry);
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
@@ -274,6 +276,8 @@ function* refused(entry: Entry, patience: Patience, refusal: Refusal): Part<bool
     passSlot(entry);
     return false;
   }
+  // What was told before is what this looks at.
+  entry.told = false;
   const seen = yield call("Look", "async", readdir(entry.lockPath));
   const ask = seen.ok ? entry.services.owners.ask?.(seen.names, placeOf(entry)) : undefined;
   if (ask !== undefined) yield { kind: "ask", ask };
@@ -328,7 +332,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
     return;
   }
   patience.spins = 0;
-  yield* backOff(entry, patience);
+  yield* waitForOthers(entry, patience);
 }
 
 /** Absent or empty by now: `Take` again, at once; refused too often, after a while. */
@@ -345,7 +349,7 @@ function* freeYetRefused(entry: Entry, patience: Patience, seen: DiskReply, refu
       ? { kind: "foreign", what: `a directory without an owner that holds ${listed(junk)}` }
       : { kind: "refusal", errno: refusal.errno };
   const cleared = stands && !entry.services.disk.renameReplacesEmpty ? yield* clear(entry) : true;
-  if (++patience.spins > MOST_SPINS || !cleared) yield* backOff(entry, patience);
+  if (++patience.spins > MOST_SPINS || !cleared) yield* waitForOthers(entry, patience);
 }
 
 /** `Clear`: where rename does not replace an empty directory, it goes first. Only an empty one can. */
@@ -372,7 +376,7 @@ function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): P
     if (reply.ok || reply.errno === "ENOENT") continue;
     const why = explain(entry, reply.errno);
     entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${why}` };
-    yield* backOff(entry, patience);
+    yield* waitForOthers(entry, patience);
     return;
   }
 }
@@ -396,6 +400,33 @@ function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: numb
   }
   fail(entry, error);
   passSlot(entry);
+}
+
+/** What stands in the way is at L: being told of a change there ends the wait. */
+function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
+  const { watch } = entry.services;
+  // Elsewhere a watcher does not see what other machines do.
+  if (entry.local && entry.watching?.isOpen() !== true) {
+    entry.watching = watch?.(entry.lockPath, () => changed(entry));
+  }
+  // The Look was before the watcher: what happened in between is found by the first poll, a millisecond from now.
+  if (entry.told) patience.waitMs = FIRST_WAIT_MS;
+  entry.listens = true;
+  yield* backOff(entry, patience);
+  entry.listens = false;
+}
+
+/** Something at L may have changed: an early `Wake`, if the contender waits for that. */
+function changed(entry: Entry): void {
+  if (entry.wait !== null && entry.listens) entry.wait.wake();
+  else entry.told = true;
+}
+
+function stopWatching(entry: Entry): void {
+  entry.watching?.stop();
+  entry.watching = undefined;
+  entry.listens = false;
+  entry.told = false;
 }
 
 function* backOff(entry: Entry, patience: Patience): Part<void> {
@@ -578,6 +609,7 @@ function show(entry: Entry, directory: string, { metadata = "" }: Attempt): void
 function passSlot(entry: Entry): void {
   entry.contender = entry.queue.shift() ?? null;
   if (entry.contender !== null) return;
+  stopWatching(entry);
   leaveHome(entry);
   entry.services.quiet(entry);
 }

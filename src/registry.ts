@@ -5,7 +5,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Clock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { Entries } from "./entries.ts";
 import { type LockOwner, type OwnerLife, SessionWriteLockError } from "./errors.ts";
@@ -17,6 +17,7 @@ import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
 import type { Turns } from "./turns.ts";
+import { Watches, type Watching } from "./watch.ts";
 
 /** A private directory beside the lock path that holds a file for each of its owners. */
 export interface Home {
@@ -123,6 +124,12 @@ export interface Entry {
 
   /** Set while the contender waits: ends the wait. */
   wait: Wakeable | null;
+  /** Set while somebody here waits for others, and is told when something at L may have changed. */
+  watching: Watching | undefined;
+  /** It was told while no wait could be ended by it: the next wait is the first one again. */
+  told: boolean;
+  /** Whether being told ends the present wait. */
+  listens: boolean;
   /** That of the present contention, or of the last one. */
   patience: Patience | null;
   /** When the lock was last taken from the disk: hand-overs in memory are bounded from here on. */
@@ -223,6 +230,8 @@ export interface Services {
   readonly heartbeat?: Heartbeat;
   /** Fairness between processes. Where nobody else is: none. */
   readonly turns?: Turns;
+  /** Calls `told` when something at a lock path may have changed: src/watch.ts. None: waiting is polling. */
+  watch?(lockPath: string, told: () => void): Watching | undefined;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
   /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */
@@ -246,6 +255,8 @@ export interface Registry {
   readonly entries: Entries;
   /** By directory: the life sockets of this process (an extra of the protocol). */
   readonly lives: Map<string, LifeSocket>;
+  /** The watchers of this process, for those who wait. */
+  readonly watches: Watches;
   /** Which sections of `withSessionWriteLock` are around a call, whichever copy of the module it is in. */
   readonly nesting: AsyncLocalStorage<Nesting>;
   /** Who this thread is, read once: a second reading may give other random values. */
@@ -271,7 +282,7 @@ export interface Nesting {
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
-const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v2");
+const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v3");
 
 /**
  * The registry of this thread's process: one for all copies of the module.
@@ -283,6 +294,7 @@ export function processRegistry(): Registry {
     pid: process.pid,
     entries: new Entries(),
     lives: new Map(),
+    watches: new Watches({ clock: systemClock }),
     nesting: new AsyncLocalStorage(),
     self: readOwnerScope(createObserver()),
   };
@@ -314,6 +326,9 @@ export function createEntry(params: EntryParams): Entry {
     home: null,
     owes: new Map(),
     wait: null,
+    watching: undefined,
+    told: false,
+    listens: false,
     patience: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,

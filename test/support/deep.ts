@@ -20,6 +20,7 @@ const PARTS: readonly string[] = [
   "run process",
   "run matrix",
   "run mutants",
+  "run bench",
 ];
 
 const failed = PARTS.filter((part, i) => {

@@ -6,9 +6,7 @@ import {
   acquireSessionWriteLock,
   breakSessionLock,
   cleanStaleLockFiles,
-  DEFAULT_MAX_HOLD_MS,
   inspectSessionLocks,
-  resolveSessionLockMaxHoldFromTimeout,
   type SessionWriteLock,
 } from "../../src/index.ts";
 import { newNonce, readOwnerScope } from "../../src/owner/identity.ts";
@@ -275,18 +273,4 @@ describe("breakSessionLock", () => {
       expect(listing()).toEqual(before);
     },
   );
-});
-
-describe("resolveSessionLockMaxHoldFromTimeout", () => {
-  it.each([
-    [{ timeoutMs: 600_000 }, 720_000],
-    [{ timeoutMs: 60_000 }, DEFAULT_MAX_HOLD_MS],
-    [{ timeoutMs: 1_000, graceMs: 5_000, minMs: 2_000 }, 6_000],
-    [{ timeoutMs: Number.POSITIVE_INFINITY }, 2_147_000_000],
-    [{ timeoutMs: 1e15 }, 2_147_000_000],
-    [{ timeoutMs: 0 }, DEFAULT_MAX_HOLD_MS + 120_000],
-    [{ timeoutMs: Number.NaN, graceMs: -1, minMs: Number.POSITIVE_INFINITY }, DEFAULT_MAX_HOLD_MS + 120_000],
-  ])("of %o is %i ms", (params, expected) => {
-    expect(resolveSessionLockMaxHoldFromTimeout(params)).toBe(expected);
-  });
 });

@@ -59,6 +59,10 @@ describe("what is not given", () => {
     expect(read({})).toEqual({ ...defaults, sessionFile });
   });
 
+  it("is 10 seconds, half an hour, 5 minutes", () => {
+    expect([DEFAULT_TIMEOUT_MS, DEFAULT_STALE_MS, DEFAULT_MAX_HOLD_MS]).toEqual([10_000, 1_800_000, 300_000]);
+  });
+
   it("may be undefined, too", () => {
     expect(read(Object.fromEntries(Object.keys(GIVEN).map((name) => [name, undefined])))).toEqual({
       ...defaults,
@@ -131,5 +135,17 @@ describe("resolveSessionLockMaxHoldFromTimeout", () => {
     const withText = resolveSessionLockMaxHoldFromTimeout({ ...others, [name]: "7000" });
     expect(withText).toBe(resolveSessionLockMaxHoldFromTimeout(rest as typeof others));
     expect(typeof withText).toBe("number");
+  });
+
+  it.each([
+    [{ timeoutMs: 600_000 }, 720_000],
+    [{ timeoutMs: 60_000 }, DEFAULT_MAX_HOLD_MS],
+    [{ timeoutMs: 1_000, graceMs: 5_000, minMs: 2_000 }, 6_000],
+    [{ timeoutMs: Number.POSITIVE_INFINITY }, 2_147_000_000],
+    [{ timeoutMs: 1e15 }, 2_147_000_000],
+    [{ timeoutMs: 0 }, DEFAULT_MAX_HOLD_MS + 120_000],
+    [{ timeoutMs: Number.NaN, graceMs: -1, minMs: Number.POSITIVE_INFINITY }, DEFAULT_MAX_HOLD_MS + 120_000],
+  ])("of %o is %i ms", (params, expected) => {
+    expect(resolveSessionLockMaxHoldFromTimeout(params)).toBe(expected);
   });
 });

@@ -116,6 +116,9 @@ describe("the name of an owner", () => {
       { ...OWNER, nonce: "" },
     ]) {
       expect(() => formatOwnerName(broken)).toThrow(TypeError);
+      expect(() => formatOwnerName(broken)).toThrow(
+        /^Cannot name the owner: malformed identity in "own1_[^"]*"$/,
+      );
     }
   });
 
@@ -177,6 +180,9 @@ describe("the name of a home", () => {
 
   it("is refused for what is not an owner", () => {
     expect(() => homeName("a.jsonl.lock", "someone")).toThrow(TypeError);
+    expect(() => homeName("a.jsonl.lock", "someone")).toThrow(
+      'Cannot name a home: "someone" is not an owner',
+    );
   });
 });
 
