@@ -64,7 +64,7 @@ export const harness: Measure = {
   how: "As alone, but with a pause after each acquire and release, which is not counted; or while as many other processes as there are cores do nothing but count. After 20 ms of nothing caches are cold and threads asleep, for the floor too.",
   columns: [EACH_US, MEDIAN_US, CPU_US],
   better: "lower",
-  takes: ({ name }) => ["floor", "ours", "proper-lockfile", "flock"].includes(name),
+  takes: ({ name }) => ["floor", "ours", "flock"].includes(name),
   run: (bench) =>
     inRounds(
       bench,

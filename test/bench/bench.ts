@@ -6,17 +6,20 @@
 
 import fs from "node:fs";
 import os from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Progress, runProgram } from "../../tla/tools/console.ts";
 import { UsageError } from "../support/cliOptions.ts";
+import { root } from "../support/processes.ts";
 import { seededRandom } from "../support/random.mjs";
 import { createBook, type Row } from "./book.ts";
 import { BROKEN, LOCKS, type LockInfo, versionOf } from "./locks.ts";
 import { MEASURES } from "./measures.ts";
 import { buildNative } from "./native.ts";
 import { type BenchOptions, readBenchOptions, USAGE } from "./options.ts";
+import { MOST_OTHERS, watchOthers } from "./others.ts";
+import { write } from "./pages.ts";
 import { asText } from "./report.ts";
-import { targetsOf } from "./targets.ts";
+import { linesOf, type Machine, type Measured, type Missing, type Summary, summaryOf } from "./summary.ts";
 
 const LIBRARY = new URL("../../dist/index.js", import.meta.url);
 
@@ -58,10 +61,11 @@ async function bench(options: BenchOptions): Promise<number> {
   const directory = fs.mkdtempSync(join(options.disk, "session-write-lock-bench-"));
   const removeAll = (): void => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   process.once("exit", removeAll);
-  const startedAt = performance.now();
   const chosen = MEASURES.filter(({ name }) => options.only.includes(name));
+  const measured: Measured[] = [];
   for (const [i, measure] of chosen.entries()) {
     const began = performance.now();
+    const othersHad = watchOthers();
     const title = `[${i + 1}/${chosen.length}] ${measure.name}`;
     progress.start(title);
     await measure.run({
@@ -73,36 +77,59 @@ async function bench(options: BenchOptions): Promise<number> {
       directory,
       say: (detail) => progress.detail(detail),
     });
-    progress.end(`${title}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    const seconds = Math.round((performance.now() - began) / 1000);
+    const { seed, rounds } = options;
+    const others = othersHad();
+    measured.push({
+      name: measure.name,
+      seed,
+      rounds,
+      seconds,
+      others,
+      lines: linesOf(measure, book.rows()),
+    });
+    progress.end(
+      `${title}: ${seconds} s${others === null ? "" : `, others had ${percent(others)} of the CPU`}`,
+    );
   }
   const rows = book.rows();
-  const result = {
-    seed: options.seed,
-    rounds: options.rounds,
-    quick: options.quick,
-    seconds: Math.round((performance.now() - startedAt) / 1000),
-    machine: machine(options.disk),
-    locks: locks.map((lock) => ({ name: lock.name, version: versionOf(lock) })),
-    missing,
-    rows,
-    targets: targetsOf(rows),
-  };
-  if (options.json) console.log(JSON.stringify(result));
+  const versions = Object.fromEntries(
+    locks.flatMap((lock) => {
+      const version = versionOf(lock);
+      return version === undefined ? [] : [[lock.name, version]];
+    }),
+  );
+  const summary = summaryOf({ machine: machine(options.disk), versions, missing }, measured);
+  if (options.json) console.log(JSON.stringify({ ...summary, rows }));
   else {
-    console.log(asText(rows, result.targets));
+    console.log(asText(summary));
     if (options.quick) console.log("\nA quick run: no figures to quote.");
   }
+  if (options.write && !keep(summary, measured, chosen.length === MEASURES.length)) return 1;
   return rows.some(isOurFault) ? 1 : 0;
+}
+
+/** Whether the figures were written: those of a busy machine are not worth to be kept. */
+function keep(summary: Summary, measured: readonly Measured[], isWhole: boolean): boolean {
+  const disturbed = measured.filter(({ others }) => (others ?? 0) > MOST_OTHERS);
+  if (disturbed.length > 0) {
+    const names = disturbed.map(({ name }) => name).join(", ");
+    console.error(
+      `Nothing is written: others had more than ${percent(MOST_OTHERS)} of the CPU during ${names}`,
+    );
+    return false;
+  }
+  for (const file of write(summary, isWhole)) console.error(`written: ${relative(root, file)}`);
+  return true;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
 }
 
 /** Peers may fail: that is a result. Ours, or the floor, may not. */
 function isOurFault({ lock, failure, excludes }: Row): boolean {
   return ["ours", "floor"].includes(lock) && (failure !== undefined || excludes === false);
-}
-
-interface Missing {
-  readonly name: string;
-  readonly reason: string;
 }
 
 /** What is not installed, or cannot be built, is said, and left out. */
@@ -123,7 +150,7 @@ function usable(names: readonly string[]): {
 }
 
 /** Without which a figure says little. No names: they are nobody's business. */
-function machine(disk: string): object {
+function machine(disk: string): Machine {
   return {
     node: process.version,
     platform: `${os.platform()} ${os.arch()}`,

@@ -22,8 +22,8 @@ export function fairness(shares: readonly number[]): number {
 }
 
 /** Three significant digits, and no power of ten. */
-export function rounded(value: number): string {
-  if (!Number.isFinite(value)) return "-";
+export function rounded(value: number | null): string {
+  if (value === null || !Number.isFinite(value)) return "-";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en-US");
   return String(Number(value.toPrecision(3)));
 }

@@ -16,7 +16,7 @@ import {
   perform,
   type Reply,
 } from "./disk.ts";
-import { performReal, playOnDisk } from "./replay.ts";
+import { performReal, playOnDisk } from "./realDisk.ts";
 
 const PATHS = ["L", "h", "L/x", "h/x", "L/y"].map((path) => `${FOLDER}/${path}`);
 const path = fc.constantFrom(...PATHS);

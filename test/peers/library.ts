@@ -4,7 +4,7 @@
  */
 
 import { type Contender, type Happening, Mailbox, type Told, type View } from "./contender.ts";
-import type { Call, Reply, Stat } from "./disk.ts";
+import { type Call, PROCESS_NOW_MS, type Reply, type Stat } from "./disk.ts";
 import { loadCopy } from "./packages.ts";
 
 type Callback = (error: Error | null, value?: unknown) => void;
@@ -17,23 +17,37 @@ export interface Usage {
   start(module: unknown, fs: object, told: (what: Told) => void): { asks(): void; letsGo(): void };
 }
 
+/** The time of the processes. */
+export interface Clock {
+  now(): number;
+  /** A timer that is longer than a schedule. Returns what cancels it. */
+  later(callback: () => void, ms: number): () => void;
+}
+
+/** All of a schedule happens meanwhile. */
+const STANDING: Clock = { now: () => PROCESS_NOW_MS, later: () => () => {} };
+
 /**
- * Timers that take longer never fire: all of a schedule happens while the clocks stand still. The shortest time after
- * which a peer updates an mtime is 1 s; pauses between two attempts are shorter.
+ * Up to here a timer is a step of a schedule. The shortest time after which a peer updates an mtime is 1 s; pauses between
+ * two attempts are shorter.
  */
-const LONGEST_TIMER_MS = 100;
+const LONGEST_STEP_MS = 100;
 
 /** A contender of a library. */
-export function createLibraryContender({ module, start }: Usage, index: number): Contender {
+export function createLibraryContender(
+  { module, start }: Usage,
+  index: number,
+  { now, later }: Clock = STANDING,
+): Contender {
   const mailbox = new Mailbox<Callback>();
   let told: Told = "nothing";
   const fs = recordingFs(String(index), (call, callback) => mailbox.send(call, false, callback));
   const setTimeout = (callback: () => void, ms: number): object => {
-    const cancel = ms > LONGEST_TIMER_MS ? () => {} : mailbox.arm(callback);
+    const cancel = ms > LONGEST_STEP_MS ? later(callback, ms) : mailbox.arm(callback);
     return { cancel, unref: () => {} };
   };
   const clearTimeout = (timer: unknown): void => (timer as { cancel?: () => void } | null)?.cancel?.();
-  const copy = loadCopy(module, { fs, index, setTimeout, clearTimeout });
+  const copy = loadCopy(module, { fs, index, now, setTimeout, clearTimeout });
   const caller = start(copy, fs, (what) => {
     told = what;
   });

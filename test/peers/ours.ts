@@ -32,6 +32,8 @@ export interface OurOptions {
   readonly local: boolean;
   /** How often it waits before it leaves. */
   readonly waits: number;
+  /** Hears of every labelled step, and how a call ended: `Take ok`, `Take ENOTEMPTY`, `Judge`. */
+  readonly onStep?: (what: string) => void;
 }
 
 const DEAD = "own_dead_1";
@@ -49,8 +51,9 @@ const NO_CALL = (): never => {
 
 export function createOurContender(options: OurOptions, index: number): Contender {
   const { protocol } = options;
-  const mailbox = new Mailbox<Run>();
-  const entry = createOurEntry(options, index, (run) => goOn(mailbox, run, NOTHING));
+  const mailbox = new Mailbox<Pending>();
+  const goOn = (run: Run, reply: DiskReply): void => advance(options, mailbox, run, reply);
+  const entry = createOurEntry(options, index, (run) => goOn(run, NOTHING));
   let told: Told = "nothing";
   let waits = 0;
   const attempt: Attempt = {
@@ -82,9 +85,12 @@ export function createOurContender(options: OurOptions, index: number): Contende
         told = "released";
         protocol.release(entry, attempt, () => {});
         break;
-      case "turn":
-        goOn(mailbox, mailbox.take(happening.id), replyOf(happening.reply));
+      case "turn": {
+        const { run, action } = mailbox.take(happening.id);
+        options.onStep?.(`${action} ${happening.reply.ok ? "ok" : happening.reply.errno}`);
+        goOn(run, replyOf(happening.reply));
         break;
+      }
       case "fires":
         mailbox.fire(happening.id);
         break;
@@ -93,16 +99,25 @@ export function createOurContender(options: OurOptions, index: number): Contende
   return { tell, view: () => mailbox.view(told) };
 }
 
+interface Pending {
+  readonly run: Run;
+  readonly action: string;
+}
+
 /** Takes a run to its next call, or to its next sleep. */
-function goOn(mailbox: Mailbox<Run>, run: Run, reply: DiskReply): void {
+function advance(options: OurOptions, mailbox: Mailbox<Pending>, run: Run, reply: DiskReply): void {
   let result = run.next(reply);
-  while (result.done !== true && result.value.kind === "turn") result = run.next(NOTHING);
+  while (result.done !== true && result.value.kind === "turn") {
+    options.onStep?.(result.value.action);
+    result = run.next(NOTHING);
+  }
   if (result.done === true) return;
   const step = result.value;
   if (step.kind === "ask") throw new Error("no owner of the harness has a life socket");
-  if (step.kind === "call") mailbox.send(callOf(step.call), step.mode === "sync", run);
+  if (step.kind === "call")
+    mailbox.send(callOf(step.call), step.mode === "sync", { run, action: step.action });
   if (step.kind !== "sleep") return;
-  const cancel = mailbox.arm(() => goOn(mailbox, run, NOTHING));
+  const cancel = mailbox.arm(() => advance(options, mailbox, run, NOTHING));
   step.arm({ wake: NO_CALL, cancel });
 }
 

@@ -10,14 +10,13 @@ import fs from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { dirname } from "node:path";
 import { compileFunction } from "node:vm";
-import { PROCESS_NOW_MS } from "./disk.ts";
 
 export interface World {
   /** What `require("fs")` gives. */
   readonly fs: object;
   /** Tells the pids, and the chance, of processes apart. */
   readonly index: number;
-  readonly now?: () => number;
+  now(): number;
   setTimeout(callback: () => void, ms: number): object;
   clearTimeout(timer: unknown): void;
 }
@@ -67,7 +66,7 @@ function compiled(file: string, globals: readonly string[]): unknown {
   return script;
 }
 
-function globalsOf({ index, now = () => PROCESS_NOW_MS, setTimeout, clearTimeout }: World) {
+function globalsOf({ index, now, setTimeout, clearTimeout }: World) {
   class FakeDate extends Date {
     constructor(...args: readonly number[]) {
       if (args.length === 0) super(now());

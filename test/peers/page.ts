@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { aftermath } from "./aftermath.ts";
 import { processName } from "./contender.ts";
 import { callText, memoryDisk, type Played, parseSteps, replay, replyText } from "./replay.ts";
 import { type Result, readResults } from "./results.ts";
@@ -50,8 +51,8 @@ const STORIES: readonly Story[] = [
       "when it looks at it, a is done and it is gone: so b gives up judging (`opts.stale = false`), locks `.STALE`, and looks at the " +
       "lock again, as the algorithm says. But the limit that it compares with is now `false`, so everything that is not made in this very " +
       "millisecond is stale: b removes the lock of a, and holds too. " +
-      "Races of a stale lock were reported: [npm/lockfile#4](https://github.com/npm/lockfile/issues/4), closed. This one came with the `.STALE` file, " +
-      "which was to close it.",
+      "The race of two who remove was reported in [npm/lockfile#4](https://github.com/npm/lockfile/issues/4); the `.STALE` file is what closed it, in " +
+      "[npm/lockfile#8](https://github.com/npm/lockfile/pull/8). This one is left.",
   },
   {
     ...{ name: "issue", contenders: 2, retries: 0 },
@@ -79,7 +80,7 @@ const METHOD = [
     "Between any two steps any other may come. A synchronous call (ours) is one step with the code behind it; other processes run between two of them.",
   "- **A schedule** is a whole run, from nobody having asked to nothing being left to happen. Each process asks once; if it is refused it asks again as " +
     "often as *retries* says; if it holds, it lets go at some time. *Two hold* counts the schedules on which two callers were told that they hold, and " +
-    "neither was told that it does not any more. *Shortest*: steps until then.",
+    "neither was told that it does not any more. *Shortest*: steps until then. A share is no probability: on a real machine some schedules are far likelier than others.",
   "- **Every schedule** means every one: no sample, no bound. Schedules that lead to the same disk, and have told each process the same, " +
     "go on alike, since a process does nothing but answer what it is told; so the ways to each such state are added up ([explore.ts](../../test/peers/explore.ts)). " +
     "The shortest schedule is then played on live copies, in memory and on a real directory.",
@@ -89,7 +90,7 @@ const METHOD = [
   "- **Time** stands still, 10 ms after whatever the schedule makes; what the dead owner left is an hour old, the limit is 10 s. So nobody is late, nothing " +
     "fresh is near the limit, and no lock is due for an update. Timers of up to 100 ms, the pauses between attempts (10 ms), may fire at any time; longer ones do not.",
   "- **Left out**: crashes, calls that fail by themselves, more than one request per process, time that passes ([findings](README.md) have these, for some); the synchronous functions of the libraries; 3 processes " +
-    "that ask again, for all but ours, and broken doubles beyond the first scope. Ours is driven through its ports, so a dead owner is known to be dead: that verdict is " +
+    "that ask again, and 4, for all but ours, and broken doubles beyond the first scope. Ours is driven through its ports, so a dead owner is known to be dead: that verdict is " +
     "[A1](../assumptions.md#a1-nobody-judges-a-living-owner-dead). `NoVerify` and other guards are not needed by what happens here: the [kill matrix](../kill-matrix.md) has what needs them.",
   "",
 ];
@@ -161,6 +162,7 @@ async function section(
     );
   }
   const played = await playedOf(description, result);
+  const later = description.kind === "peer" ? [await laterText(description, result), ""] : [];
   const options = `--library ${name} --contenders ${contenders} --retries ${retries}`;
   const asking = retries === 0 ? "" : ", each asking twice";
   return [
@@ -168,6 +170,7 @@ async function section(
     "",
     text,
     "",
+    ...later,
     "```mermaid",
     ...diagram(played),
     "```",
@@ -176,6 +179,11 @@ async function section(
     "",
     "```sh",
     `npm run peers:replay -- ${options} --real`,
+    ...(description.packageName === undefined
+      ? []
+      : [
+          `npm run --silent peers:replay -- ${options} --script > race.cjs   # needs nothing but the library`,
+        ]),
     "```",
     "",
     "<details><summary>The schedule</summary>",
@@ -189,6 +197,20 @@ async function section(
     "</details>",
     "",
   ];
+}
+
+/** How long the story goes on: twelve updates of the mtime. */
+const LATER_MS = 60_000;
+
+async function laterText(description: Description, result: Result): Promise<string> {
+  const { holders, told } = await aftermath(description, result, LATER_MS);
+  const words = holders.map((name) => {
+    const ms = told.get(name);
+    return ms === undefined
+      ? `${name} is not told anything`
+      : `${name} is told after ${ms / 1000} s that its lock is compromised`;
+  });
+  return `If both hold on, for a minute: ${words.join(", ")}.`;
 }
 
 /** On live copies, through the public module. */

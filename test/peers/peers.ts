@@ -11,23 +11,34 @@ import { stepsText } from "./replay.ts";
 import { type Result, readResults, resultAt, type Scope, toResult, writeResults } from "./results.ts";
 import { type Description, SUBJECTS, subjectNamed, versionOfSubject } from "./subjects.ts";
 
-/** In this order, and all of them for each subject but the doubles. */
+/** In this order. */
 export const SCOPES: readonly Scope[] = [
   { contenders: 2, retries: 0 },
   { contenders: 2, retries: 1 },
   { contenders: 3, retries: 0 },
 ];
 
-/** For a double the first is enough: it is there to be caught. */
-export const scopesOf = ({ kind }: Description): readonly Scope[] =>
-  kind === "twin" ? SCOPES.slice(0, 1) : SCOPES;
+/** Of ours, to say "never" of more. The last one takes minutes. */
+const OUR_SCOPES: readonly Scope[] = [
+  ...SCOPES,
+  { contenders: 3, retries: 1 },
+  { contenders: 4, retries: 0 },
+];
+export const isDeep = ({ contenders }: Scope): boolean => contenders > 3;
 
-const usage = `Usage: npm run peers -- [--library NAME] [--contenders N] [--retries N] [--json] [--check] [--write] [--list]
+/** For a double the first is enough: it is there to be caught. */
+export function scopesOf({ kind }: Description): readonly Scope[] {
+  if (kind === "ours") return OUR_SCOPES;
+  return kind === "twin" ? SCOPES.slice(0, 1) : SCOPES;
+}
+
+const usage = `Usage: npm run peers -- [--library NAME] [--contenders N] [--retries N] [--deep] [--json] [--check] [--write] [--list]
 Every schedule of a few contenders on a stale lock: how many there are, on how many of them two hold, and the shortest.
 
   --library NAME   this one only, as --list names it
-  --contenders N   2 or 3 only
+  --contenders N   2, 3 or 4 only
   --retries N      0 or 1 only: how often a contender that was refused asks again
+  --deep           4 contenders of ours too: some minutes
   --json           the results as JSON, on stdout
   --check          compare with results.json, and it with spec/findings/peers.md
   --write          write both
@@ -82,7 +93,7 @@ async function main(args: readonly string[]): Promise<number> {
   const flag = { type: "boolean" } as const;
   const values = readArgs(args, {
     ...{ library: text, contenders: text, retries: text },
-    ...{ json: flag, check: flag, write: flag, list: flag, help: flag },
+    ...{ deep: flag, json: flag, check: flag, write: flag, list: flag, help: flag },
   });
   if (values.help) return say(usage);
   if (values.list) return say(SUBJECTS.map(({ name }) => name).join("\n"));
@@ -104,20 +115,29 @@ interface Selected {
   readonly library?: string | undefined;
   readonly contenders?: string | undefined;
   readonly retries?: string | undefined;
+  readonly deep?: boolean | undefined;
 }
 
-function selection({ library, contenders, retries }: Selected): readonly (readonly [Description, Scope])[] {
+function selection({
+  library,
+  contenders,
+  retries,
+  deep,
+}: Selected): readonly (readonly [Description, Scope])[] {
   const size =
-    contenders === undefined ? 0 : whole("--contenders", contenders, { fallback: 2, from: 2, to: 3 });
+    contenders === undefined ? 0 : whole("--contenders", contenders, { fallback: 2, from: 2, to: 4 });
   const again = retries === undefined ? -1 : whole("--retries", retries, { fallback: 0, from: 0, to: 1 });
   const some = library === undefined ? SUBJECTS : [subjectNamed(library)];
   const found = some.flatMap((description) =>
     scopesOf(description)
+      .filter((scope) => deep === true || size === scope.contenders || !isDeep(scope))
       .filter((scope) => (size === 0 || scope.contenders === size) && (again < 0 || scope.retries === again))
       .map((scope) => [description, scope] as const),
   );
   if (found.length === 0)
-    throw new UsageError("nothing is explored there: 3 contenders ask once, a double is 2 that ask once");
+    throw new UsageError(
+      "nothing of it is explored at that size: 3 ask once, 4 and 3 that ask again are ours, and a double is 2 that ask once",
+    );
   return found;
 }
 

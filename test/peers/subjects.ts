@@ -6,6 +6,7 @@ import { loadPatched } from "../twins/doubles.ts";
 import { LOCK_PATH, SESSION_FILE, type Subject } from "./contender.ts";
 import { createIssueContender, DEAD_LOCK } from "./issue.ts";
 import {
+  type Clock,
   createLibraryContender,
   lockfile,
   properLockfile,
@@ -32,7 +33,11 @@ export interface LoadOptions {
   readonly staleMs?: number;
   /** Through the promises of a library's public module, where it has another one inside. */
   readonly publicly?: boolean;
+  /** Of the processes, if it does not stand still. */
+  readonly clock?: Clock | undefined;
 }
+
+type Settled = Required<Omit<LoadOptions, "clock">> & Pick<LoadOptions, "clock">;
 
 /** A disk call that is none of src/disk.ts, in a broken double. */
 const broken = (call: string): string => `{ call: "broken", broken: ${call} } as never`;
@@ -90,15 +95,15 @@ const ours = (protocol: Protocol, local: boolean, waits: number, name: string): 
 const peer = (
   packageName: string,
   usage: string,
-  load: (options: Required<LoadOptions>) => Omit<Subject, "name">,
+  load: (options: Settled) => Omit<Subject, "name">,
 ): Description => ({
   name: packageName,
   packageName,
   kind: "peer",
   usage,
-  load: async ({ retries, staleMs = STALE_MS, publicly = false }) => ({
+  load: async ({ retries, staleMs = STALE_MS, publicly = false, clock }) => ({
     name: packageName,
-    ...load({ retries, staleMs, publicly }),
+    ...load({ retries, staleMs, publicly, clock }),
   }),
 });
 
@@ -113,7 +118,7 @@ const proper = (packageName: string): Description =>
         options,
       );
       return {
-        create: (index) => createLibraryContender(usage, index),
+        create: (index) => createLibraryContender(usage, index, options.clock),
         before: [{ path: LOCK_PATH, kind: "directory" }],
       };
     },
@@ -123,7 +128,7 @@ export const SUBJECTS: readonly Description[] = [
   proper("proper-lockfile"),
   proper("@bybrave/proper-lockfile2"),
   peer("lockfile", "`lock(path, { stale: 10000 })`, then `unlock(path)`", (options) => ({
-    create: (index) => createLibraryContender(lockfile(LOCK_PATH, options), index),
+    create: (index) => createLibraryContender(lockfile(LOCK_PATH, options), index, options.clock),
     before: [{ path: LOCK_PATH, kind: "file" }],
   })),
   {

@@ -4,13 +4,14 @@
  * words for people, and what the model does not remember.
  */
 
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DiskCall, DiskReply } from "../../src/disk.ts";
 import type { LockOwner, SessionWriteLockError } from "../../src/errors.ts";
 import * as protocol from "../../src/protocol.ts";
 import {
   type Attempt,
   createEntry,
+  type Debt,
   type Entry,
   type Evictions,
   type Guest,
@@ -20,6 +21,7 @@ import {
   type Owners,
 } from "../../src/registry.ts";
 import type { Run, Step, Wakeable } from "../../src/steps.ts";
+import type { Tracer } from "../../src/trace.ts";
 
 const L = "/d/a.lock";
 
@@ -34,6 +36,7 @@ let log: string[] = [];
 let sleeps: { ms: number; background: boolean; wake: () => void }[] = [];
 let answer: (call: Call) => Answer = () => undefined;
 let now = 0;
+let chance = 0.5;
 let warned: string[] = [];
 let quiet = 0;
 
@@ -42,6 +45,7 @@ beforeEach(() => {
   sleeps = [];
   answer = () => undefined;
   now = 1_000;
+  chance = 0.5;
   warned = [];
   quiet = 0;
 });
@@ -57,7 +61,8 @@ const short = (path: string): string => path.replace(L, "L").replace("/d/", "");
 
 function textOf(call: DiskCall): string {
   if (call.call === "rename") return `${short(call.from)} to ${short(call.to)}`;
-  return short(call.call === "prepare" ? call.home : call.path);
+  if (call.call === "prepare") return short(call.home);
+  return call.call === "rmdir" ? `rmdir ${short(call.path)}` : short(call.path);
 }
 
 const steps = (): readonly string[] => log.splice(0);
@@ -88,10 +93,10 @@ function entryOf(more: Partial<Entry["services"]> = {}, local = true, owners: Pa
         else if (step.kind === "ask") {
           step.ask(() => goOn());
           return;
-        } else {
+        } else if (step.kind === "sleep") {
           sleep(step, goOn);
           return;
-        }
+        } else expect.unreachable();
         if (log.length > MOST_STEPS) throw new Error("the protocol goes round and round");
       }
     };
@@ -99,7 +104,7 @@ function entryOf(more: Partial<Entry["services"]> = {}, local = true, owners: Pa
   };
   const sleep = (step: Step & { kind: "sleep" }, goOn: () => void): void => {
     const { ms, background } = step;
-    const one = { ms, background: background !== undefined, wake: goOn };
+    const one = { ms, background: background === "background", wake: goOn };
     sleeps.push(one);
     const end = (): void => {
       sleeps = sleeps.filter((other) => other !== one);
@@ -122,14 +127,14 @@ function entryOf(more: Partial<Entry["services"]> = {}, local = true, owners: Pa
       disk: {
         renameReplacesEmpty: true,
         now: (call) => {
-          log.push(`junk: ${call.call} ${textOf(call)}`);
+          log.push(`junk: ${call.call === "rmdir" ? "" : `${call.call} `}${textOf(call)}`);
           return call.call === "unlink" && textOf(call).endsWith("@eaDir")
             ? failure("EISDIR")
             : { ok: true, names: [] };
         },
         later: () => expect.unreachable(),
       },
-      clock: { now: () => now, random: () => 0.5, setTimer: () => expect.unreachable() },
+      clock: { now: () => now, random: () => chance, setTimer: () => expect.unreachable() },
       owners: {
         newHome: (_lockPath, guest): Home => {
           const n = ++homes;
@@ -239,6 +244,9 @@ describe("a Take", () => {
       { call: "prepare", home: "/d/h1", files: [{ name: "own1", content: "own1 7" }] },
     ]);
     expect(entry.shown).toBe("7");
+    prepared.length = 0;
+    ask(entryOf());
+    expect(prepared).toMatchObject([{ files: [{ content: "own1 " }] }]);
   });
 
   it("is asynchronous on other disks, and of whoever has waited", () => {
@@ -336,7 +344,7 @@ describe("a home that cannot be made", () => {
       message: "Cannot make the owner directory at /d/a.lock: ENOSPC",
       code: "EDISK",
     });
-    expect(steps()).toEqual(["Prepare sync: h1", "Retry async: h1/own1", "Retry async: h1", "Retried"]);
+    expect(steps()).toEqual(["Prepare sync: h1", "Retry async: h1/own1", "Retry async: rmdir h1", "Retried"]);
     answer = () => undefined;
     expect(ask(entry).outcome).toBe("granted");
   });
@@ -503,7 +511,7 @@ describe("a Clear, where rename does not replace an empty directory,", () => {
     "that says %j is followed by a Take",
     (said) => {
       const found = clearing(said);
-      expect(found.slice(4, 7)).toEqual(["Judge", "Clear sync: L", "Take async: h1 to L"]);
+      expect(found.slice(4, 7)).toEqual(["Judge", "Clear sync: rmdir L", "Take async: h1 to L"]);
       expect(takes(found)).toBe(1 + protocol.MOST_SPINS);
     },
   );
@@ -513,7 +521,7 @@ describe("a Clear, where rename does not replace an empty directory,", () => {
   });
 
   it("is of what stands there", () => {
-    expect(clearing(undefined, "ENOENT")).not.toContain("Clear sync: L");
+    expect(clearing(undefined, "ENOENT")).not.toContain("Clear sync: rmdir L");
   });
 });
 
@@ -607,7 +615,7 @@ describe("whoever gives up", () => {
     [
       "fails",
       "EIO",
-      ["Refused", "Look async: L", "Judge", "Retry async: h1/own1", "Retry async: h1", "Retried"],
+      ["Refused", "Look async: L", "Judge", "Retry async: h1/own1", "Retry async: rmdir h1", "Retried"],
     ],
   ])(
     "while a Take that %s is under way is not told, and looks no further than it must",
@@ -668,7 +676,7 @@ describe("whoever gives up", () => {
     steps();
     protocol.giveUp(entry, asked.attempt);
     expect(entry.home).toBeNull();
-    expect(steps()).toEqual(["Retry async: h1/own1", "Retry async: h1", "Retried"]);
+    expect(steps()).toEqual(["Retry async: h1/own1", "Retry async: rmdir h1", "Retried"]);
   });
 });
 
@@ -732,7 +740,7 @@ describe("a release", () => {
       "Drop async: L/own1",
       "Released",
       "Retry async: h1/own1",
-      "Retry async: h1",
+      "Retry async: rmdir h1",
       "Retried",
     ]);
   });
@@ -801,22 +809,22 @@ describe("a debt", () => {
   };
 
   it.each([
-    [[undefined], ["h1/own1", "h1"]],
-    [["ENOENT"], ["h1/own1", "L/own1", "h1"]],
-    [["ENOTDIR"], ["h1/own1", "L/own1", "h1"]],
-    [["ENAMETOOLONG"], ["h1/own1", "L/own1", "h1"]],
+    [[undefined], ["h1/own1", "rmdir h1"]],
+    [["ENOENT"], ["h1/own1", "L/own1", "rmdir h1"]],
+    [["ENOTDIR"], ["h1/own1", "L/own1", "rmdir h1"]],
+    [["ENAMETOOLONG"], ["h1/own1", "L/own1", "rmdir h1"]],
     [
       ["ENOENT", "ENOENT"],
-      ["h1/own1", "L/own1", "h1"],
+      ["h1/own1", "L/own1", "rmdir h1"],
     ],
     [
       ["ENOENT", "ENOTDIR"],
-      ["h1/own1", "L/own1", "h1"],
+      ["h1/own1", "L/own1", "rmdir h1"],
     ],
     // The directory only tidies.
     [
       [undefined, "EACCES"],
-      ["h1/own1", "h1"],
+      ["h1/own1", "rmdir h1"],
     ],
   ] as [Answer[], string[]][])("of which the disk says %j is paid", (said, calls) => {
     expect(paying(...said)).toEqual([...calls.map((call) => `Retry async: ${call}`), "Retried"]);
@@ -867,7 +875,7 @@ describe("a guest", () => {
     release(entry, asked);
     expect(steps()).toEqual([
       "Retry async: L/own1guest",
-      "Retry async: h1",
+      "Retry async: rmdir h1",
       "Retried",
       "Drop async: L/own1",
       "Released",
@@ -944,5 +952,283 @@ describe("the heartbeat", () => {
       release(entry, ask(entry));
       expect(steps().includes("Check sync: L")).toBe(!missed);
     }
+  });
+});
+
+describe("the trace", () => {
+  const key = Symbol.for("session-write-lock.trace.v1");
+  const hook = globalThis as { [key]?: (entry: Entry) => Tracer };
+  afterEach(() => {
+    delete hook[key];
+  });
+
+  it("is told of each call from outside, and whose it is, before it has changed anything", () => {
+    const heard: [string, Attempt, number][] = [];
+    hook[key] = (entry) => ({
+      called: (action, attempt) => heard.push([action, attempt, entry.held.size]),
+      begins: () => {},
+      ends: () => {},
+    });
+    const entry = entryOf();
+    const [first, second] = [ask(entry), ask(entry)];
+    protocol.letGo(entry, first.attempt);
+    protocol.giveUp(entry, second.attempt);
+    release(entry, first, "expire");
+    release(entry, first);
+    expect(heard).toEqual([
+      ["Request", first.attempt, 0],
+      ["Request", second.attempt, 1],
+      ["LetGo", first.attempt, 1],
+      ["GiveUp", second.attempt, 1],
+      ["Expire", first.attempt, 1],
+      ["Release", first.attempt, 0],
+    ]);
+  });
+});
+
+describe("those of one process", () => {
+  it("need not say that they wait", () => {
+    const { waits: _, ...silent } = ask(entryOf()).attempt;
+    answer = says(HELD_BY_OTHER);
+    const entry = entryOf();
+    for (const attempt of [silent, { ...silent }]) protocol.request(entry, attempt);
+    expect([entry.contender, entry.queue.size, sleeps.length]).toEqual([silent, 1, 1]);
+  });
+
+  it("leave the queue, or nothing at all if they hold", () => {
+    const entry = entryOf();
+    const [holder, first, second] = [ask(entry), ask(entry), ask(entry)];
+    protocol.giveUp(entry, first.attempt);
+    expect([...entry.queue]).toEqual([second.attempt]);
+    protocol.giveUp(entry, holder.attempt);
+    expect([holder.attempt.gaveUp, entry.held.has(holder.attempt), quiet]).toEqual([false, true, 0]);
+    answer = says(HELD_BY_OTHER);
+    const waiting = entryOf();
+    const contender = ask(waiting);
+    protocol.giveUp(waiting, holder.attempt);
+    expect([waiting.contender, sleeps.length]).toEqual([contender.attempt, 1]);
+  });
+
+  it("share the lock until the last of them has released it", () => {
+    const entry = entryOf();
+    const [one, other] = [ask(entry, { reentrant: true }), ask(entry, { reentrant: true })];
+    steps();
+    expect(release(entry, one)).toEqual({ error: undefined });
+    expect([steps(), [...entry.held]]).toEqual([[], [other.attempt]]);
+    release(entry, other);
+    expect(steps()[0]).toBe("Check sync: L");
+  });
+
+  it("are granted it together if they share, all who wait; and one is told of those who were evicted", () => {
+    const entry = entryOf();
+    const holder = ask(entry);
+    const shared = ask(entry, { reentrant: true });
+    const alone = ask(entry);
+    const sharesToo = ask(entry, { reentrant: true });
+    const evictions: Evictions = { owners: [{ name: "own-dead" } as LockOwner], overtaken: true };
+    entry.evictions = evictions;
+    release(entry, holder);
+    expect([shared.outcome, alone.outcome, sharesToo.outcome]).toEqual(["granted", "waits", "granted"]);
+    expect([shared.evictions, sharesToo.evictions]).toEqual([evictions, undefined]);
+    expect([...entry.queue]).toEqual([alone.attempt]);
+    const behind = ask(entry, { reentrant: true });
+    expect(behind.outcome).toBe("granted");
+    for (const one of [shared, sharesToo, behind]) release(entry, one);
+    expect(alone.outcome).toBe("granted");
+    expect(alone.evictions).toEqual({ owners: [], overtaken: false });
+    const last = ask(entry, { reentrant: true });
+    release(entry, alone);
+    expect([last.outcome, [...entry.held]]).toEqual(["granted", [last.attempt]]);
+  });
+
+  it("are told of a death that they have seen to, and that another one had the lock since", () => {
+    let looks = 0;
+    answer = ({ action }) => {
+      if (action === "Take") return looks < 2 ? "ENOTEMPTY" : undefined;
+      if (action === "Look") return ++looks === 1 ? ["own-dead"] : ["own-other"];
+      return undefined;
+    };
+    const entry = entryOf();
+    const asked = ask(entry);
+    wake();
+    expect(asked.evictions).toEqual({
+      owners: [{ name: "own-dead", verdict: "own-dead was judged" }],
+      overtaken: true,
+    });
+    expect(entry.evictions).toEqual({ owners: [], overtaken: false });
+  });
+
+  it("evict also where nobody can say who it was", () => {
+    answer = ({ action }) => {
+      if (action === "Take" && log.filter((step) => step.startsWith("Take")).length === 1) return "ENOTEMPTY";
+      return action === "Look" ? ["own-dead"] : undefined;
+    };
+    const { describe: _, ...owners } = entryOf().services.owners;
+    const entry = entryOf({ owners });
+    expect([ask(entry).outcome, entry.evictions.owners]).toEqual(["granted", []]);
+    answer = says({ Take: "EIO", Look: ["own-other"] });
+    expect(ask(entryOf({ owners })).waited[0]?.owner).toBeUndefined();
+  });
+
+  it("go on with the home of one who gave up, also where it is given up by the last one", () => {
+    let second: Asked | undefined;
+    const entry = entryOf({}, false);
+    let takes = 0;
+    answer = ({ action }) => {
+      if (action === "Take") return ++takes === 1 ? "ENOTEMPTY" : undefined;
+      if (action !== "Look") return undefined;
+      second = ask(entry);
+      if (entry.contender !== null) protocol.giveUp(entry, entry.contender);
+      return ["own-other"];
+    };
+    ask(entry);
+    expect([second?.outcome, entry.home?.name, quiet]).toEqual(["granted", "own1", 0]);
+  });
+});
+
+describe("what is released although nobody had it", () => {
+  it("is on its way as any other, and for nobody else", () => {
+    const entry = entryOf();
+    let releasing: Entry["releasing"] = null;
+    answer = ({ action }) => {
+      if (action === "Take" && entry.contender !== null) protocol.giveUp(entry, entry.contender);
+      if (action === "Check") ({ releasing } = entry);
+      return undefined;
+    };
+    ask(entry);
+    expect(releasing).toEqual({ name: "own1", aside: false });
+  });
+});
+
+describe("a home", () => {
+  it("is not made as long as too many names are owed; one that is there is taken with", () => {
+    const owing = (debts: number, home: Home | null): readonly string[] => {
+      const entry = entryOf();
+      for (let i = 0; i < debts; i++) entry.owes.set(`own-owed${i}`, {} as Debt);
+      entry.home = home;
+      steps();
+      ask(entry);
+      return steps();
+    };
+    const home: Home = { name: "own9", path: "/d/h9", guests: [] };
+    expect(owing(protocol.MAX_DEBTS - 1, null)[0]).toBe("Prepare sync: h1");
+    expect(owing(protocol.MAX_DEBTS, null)).toEqual([]);
+    expect(sleeps).toHaveLength(1);
+    expect(owing(protocol.MAX_DEBTS, home)[0]).toBe("Take at once: h9 to L");
+  });
+
+  it("that cannot be made where none may lie idle is no more than that", () => {
+    answer = sees("Prepare", "ENOSPC");
+    const entry = entryOf({}, false);
+    expect(ask(entry).outcome).toMatchObject({ code: "EDISK" });
+    expect(entry.home).toBeNull();
+  });
+
+  it("of two names is not taken with if one of them is somebody else's", () => {
+    answer = sees("Verify", ["own1", "own-other"]);
+    const asked = ask(entryOf(), { guest: { scope: {} as Guest["scope"], letGo: () => {} } });
+    expect(asked.waited[0]?.message).toMatch(/^Cannot verify the lock/);
+  });
+
+  it("shows what its present contender, and then its present holder wants to be shown; twice is once", () => {
+    const shown: string[] = [];
+    const show = (file: string, metadata: string): void => void shown.push(`${short(file)} ${metadata}`);
+    const entry = entryOf({}, true, { show });
+    const first = ask(entry, { metadata: "1" });
+    const [same, other, none] = [ask(entry, { metadata: "1" }), ask(entry, { metadata: "2" }), ask(entry)];
+    release(entry, first);
+    expect([same.outcome, shown]).toEqual(["granted", []]);
+    release(entry, same);
+    expect([other.outcome, shown]).toEqual(["granted", ["L/own1 2"]]);
+    release(entry, other);
+    expect([none.outcome, shown, entry.shown]).toEqual(["granted", ["L/own1 2", "L/own1 "], ""]);
+    release(entry, none);
+    ask(entry, { metadata: "3" });
+    expect(shown.slice(2)).toEqual(["h1/own1 3"]);
+  });
+});
+
+describe("a wait", () => {
+  const waits = (times: number): readonly number[] =>
+    Array.from({ length: times }, () => {
+      const ms = sleeps[0]?.ms ?? 0;
+      wake();
+      return ms;
+    });
+
+  it("grows, up to a limit; after a failure of the disk it is in proportion to how many there were", () => {
+    answer = says(HELD_BY_OTHER);
+    ask(entryOf());
+    const grown = waits(40);
+    expect(grown).toEqual([...grown].sort((one, other) => one - other));
+    expect(grown[0]).toBeLessThan(grown[1] ?? 0);
+    expect(grown[38]).toBe(grown[39]);
+    sleeps = [];
+    answer = says({ Take: "EIO", Look: "ENOENT" });
+    ask(entryOf());
+    const [once = 0, twice] = waits(2);
+    expect(twice).toBe(2 * once);
+  });
+
+  it("varies by chance, to either side alike", () => {
+    answer = says(HELD_BY_OTHER);
+    const [least = 0, mean = 0, most = 0] = [0, 0.5, 1].map((value) => {
+      chance = value;
+      sleeps = [];
+      ask(entryOf());
+      return sleeps[0]?.ms ?? 0;
+    });
+    expect([least < mean, mean < most]).toEqual([true, true]);
+    expect(most - mean).toBeCloseTo(mean - least);
+  });
+});
+
+describe("a judgement", () => {
+  it("is asked for with where that is, and with the patience of whoever asks", () => {
+    const places: unknown[] = [];
+    answer = says(HELD_BY_OTHER);
+    const judging: Partial<Owners> = {
+      ask: (_names, place) => {
+        places.push(place);
+        return undefined;
+      },
+      judge: (_name, place) => {
+        places.push(place);
+        return { verdict: "alive", reason: "" };
+      },
+    };
+    ask(entryOf({}, false, judging), { staleMs: 7 });
+    const place = { path: L, local: false, staleMs: 7 };
+    expect(places).toEqual([place, place]);
+  });
+
+  it("of a lock that has gone meanwhile is none: it is tried at once", () => {
+    answer = says({ Take: "ENOTEMPTY", Look: "ENOENT" });
+    const entry = entryOf();
+    ask(entry);
+    expect(steps().filter((step) => step.startsWith("Take"))).toHaveLength(1 + protocol.MOST_SPINS);
+    expect(entry.obstacle).toEqual({ kind: "refusal", errno: "ENOTEMPTY" });
+  });
+
+  it("of an old lock file is for those who ask for it: removed, the lock is tried at once; else it is waited for", () => {
+    const migrating = (migrates: boolean, removes: boolean | undefined): readonly string[] => {
+      const places: unknown[] = [];
+      let takes = 0;
+      answer = ({ action }) => {
+        if (action === "Take") return ++takes === 1 ? "ENOTDIR" : undefined;
+        return action === "Look" ? "ENOTDIR" : undefined;
+      };
+      const migrateLegacy = (place: unknown): boolean => {
+        places.push(place);
+        return removes === true;
+      };
+      const { outcome } = ask(entryOf(removes === undefined ? {} : { migrateLegacy }), { migrates });
+      if (places.length > 0) expect(places).toEqual([{ path: L, local: true, staleMs: undefined }]);
+      return [`asked ${places.length} times`, String(outcome)];
+    };
+    expect(migrating(true, true)).toEqual(["asked 1 times", "granted"]);
+    expect(migrating(true, false)).toEqual(["asked 1 times", "waits"]);
+    expect(migrating(true, undefined)).toEqual(["asked 0 times", "waits"]);
+    expect(migrating(false, true)).toEqual(["asked 0 times", "waits"]);
   });
 });
