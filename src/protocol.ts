@@ -37,14 +37,12 @@ export const ASIDE_MS = 20;
 export const SHORT_ASIDE_MS = 2;
 /** ... so many times in a row. Then it is long: somebody may poll. In all that is less than 100 ms for him. */
 const SHORT_ASIDES = 2;
-/** After it was told, and was too late, a process does not listen for so long: L changes every few microseconds then. */
-const CALM_MS = 1;
-/** A process that was told within this time tries at once: it is about microseconds there. */
+/** Under contention a process does not listen before it has waited for so long; then it comes in its turn, more or less ... */
+export const CALM_MS = 6;
+/** ... and tries whenever L changes, so many times: where the lock is held nearly always it is of no use. */
+export const MOST_TRIES = 50;
+/** Who was told within this time is under contention: others were faster, and L changes all the time. */
 const LATELY_MS = 20;
-/** Who has waited for so long keeps calm no more ... */
-const URGENT_MS = 6;
-/** ... for so many times: where the lock is held for most of the time it is of no use. */
-export const MOST_URGENT = 50;
 /** The first poll after a watcher was set. */
 export const SOON_MS = 3;
 /** Waits vary by this much to either side, so that contenders do not march in step. */
@@ -205,7 +203,7 @@ function* contend(entry: Entry, asideMs?: number): Run {
 function newPatience(entry: Entry): Patience {
   const { contender, services } = entry;
   const since = services.clock.now();
-  entry.patience = { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, since, calm: false, urgent: 0 };
+  entry.patience = { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, since, tries: 0 };
   return entry.patience;
 }
 
@@ -422,12 +420,11 @@ function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: numb
 /** What stands in the way is at L: being told of a change there ends the wait. */
 function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
   const { watch } = entry.services;
-  if (wasToldLately(entry) && !patience.calm && !isUrgent(entry, patience)) {
-    patience.calm = true;
-    yield* wait(entry, jittered(entry, CALM_MS));
+  const calmMs = calmLeft(entry, patience);
+  if (calmMs > 0) {
+    yield* wait(entry, calmMs);
     return;
   }
-  patience.calm = false;
   // Elsewhere a watcher does not see what other machines do.
   if (entry.local && watch !== undefined && entry.watching?.isOpen() !== true) {
     entry.watching = watch(entry.lockPath, () => changed(entry));
@@ -445,10 +442,20 @@ function changed(entry: Entry): void {
   if (entry.wait !== null && entry.listens) entry.wait.wake();
 }
 
-/** Whoever has waited for long tries whenever L changes, for a number of times: mostly the first few do. */
-function isUrgent({ services }: Entry, patience: Patience): boolean {
-  if (services.clock.now() - patience.since < URGENT_MS) return false;
-  return patience.urgent++ < MOST_URGENT;
+/**
+ * How long not to listen: under contention, until it has waited for a while. Then it tries whenever L changes; if that is in
+ * vain for too many times, it waits for a while again.
+ */
+function calmLeft(entry: Entry, patience: Patience): number {
+  if (!wasToldLately(entry)) return 0;
+  const now = entry.services.clock.now();
+  if (patience.tries >= MOST_TRIES) {
+    patience.tries = 0;
+    patience.since = now;
+  }
+  const left = patience.since + CALM_MS - now;
+  if (left <= 0) patience.tries++;
+  return left;
 }
 
 const wasToldLately = ({ services, toldAt }: Entry): boolean => services.clock.now() - toldAt < LATELY_MS;

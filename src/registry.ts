@@ -87,12 +87,10 @@ export interface Patience {
   spins: number;
   failures: number;
   waitMs: number;
-  /** When it began. */
-  readonly since: number;
-  /** How often it kept calm no more. */
-  urgent: number;
-  /** Its last wait was one in which it did not listen. */
-  calm: boolean;
+  /** When it began, or began anew to keep calm. */
+  since: number;
+  /** How often since it has come in vain. */
+  tries: number;
 }
 
 /** What the next grant of this process is told of. */

@@ -38,7 +38,7 @@ export const alone: Measure = {
   better: "lower",
   takes: () => true,
   run: (bench) =>
-    inRounds(bench, alone, { workers: 1, rounds: 2 * bench.rounds + 1 }, [
+    inRounds(bench, alone, { workers: 1, rounds: bench.rounds + 2 }, [
       {
         name: "one lock",
         run: async (place, warm) => {

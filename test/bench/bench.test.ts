@@ -7,8 +7,9 @@ import { ADAPTERS } from "./adapters.mjs";
 import { createBook, type Row } from "./book.ts";
 import { BROKEN, LOCKS } from "./locks.ts";
 import { MEASURES } from "./measures.ts";
+import { reasonIn } from "./native.ts";
 import { readBenchOptions } from "./options.ts";
-import { secondsIn, watchOthers } from "./others.ts";
+import { isCalm, secondsIn, watchOthers } from "./others.ts";
 import { pagesOf, RESULTS, withSection } from "./pages.ts";
 import { fairness, median, quantile, rounded, shuffled } from "./statistics.ts";
 import { linesOf, type Measured, merged, type Summary, summaryOf } from "./summary.ts";
@@ -57,6 +58,10 @@ describe("what others had of the machine", () => {
     expect(secondsIn(machine, own)).toEqual({ busyS: 1.68, ownS: 1 });
   });
 
+  it("is too much from a tenth on; what cannot be seen is not", () => {
+    expect([0, 0.1, 0.11, 1, null].map(isCalm)).toEqual([true, true, false, false, true]);
+  });
+
   it("a share is one", () => {
     const share = watchOthers()();
     if (process.platform === "linux") expect(share).not.toBe(null);
@@ -82,6 +87,12 @@ describe("the options of npm run bench", () => {
     [["rest"]],
   ])("refuse %j", (args) => {
     expect(() => readBenchOptions(args)).toThrow(UsageError);
+  });
+
+  it("a build that failed says why", () => {
+    const stderr = "npm error gyp ERR! stack Error: Could not find it\nnpm error gyp ERR! not ok\n";
+    expect(reasonIn(stderr)).toBe("Could not find it");
+    expect(reasonIn("one\nkilled\n")).toBe("killed");
   });
 
   it("every lock has an adapter, and every adapter is a lock", () => {
@@ -163,6 +174,17 @@ describe("what --write writes", () => {
     expect(page).toContain("| alone: ours, over the floor | 1.25 | <= 1.15 | MISSED |");
   });
 
+  it("figures of a busy machine are marked, on the page and in README.md", () => {
+    const marks = (others: number): readonly boolean[] => {
+      const measures = summary.measures.map((measure) => ({ ...measure, others }));
+      return [...pagesOf({ ...summary, measures }).values()].map((page) =>
+        /machine was busy|not final/.test(page),
+      );
+    };
+    expect(marks(0.05)).toEqual([false, false, false]);
+    expect(marks(0.5)).toEqual([true, false, true]);
+  });
+
   it("a bar is longer by the same piece for each power of ten", () => {
     const [, svg = ""] = pages();
     const lengths = [...svg.matchAll(/width="(\d+)" height/g)].map(([, length]) => Number(length));
@@ -178,6 +200,7 @@ describe("what --write writes", () => {
     const both = merged(summary, slower);
     expect(both?.measures.map(({ name }) => name)).toEqual(["alone", "tasks"]);
     expect(both?.targets.filter(({ value }) => value !== null)).toHaveLength(3);
+    expect(merged({ ...summary, measures: [] }, slower)).toBe(slower);
     expect(merged({ ...summary, machine: { ...summary.machine, cores: 64 } }, slower)).toBe(undefined);
   });
 

@@ -16,7 +16,7 @@ import { BROKEN, LOCKS, type LockInfo, versionOf } from "./locks.ts";
 import { MEASURES } from "./measures.ts";
 import { buildNative } from "./native.ts";
 import { type BenchOptions, readBenchOptions, USAGE } from "./options.ts";
-import { MOST_OTHERS, watchOthers } from "./others.ts";
+import { isCalm, MOST_OTHERS, watchOthers } from "./others.ts";
 import { write } from "./pages.ts";
 import { asText } from "./report.ts";
 import { linesOf, type Machine, type Measured, type Missing, type Summary, summaryOf } from "./summary.ts";
@@ -105,22 +105,23 @@ async function bench(options: BenchOptions): Promise<number> {
     console.log(asText(summary));
     if (options.quick) console.log("\nA quick run: no figures to quote.");
   }
-  if (options.write && !keep(summary, measured, chosen.length === MEASURES.length)) return 1;
+  if (options.write && !keep(summary, options)) return 1;
   return rows.some(isOurFault) ? 1 : 0;
 }
 
-/** Whether the figures were written: those of a busy machine are not worth to be kept. */
-function keep(summary: Summary, measured: readonly Measured[], isWhole: boolean): boolean {
-  const disturbed = measured.filter(({ others }) => (others ?? 0) > MOST_OTHERS);
-  if (disturbed.length > 0) {
-    const names = disturbed.map(({ name }) => name).join(", ");
-    console.error(
-      `Nothing is written: others had more than ${percent(MOST_OTHERS)} of the CPU during ${names}`,
-    );
-    return false;
+/** Writes what was not disturbed, or everything if that is asked for. Whether that is all. */
+function keep(summary: Summary, { disturbed }: BenchOptions): boolean {
+  const calm = summary.measures.filter(({ others }) => disturbed || isCalm(others));
+  for (const { name } of summary.measures.filter((measure) => !calm.includes(measure))) {
+    console.error(`not written: ${name}, while others had more than ${percent(MOST_OTHERS)} of the CPU`);
   }
-  for (const file of write(summary, isWhole)) console.error(`written: ${relative(root, file)}`);
-  return true;
+  const fresh = summaryOf(summary, calm);
+  if (calm.length > 0) {
+    for (const file of write(fresh, calm.length === MEASURES.length)) {
+      console.error(`written: ${relative(root, file)}`);
+    }
+  }
+  return calm.length === summary.measures.length;
 }
 
 function percent(share: number): string {

@@ -58,6 +58,7 @@ export function chart(summary: Summary): string {
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" font-family="sans-serif" font-size="13">`,
+    "<title>Bars for each lock: time alone, rate of four processes, hand-over between processes</title>",
     // Readable on white and on black.
     "<style>text{fill:#777}.title{font-weight:bold}rect{fill:#9aa7b4}.ours{fill:#2a7de1}</style>",
     ...parts,

@@ -107,10 +107,13 @@ export async function startWorker(lock: string, cwd: string): Promise<Worker> {
   };
 }
 
+/** If the bench itself is killed, nobody ends them: longer than any round that wants them. */
+const COUNTS = "for (const end = Date.now() + 20_000; Date.now() < end; );";
+
 /** So many processes that do nothing but count. */
 export function startBusy(count: number): { end(): void } {
   const busy = Array.from({ length: count }, () => {
-    const child = spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" });
+    const child = spawn(process.execPath, ["-e", COUNTS], { stdio: "ignore" });
     alive.add(child);
     child.once("close", () => alive.delete(child));
     return child;

@@ -17,7 +17,7 @@ export function buildNative(): string | undefined {
     timeout: MOST_BUILD_MS,
   });
   if (error !== undefined) return `not built: ${error.message}`;
-  if (status !== 0) return `not built: npm ci ended with ${status}: ${lastLine(stderr)}`;
+  if (status !== 0) return `not built: ${reasonIn(stderr)}`;
   const still = loadError();
   return still === undefined ? undefined : `not built: ${still}`;
 }
@@ -29,6 +29,11 @@ function loadError(): string | undefined {
   } catch (error) {
     return lastLine((error as Error).message.split("\n")[0] ?? "");
   }
+}
+
+/** Of the many lines in which a build fails, the one that says why. */
+export function reasonIn(stderr: string): string {
+  return /\bError: (.*)/.exec(stderr)?.[1] ?? lastLine(stderr);
 }
 
 const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";

@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   readonly json: boolean;
   readonly write: boolean;
+  /** Writes what was measured on a busy machine too; the pages say which that is. */
+  readonly disturbed: boolean;
   readonly help: boolean;
 }
 
@@ -31,7 +33,8 @@ export const USAGE: string = `npm run bench -- [options]
   --quick        one short round, to see that it works: no figures to quote
   --json         prints the report as JSON
   --write        writes the figures into test/bench/results.json, spec/bench.md, README.md and the chart;
-                 with --only those of these measures, and the others stay`;
+                 with --only those of these measures, and the others stay
+  --disturbed    writes what was measured while others had more than a tenth of the CPU too, and says so there`;
 
 /** @throws UsageError for unknown options and absurd values. */
 export function readBenchOptions(args: readonly string[]): BenchOptions {
@@ -62,6 +65,7 @@ export function readBenchOptions(args: readonly string[]): BenchOptions {
     quick,
     json: values.json === true,
     write,
+    disturbed: values.disturbed === true,
     help: values.help === true,
   };
 }
@@ -88,5 +92,6 @@ const OPTIONS = {
   quick: { type: "boolean" },
   json: { type: "boolean" },
   write: { type: "boolean" },
+  disturbed: { type: "boolean" },
   help: { type: "boolean" },
 } as const;

@@ -10,6 +10,11 @@ import os from "node:os";
 /** Above this no figures are written: measured again on a machine that does nothing else, they differ. */
 export const MOST_OTHERS = 0.1;
 
+/** Where nothing can be seen, whoever measures must see to it. */
+export function isCalm(others: number | null): boolean {
+  return others === null || others <= MOST_OTHERS;
+}
+
 /** Gives the share of all cores that processes other than this one, and those it started and waited for, had. */
 export function watchOthers(): () => number | null {
   const before = look();

@@ -1,11 +1,13 @@
 /** What `--write` writes: the results, the page with all tables, the section of README.md, the chart. */
 
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../support/cliOptions.ts";
 import { root } from "../support/processes.ts";
 import { chart } from "./chart.ts";
 import { MEASURES } from "./measures.ts";
+import { isCalm } from "./others.ts";
 import { measureOf, RATIO, targetCells } from "./report.ts";
 import { rounded } from "./statistics.ts";
 import { type Measured, merged, type Summary } from "./summary.ts";
@@ -42,6 +44,10 @@ export function write(fresh: Summary, isWhole: boolean): readonly string[] {
   }
   const files = new Map([[RESULTS, `${JSON.stringify(summary, undefined, 1)}\n`], ...pagesOf(summary)]);
   for (const [file, text] of files) fs.writeFileSync(file, text);
+  // As the linter wants it, which lays out arrays in a way of its own.
+  execFileSync(join(root, "node_modules", ".bin", "biome"), ["format", "--write", RESULTS], {
+    stdio: "ignore",
+  });
   return [...files.keys()];
 }
 
@@ -56,7 +62,7 @@ export function withSection(page: string, section: string): string {
 
 function sectionOf(summary: Summary): string {
   return [
-    `${where(summary)} Ratios travel better than times. All measures, and how each is taken: [spec/bench.md](spec/bench.md).`,
+    `${where(summary)}${busy(summary)} Ratios travel better than times. All measures, and how each is taken: [spec/bench.md](spec/bench.md).`,
     "",
     markdown(["target", "measured", "bound", ""], summary.targets.map(targetCells)),
     "",
@@ -64,9 +70,18 @@ function sectionOf(summary: Summary): string {
   ].join("\n");
 }
 
-function where({ machine }: Summary): string {
+function where({ machine, measures }: Summary): string {
+  if (measures.length === 0) return "Not measured yet.";
   const { node, platform, cores, disk } = machine;
   return `Medians of interleaved rounds: Node.js ${node.slice(1)}, ${platform}, ${cores} cores, ${disk}.`;
+}
+
+/** What is quoted from a busy machine says so wherever it is quoted. */
+function busy({ measures }: Summary): string {
+  const names = measures.filter(({ others }) => !isCalm(others)).map(({ name }) => name);
+  return names.length === 0
+    ? ""
+    : ` **Others used the machine during ${names.join(", ")}**: those figures are not final.`;
 }
 
 function pageOf(summary: Summary): string {
@@ -99,6 +114,9 @@ function pageOf(summary: Summary): string {
 function measureSection({ name, lines, rounds, seconds, seed, others }: Measured): string {
   const { title, how, columns } = measureOf(name);
   const whose = others === null ? "" : `, in which others had ${Math.round(others * 100)} % of the CPU`;
+  const warning = isCalm(others)
+    ? ""
+    : " **The machine was busy: the medians may hold, means and worst cases do not.**";
   const rows = lines.map(({ variant, lock, values, ratio, remark }, i) => [
     lines[i - 1]?.variant === variant ? "" : variant,
     lock,
@@ -108,7 +126,7 @@ function measureSection({ name, lines, rounds, seconds, seed, others }: Measured
   return [
     `## ${title}`,
     "",
-    `\`--only ${name} --rounds ${rounds} --seed ${seed}\`, ${seconds} s${whose}. ${how}`,
+    `\`--only ${name} --rounds ${rounds} --seed ${seed}\`, ${seconds} s${whose}.${warning} ${how}`,
     "",
     markdown(header, rows),
   ].join("\n");

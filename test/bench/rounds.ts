@@ -67,7 +67,7 @@ export async function inRounds(
 ): Promise<void> {
   const places: Place[] = [];
   const fail = (lock: LockInfo, variant: string, error: unknown): void =>
-    bench.book.fail({ measure: measure.name, variant, lock: lock.name }, (error as Error).message);
+    bench.book.fail({ measure: measure.name, variant, lock: lock.name }, reasonOf(error, bench.directory));
   try {
     for (const lock of bench.locks.filter((lock) => measure.takes(lock))) {
       try {
@@ -97,6 +97,11 @@ export async function inRounds(
     await Promise.all(places.flatMap((place) => place.workers.map((worker) => worker.end())));
     for (const { directory } of places) removeDirectory(directory);
   }
+}
+
+/** Without the path of a directory that is gone by the time somebody reads it. */
+function reasonOf(error: unknown, directory: string): string {
+  return (error as Error).message.replaceAll(/'[^' ]*\/([^'/]+)'/g, "'$1'").replaceAll(directory, ".");
 }
 
 async function openPlace(bench: Bench, measure: string, lock: LockInfo, workers: number): Promise<Place> {

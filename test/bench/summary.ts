@@ -50,21 +50,21 @@ export interface Missing {
 }
 
 export function summaryOf(
-  circumstances: Pick<Summary, "machine" | "versions" | "missing">,
+  { machine, versions, missing }: Pick<Summary, "machine" | "versions" | "missing">,
   measured: readonly Measured[],
 ): Summary {
-  const inOrder = MEASURES.flatMap(({ name }) => measured.filter((one) => one.name === name));
-  return { ...circumstances, measures: inOrder, targets: targetsOf(inOrder) };
+  const measures = MEASURES.flatMap(({ name }) => measured.filter((one) => one.name === name));
+  return { machine, versions, missing, measures, targets: targetsOf(measures) };
 }
 
 /** A run of some measures replaces those; the others stay. Undefined if they are of another machine, or of other locks. */
 export function merged(old: Summary, fresh: Summary): Summary | undefined {
+  if (old.measures.length === 0) return fresh;
   const whose = ({ machine, versions, missing }: Summary): string =>
     JSON.stringify([machine, versions, missing]);
   if (whose(old) !== whose(fresh)) return undefined;
   const kept = old.measures.filter(({ name }) => fresh.measures.every((one) => one.name !== name));
-  const { machine, versions, missing } = fresh;
-  return summaryOf({ machine, versions, missing }, [...kept, ...fresh.measures]);
+  return summaryOf(fresh, [...kept, ...fresh.measures]);
 }
 
 /** Of a lock that does not exclude no number is shown: it would be the fastest. */
@@ -87,7 +87,8 @@ export function linesOf(measure: Measure, rows: readonly Row[]): readonly Line[]
 function lineOf(measure: Measure, row: Row, ours: Row | undefined): Line {
   const { variant, lock } = row;
   const broken = row.excludes === false ? DOES_NOT_EXCLUDE : undefined;
-  const remark = broken ?? (row.failure === undefined ? "" : `FAILED: ${row.failure}`);
+  const silent = Object.keys(row.numbers).length === 0 ? "no figures: it failed elsewhere" : "";
+  const remark = broken ?? (row.failure === undefined ? silent : `FAILED: ${row.failure}`);
   const values = remark === "" ? valuesOf(measure, row) : measure.columns.map(() => null);
   const [own, other] = [ours === undefined ? null : (valuesOf(measure, ours)[0] ?? null), values[0] ?? null];
   const ratio =

@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import { describe, expect, it } from "vitest";
 import { FILES } from "./files.ts";
 import { below, countsOf, scoreOf } from "./score.ts";
@@ -5,6 +6,12 @@ import { below, countsOf, scoreOf } from "./score.ts";
 const report = (...statuses: readonly string[]) => ({
   files: { "src/a.ts": { mutants: statuses.map((status) => ({ status })) } },
 });
+
+/** `a/{b,c}.ts` as `a/b.ts` and `a/c.ts`. */
+function unfold(pattern: string): readonly string[] {
+  const [, before = "", names, behind = ""] = /^(.*)\{(.*)\}(.*)$/.exec(pattern) ?? [];
+  return names === undefined ? [pattern] : names.split(",").map((name) => before + name + behind);
+}
 
 describe("the score of a file", () => {
   it("counts the killed and the timed out, of all mutants", () => {
@@ -28,5 +35,15 @@ describe("the score of a file", () => {
     expect(FILES.filter(({ floor, tests }) => !(floor > 50 && floor <= 100) || tests.length === 0)).toEqual(
       [],
     );
+  });
+
+  it("is measured of the files that Stryker's own configuration names, with tests that are there", () => {
+    const root = new URL("../../", import.meta.url);
+    const { mutate } = JSON.parse(fs.readFileSync(new URL("stryker.config.json", root), "utf8")) as {
+      mutate: readonly string[];
+    };
+    expect(FILES.map(({ file }) => file)).toEqual(mutate);
+    const named = FILES.flatMap(({ file, tests }) => [file, ...tests.flatMap(unfold)]);
+    expect(named.filter((path) => !fs.existsSync(new URL(path, root)))).toEqual([]);
   });
 });

@@ -63,24 +63,9 @@ describe("a holder whose directory is taken away", () => {
     await twin.holder.release();
   });
 
-  for (const fate of FATES) {
-    scenario(`that is ${fate.what}: assertHeld tells, and the release settles`, {}, async (session) => {
-      const { holder, sessionFile, directory } = await holdIn(session, "gone", fate);
-      const before = fs.existsSync(moved(directory)) ? listing(moved(directory)) : undefined;
-      expect(await holder.ask("assertHeld")).toMatchObject({ ours: false, code: "ECOMPROMISED" });
-      expect(await holder.ask("told")).toMatchObject({ aborted: true, isHeld: false });
-      expect((await holder.release()).code).toBeUndefined();
-      // What went elsewhere is as it was: it does not know where.
-      if (before !== undefined) expect(listing(moved(directory))).toEqual(before);
-
-      // In the new place it locks again, as anybody.
-      fs.mkdirSync(directory, { recursive: true });
-      expect(await holder.acquire()).toMatchObject({ held: true, found: [] });
-      const other = await session.start("other", { sessionFile });
-      expect(await other.acquire({ timeoutMs: 100 })).toMatchObject({ held: false, code: "ELOCKED" });
-      await holder.release();
-    });
-  }
+  scenario("is told by assertHeld, its release settles, and it can lock again there", {}, async (session) => {
+    await Promise.all(FATES.map((fate) => loseAndLockAgain(session, fate)));
+  });
 
   scenario("and put back is a holder still", {}, async (session) => {
     const { holder, directory } = await holdIn(session, "back", RENAMED);
@@ -91,21 +76,20 @@ describe("a holder whose directory is taken away", () => {
     expect(listing(directory)).toEqual([]);
   });
 
-  scenario("takes nothing from whoever holds in the new place", {}, async (session) => {
-    const { next, after, before } = await releaseBesideAnother(session);
-    expect(after).toEqual(before);
-    expect(await next.ask("assertHeld")).toMatchObject({ ours: true });
-  });
+  scenario(
+    "takes nothing from whoever holds in the new place; twin: a Drop by path does",
+    {},
+    async (session) => {
+      const { next, after, before } = await releaseBesideAnother(session, "first");
+      expect(after).toEqual(before);
+      expect(await next.ask("assertHeld")).toMatchObject({ ours: true });
 
-  scenario("twin: a Drop by path takes it", {}, async (session) => {
-    const library = buildDouble({
-      name: "DropByPathMoved",
-      file: "protocol.ts",
-      patches: doubleOf("DropByPath").patches,
-    });
-    const { next } = await releaseBesideAnother(session, library);
-    expect(await next.ask("assertHeld")).toMatchObject({ ours: false, code: "ECOMPROMISED" });
-  });
+      const { patches } = doubleOf("DropByPath");
+      const library = buildDouble({ name: "DropByPathMoved", file: "protocol.ts", patches });
+      const { next: robbed } = await releaseBesideAnother(session, "twin", library);
+      expect(await robbed.ask("assertHeld")).toMatchObject({ ours: false, code: "ECOMPROMISED" });
+    },
+  );
 
   scenario("a waiter in it is told that the disk has failed", {}, async (session) => {
     const { sessionFile, directory } = await hold(session, "holder");
@@ -116,6 +100,22 @@ describe("a holder whose directory is taken away", () => {
     expect(await waiting).toMatchObject({ held: false, code: "EDISK" });
   });
 });
+
+async function loseAndLockAgain(session: Session, fate: Fate): Promise<void> {
+  const { holder, sessionFile, directory } = await holdIn(session, fate.what, fate);
+  const elsewhere = fs.existsSync(moved(directory)) ? listing(moved(directory)) : undefined;
+  expect(await holder.ask("assertHeld")).toMatchObject({ ours: false, code: "ECOMPROMISED" });
+  expect(await holder.ask("told")).toMatchObject({ aborted: true, isHeld: false });
+  expect((await holder.release()).code).toBeUndefined();
+  // What went elsewhere is as it was: nobody here knows where.
+  if (elsewhere !== undefined) expect(listing(moved(directory))).toEqual(elsewhere);
+
+  fs.mkdirSync(directory, { recursive: true });
+  expect(await holder.acquire({ inside: false })).toMatchObject({ held: true });
+  const other = await session.start(`beside ${fate.what}`, { sessionFile });
+  expect(await other.acquire({ timeoutMs: 100 })).toMatchObject({ held: false, code: "ELOCKED" });
+  await holder.release();
+}
 
 interface Held {
   readonly holder: Child;
@@ -151,10 +151,11 @@ async function untilTold(holder: Child): Promise<unknown> {
 /** Two hold the same path, each in a directory of its own, which nobody prevents; the first one lets go. */
 async function releaseBesideAnother(
   session: Session,
+  name: string,
   library?: string,
 ): Promise<{ readonly next: Child; readonly before: readonly string[]; readonly after: readonly string[] }> {
-  const { holder, directory, sessionFile } = await holdIn(session, "first", REPLACED, library);
-  const next = await session.start("next", { sessionFile });
+  const { holder, directory, sessionFile } = await holdIn(session, name, REPLACED, library);
+  const next = await session.start(`after ${name}`, { sessionFile });
   expect(await next.acquire({ inside: false })).toMatchObject({ held: true });
   const before = listing(directory);
   expect((await holder.release()).code).toBeUndefined();

@@ -89,6 +89,7 @@ const SOME_POLLS_MS = 100;
 const LONG_POLLS: LibraryDouble["patches"] = [
   ["const FIRST_WAIT_MS = 1;", "const FIRST_WAIT_MS = 1e7;"],
   ["const LONGEST_WAIT_MS = 15;", "const LONGEST_WAIT_MS = 1e7;"],
+  ["const SOON_MS = 3;", "const SOON_MS = 1e7;"],
 ];
 
 const longPolls = (): string => buildDouble({ name: "LongPolls", file: "protocol.ts", patches: LONG_POLLS });

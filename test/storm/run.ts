@@ -23,7 +23,7 @@ import {
   sessionName,
   updatesOf,
 } from "./judge.ts";
-import { canLimitDescriptors, fillDisk, isSmallDisk, takeDescriptors } from "./weather.ts";
+import { canLimitDescriptors, fillDisk, takeDescriptors } from "./weather.ts";
 
 export interface StormOptions {
   /** SIGKILLs and SIGSTOPs, at least so many. */
@@ -31,8 +31,10 @@ export interface StormOptions {
   readonly processes: number;
   readonly files: number;
   readonly seed: number;
-  /** A new directory: the session files. On a small disk of its own, which is filled now and then. */
+  /** A new directory: the session files. */
   readonly sessions: string;
+  /** It is on a small disk that nobody else uses: that is filled now and then. Default no. */
+  readonly fillsDisk?: boolean;
   /** A new directory on another disk: the witnesses. */
   readonly witness: string;
   /** What the processes import: a URL. */
@@ -142,7 +144,6 @@ class Storm {
   private readonly options: StormOptions;
   private readonly random: () => number;
   private readonly hangsAfterMs: number;
-  private readonly fillsDisk: boolean;
   private readonly limitsDescriptors: boolean;
   private readonly board: Board;
   /** What the processes write to: files, which no kill takes anything from. */
@@ -179,7 +180,6 @@ class Storm {
     this.options = options;
     this.random = seededRandom(options.seed);
     this.hangsAfterMs = options.hangsAfterMs ?? HANGS_AFTER_MS;
-    this.fillsDisk = isSmallDisk(options.sessions);
     this.limitsDescriptors = limitsDescriptors;
     this.board = openBoard(options.witness);
     const open = (name: string): number => fs.openSync(join(options.witness, name), "a+");
@@ -233,7 +233,9 @@ class Storm {
       damage.push(...judgeLeftovers(fs.readdirSync(options.sessions), options.files));
     }
     const notDone = [
-      ...(this.fillsDisk ? [] : ["no full disk: the session files are not on a small disk of their own"]),
+      ...(options.fillsDisk === true
+        ? []
+        : ["no full disk: the session files are not on a small disk of their own"]),
       ...(this.limitsDescriptors ? [] : ["no lack of descriptors: there is no prlimit here"]),
     ];
     return { figures: this.figures(records), damage, notDone };
@@ -253,7 +255,8 @@ class Storm {
     const inside = this.running.filter(({ life }) => isInside(this.board.read(life)));
     const targets = aimed < AIMED && inside.length > 0 ? inside : this.running;
     const target = targets[Math.floor(who * targets.length)];
-    if (disk < FULL_DISK && this.fillsDisk && !this.diskIsFull) this.later(this.fill(lasts * WEATHER_MS));
+    if (disk < FULL_DISK && this.options.fillsDisk === true && !this.diskIsFull)
+      this.later(this.fill(lasts * WEATHER_MS));
     if (target === undefined) return;
     if (descriptors < DESCRIPTORS && this.limitsDescriptors)
       this.later(this.limit(target, lasts * WEATHER_MS));
@@ -314,7 +317,8 @@ class Storm {
     this.board.tellDescriptors(life);
     const giveBack = await takeDescriptors(child.pid);
     await sleep(ms);
-    await giveBack();
+    // Its number may be another's by now.
+    if (isRunning(child)) await giveBack();
   }
 
   // ----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { grouped, runProgram } from "../../tla/tools/console.ts";
+import { copyLibrary } from "../process/support/library.ts";
 import { mounts, root } from "../process/support/places.ts";
 import { UsageError } from "../support/cliOptions.ts";
 import { readStormOptions, SMALL_DISKS, type StormCommand, USAGE } from "./options.ts";
@@ -99,14 +100,17 @@ async function storm(command: StormCommand, library: string, place: string): Pro
   const sessions = join(place, "disk", "sessions");
   const witness = join(place, "witness");
   fs.mkdirSync(sessions);
+  // Somebody may build the package meanwhile.
+  const imported = library === LIBRARY ? copyLibrary("Storm") : library;
   const report = await runStorm({
     signals,
     processes,
     files,
     seed,
     sessions,
+    fillsDisk: SMALL_DISKS.includes(disk),
     witness,
-    library: pathToFileURL(library).href,
+    library: pathToFileURL(imported).href,
     onProgress: (figures) => say.progress(figures),
     enough: enough.signal,
   });

@@ -10,8 +10,8 @@ export interface StormTwin {
   readonly caughtBy: Check;
   /** Mostly it takes far fewer: it ends at the first thing that is wrong. */
   readonly signals: number;
-  /** What needs a rare moment takes too long for the gate. */
-  readonly deep: boolean;
+  /** The more wait, the more race for a lock of the dead. */
+  readonly processes: number;
 }
 
 export const STORM_TWINS: readonly StormTwin[] = [
@@ -24,19 +24,28 @@ export const STORM_TWINS: readonly StormTwin[] = [
     gone: "only the dead are evicted",
     caughtBy: "marker",
     signals: 1_000,
-    deep: false,
+    processes: 4,
   },
   {
     double: {
       name: "EvictByPathStorm",
       file: "protocol.ts",
-      // As on a disk that is not known to be local: in one turn the moment between Look and Evict is too short.
-      patches: [["atOnce: entry.local", "atOnce: false"], ...doubleOf("EvictByPath").patches],
+      patches: [
+        // As on a disk that is not known to be local: in one turn the moment between Look and Evict is too short.
+        ["atOnce: entry.local", "atOnce: false"],
+        ...doubleOf("EvictByPath").patches,
+        // Two who remove at once are in each other's way: that is not what is to be noticed.
+        ["nodeFs.rmSync(entry.lockPath,", "removeAll(entry.lockPath,"],
+        [
+          "const rename = (",
+          "const removeAll: typeof nodeFs.rmSync = (...args) => {\n  try {\n    nodeFs.rmSync(...args);\n  } catch {}\n};\nconst rename = (",
+        ],
+      ],
     },
     gone: "an eviction is by name",
     caughtBy: "marker",
     signals: 20_000,
-    deep: true,
+    processes: 10,
   },
   {
     double: {
@@ -46,7 +55,7 @@ export const STORM_TWINS: readonly StormTwin[] = [
     },
     gone: "what the dead left is swept",
     caughtBy: "leftovers",
-    signals: 40,
-    deep: false,
+    signals: 20,
+    processes: 4,
   },
 ];

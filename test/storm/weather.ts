@@ -5,15 +5,9 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** A small disk: nobody fills a larger one, which others may use. */
-const MOST_BYTES: number = 64 * 2 ** 20;
+/** More than a small disk has. Nobody fills a larger one. */
+const MOST_BYTES = 64 * 2 ** 20;
 const MOST_INODES = 20_000;
-
-/** Whether the disk of this directory is small enough to be one of our own. */
-export function isSmallDisk(directory: string): boolean {
-  const { bsize, blocks, files } = fs.statfsSync(directory);
-  return bsize * blocks <= MOST_BYTES && files > 0 && files <= MOST_INODES;
-}
 
 /** Takes every block and every inode of a disk. Whoever calls it calls the result later, and they are given back. */
 export function fillDisk(directory: string): () => void {

@@ -1065,7 +1065,7 @@ describe("those of one process", () => {
     };
     const { describe: _, ...owners } = entryOf().services.owners;
     const entry = entryOf({ owners });
-    expect([ask(entry).outcome, entry.evictions.owners]).toEqual(["granted", []]);
+    expect(ask(entry)).toMatchObject({ outcome: "granted", evictions: { owners: [] } });
     answer = says({ Take: "EIO", Look: ["own-other"] });
     expect(ask(entryOf({ owners })).waited[0]?.owner).toBeUndefined();
   });
@@ -1145,6 +1145,13 @@ describe("a home", () => {
     release(entry, none);
     ask(entry, { metadata: "3" });
     expect(shown.slice(2)).toEqual(["h1/own1 3"]);
+  });
+
+  it("shows nothing where nobody can", () => {
+    const entry = entryOf();
+    const [first, other] = [ask(entry, { metadata: "1" }), ask(entry, { metadata: "2" })];
+    release(entry, first);
+    expect([other.outcome, entry.shown]).toEqual(["granted", "2"]);
   });
 });
 

@@ -10,9 +10,10 @@ import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
 import {
   ASIDE_MS,
+  CALM_MS,
   giveUp,
   HAND_OVER_MS,
-  MOST_URGENT,
+  MOST_TRIES,
   release,
   request,
   SHORT_ASIDE_MS,
@@ -210,22 +211,22 @@ describe("a contender that waits for others", () => {
     expect(delays.at(-1)).toBeLessThanOrEqual(SOON_MS);
   });
 
-  it("that was told and came too late does not listen for a moment, and then again", async () => {
+  it("that was told and came too late does not listen for a while, and then again", async () => {
     const { mine, tell, passTime, asked, delays } = await contend();
     expect(asked()).toBe(1);
     tell();
     await waits(mine.entry);
-    expect([asked(), mine.entry.listens, delays.length]).toEqual([1, false, 2]);
+    expect([asked(), mine.entry.listens, delays.length, delays.at(-1)]).toEqual([1, false, 2, CALM_MS]);
     passTime();
     await waits(mine.entry);
     expect([asked(), mine.entry.listens]).toEqual([2, true]);
   });
 
-  it("that has waited for long listens all the time, for a bounded number of times", async () => {
+  it("that has waited for its while comes whenever it is told, for a bounded number of times", async () => {
     const { mine, tell, passTime } = await contend();
     passTime();
     await waits(mine.entry);
-    for (let i = 0; i < MOST_URGENT; i++) {
+    for (let i = 0; i < MOST_TRIES; i++) {
       tell();
       await waits(mine.entry);
       expect(mine.entry.listens).toBe(true);
