@@ -1,7 +1,8 @@
 /**
- * Fairness between processes. Who releases and asks again at once would have the lock again before anybody else has
- * noticed that it is free: others wait for ever. So a process that has had the lock again and again stands
- * aside before it asks once more. To the specification that is a `Request` that comes later.
+ * Fairness to processes that poll. Who releases and asks again at once would have the lock again before any of them has
+ * noticed that it is free: they wait for ever. So a process that has had the lock again and again stands
+ * aside before it asks once more. To the specification that is a `Request` that comes later. Those who are told that the
+ * lock was let go (src/watch.ts) hardly need it.
  */
 
 import type { Clock, Timer } from "./clock.ts";
@@ -13,8 +14,6 @@ import { Queue } from "./queue.ts";
  * wait nobody minds much, and standing aside once in it costs whoever is alone 2 %.
  */
 export const MOST_STREAK_MS = 1_000;
-/** That, once somebody else was seen to want the lock: grows again, twice as long each time that nobody came. */
-export const SHORTEST_STREAK_MS = 50;
 /** More locks than one process uses in turn. */
 const MOST_REMEMBERED = 1_000;
 
@@ -33,7 +32,6 @@ interface Streak {
   /** Since when others had no time to come in. */
   since: number;
   freeAt: number;
-  mostMs: number;
   readonly aside: Queue<() => void>;
   timer: Timer | undefined;
   /** The last wait of those who stood aside was over: a timer may be early by a millisecond. */
@@ -48,7 +46,6 @@ export function createTurns(clock: Clock): Turns {
       streak = {
         since: clock.now(),
         freeAt: -Infinity,
-        mostMs: MOST_STREAK_MS,
         aside: new Queue(),
         timer: undefined,
         stoodAside: false,
@@ -64,7 +61,7 @@ export function createTurns(clock: Clock): Turns {
       if (timer === undefined) streaks.delete(lockPath);
     }
   };
-  const isOver = ({ since, freeAt, mostMs }: Streak): boolean => freeAt - since >= mostMs;
+  const isOver = ({ since, freeAt }: Streak): boolean => freeAt - since >= MOST_STREAK_MS;
   const askAll = (streak: Streak): void => {
     streak.timer = undefined;
     streak.stoodAside = true;
@@ -77,8 +74,6 @@ export function createTurns(clock: Clock): Turns {
       const now = clock.now();
       const stoodAside = streak.stoodAside || now - streak.freeAt >= ASIDE_MS;
       streak.stoodAside = false;
-      if (contested) streak.mostMs = SHORTEST_STREAK_MS;
-      else if (stoodAside && isOver(streak)) streak.mostMs = Math.min(MOST_STREAK_MS, 2 * streak.mostMs);
       if (contested || stoodAside) streak.since = now;
     },
     free: (lockPath) => {
