@@ -48,6 +48,7 @@ import {
 } from "./registry.ts";
 import { createDriver, createTurnBudget } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
+import { createTurns } from "./turns.ts";
 import { warnIfUnsafe } from "./unsafe.ts";
 import { timeoutError } from "./waiting.ts";
 import { warn } from "./warnings.ts";
@@ -332,6 +333,7 @@ function realServices(registry: Registry): Services {
       leases: createLeases({ clock: systemClock }),
     }),
     heartbeat: createHeartbeat({ clock: systemClock }),
+    turns: createTurns(systemClock),
     drive: createDriver(nodeDisk, systemClock, mayGoOn),
     watch: (lockPath, told) => registry.watches.watch(lockPath, told),
     warn,
@@ -397,7 +399,7 @@ function contendFor(
   patience: Patience,
   guest: Guest | undefined,
 ): Promise<Handle | undefined> {
-  const { clock } = entry.services;
+  const { clock, turns } = entry.services;
   // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
   const context = new AsyncResource("SessionWriteLock");
   return new Promise((resolve, reject) => {
@@ -410,7 +412,8 @@ function contendFor(
       context.runInAsyncScope(action);
     };
     const leave = (action: () => void): void => {
-      giveUp(entry, attempt);
+      if (aside === undefined) giveUp(entry, attempt);
+      else aside.cancel();
       settle(action);
     };
     const onAbort = (): void => leave(() => reject(options.signal?.reason));
@@ -457,8 +460,20 @@ function contendFor(
           )
         : undefined;
     const stopListening = options.signal && whenAborted(options.signal, onAbort);
-    request(entry, attempt);
+    const ask = (): void => {
+      aside = undefined;
+      // Whoever only tries may have come and gone meanwhile, and the entry with him.
+      processRegistry().entries.use(entry);
+      context.runInAsyncScope(request, undefined, entry, attempt);
+    };
+    let aside = patience === "waits" && isFree(entry) ? turns?.standAside(entry.lockPath, ask) : undefined;
+    if (aside === undefined) request(entry, attempt);
   });
+}
+
+/** Of this process, as far as it knows: whoever asks would be on the disk at once. */
+function isFree({ held, releasing, contender }: Entry): boolean {
+  return held.size === 0 && releasing === null && contender === null;
 }
 
 /** The handle, once the hook has seen to what the dead have left. */

@@ -172,7 +172,7 @@ function* contend(entry: Entry, asideMs?: number): Run {
   let patience = newPatience(entry);
   // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever is told comes to a free lock, if it
   // comes soon. Whoever polls does so in the thread pool.
-  let isFirst = true;
+  let takes = 0;
   if (asideMs !== undefined) yield* wait(entry, asideMs);
   while (entry.contender !== null) {
     if (patience.contender !== entry.contender) patience = newPatience(entry);
@@ -186,13 +186,14 @@ function* contend(entry: Entry, asideMs?: number): Run {
     show(entry, homeOf(entry).path, entry.contender);
     const taking = call("Take", "async", rename(homeOf(entry).path, entry.lockPath));
     const told = wasToldLately(entry);
-    const outcome = takeOutcome(yield isFirst || told ? promptly(entry, taking) : taking);
-    isFirst = false;
+    const outcome = takeOutcome(yield takes === 0 || told ? promptly(entry, taking) : taking);
+    takes++;
     const mine =
       outcome.kind === "taken"
         ? yield* verify(entry, patience)
         : yield* refused(entry, patience, outcome.failure, told);
     if (mine) {
+      entry.services.turns?.taken(entry.lockPath, takes > 1);
       yield* granted(entry);
       return;
     }
@@ -544,6 +545,7 @@ function lostOnRelease(entry: Entry, why: string): void {
 function endRelease(entry: Entry): void {
   const aside = entry.releasing?.aside === true;
   entry.releasing = null;
+  entry.services.turns?.free(entry.lockPath);
   const next = entry.queue.shift();
   if (next !== undefined) contendWith(entry, next, aside ? asideMs(entry) : undefined);
   else entry.services.quiet(entry);

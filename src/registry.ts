@@ -16,6 +16,7 @@ import { createObserver } from "./owner/observe.ts";
 import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
+import type { Turns } from "./turns.ts";
 import { Watches, type Watching } from "./watch.ts";
 
 /** A private directory beside the lock path that holds a file for each of its owners. */
@@ -233,6 +234,8 @@ export interface Services {
   readonly drive: Driver;
   /** Where nobody has to see that we live: none. */
   readonly heartbeat?: Heartbeat;
+  /** Fairness between processes. Where nobody else is: none. */
+  readonly turns?: Turns;
   /** Calls `told` when something at a lock path may have changed: src/watch.ts. None: waiting is polling. */
   watch?(lockPath: string, told: () => void): Watching | undefined;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */

@@ -20,12 +20,12 @@ const FIRST_AND_TOLD = [true, true, false];
 
 const DOUBLES: readonly (readonly [name: string, gone: string, patches: Double["patches"]])[] = [
   ["AtOnceAnywhere", "on a disk known to be local only", [["atOnce: local", "atOnce: true"]]],
-  ["AtOnceAgain", "the first one only", [["    isFirst = false;\n", ""]]],
+  ["AtOnceAgain", "the first one only", [["    takes++;\n", ""]]],
   ["NeverAtOnce", "the first one", [["atOnce: local", "atOnce: false"]]],
 ];
 
 const TOLD_DOUBLES: Double["patches"] = [
-  ["yield isFirst || told ?", "yield isFirst ?"],
+  ["yield takes === 0 || told ?", "yield takes === 0 ?"],
   ["services.clock.now() - toldAt < LATELY_MS", "toldAt > 0"],
 ];
 

@@ -97,8 +97,8 @@ const commands = {
     }
     return { sections: count, found };
   },
-  /** So many tasks that go in and out until a moment, each for one turn; when each of them asked and was let in. */
-  async crowd({ tasks, ms }) {
+  /** So many tasks that go in and out until a moment, each for one turn, or for so long; when each of them asked and was let in. */
+  async crowd({ tasks, ms, holdMs }) {
     const until = now() + ms;
     const turns = [];
     const goInAndOut = async () => {
@@ -106,7 +106,9 @@ const commands = {
         const askedAt = now();
         const lock = await acquireSessionWriteLock({ sessionFile: params.sessionFile, timeoutMs: 60_000 });
         turns.push({ askedAt, at: now() });
-        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise((resolve) =>
+          holdMs === undefined ? setImmediate(resolve) : setTimeout(resolve, holdMs),
+        );
         await lock.release();
       }
     };
