@@ -12,7 +12,7 @@ import { type LockOwner, type OwnerLife, SessionWriteLockError } from "./errors.
 import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
-import { createObserver } from "./owner/observe.ts";
+import { createObserver, createSystemCalls } from "./owner/observe.ts";
 import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
@@ -292,7 +292,7 @@ const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v3");
 
 /**
  * The registry of this thread's process: one for all copies of the module.
- * @throws SessionWriteLockError `EINVAL` if it was made by another process.
+ * @throws SessionWriteLockError `EINVAL` if it was made by another process; `EDISK` if it cannot be made now.
  */
 export function processRegistry(): Registry {
   const shared = globalThis as { [REGISTRY_KEY]?: Registry };
@@ -302,7 +302,7 @@ export function processRegistry(): Registry {
     lives: new Map(),
     watches: new Watches(),
     nesting: new AsyncLocalStorage(),
-    self: readOwnerScope(createObserver()),
+    self: readSelf(),
   };
   const registry = shared[REGISTRY_KEY];
   if (registry.pid !== process.pid) {
@@ -312,6 +312,23 @@ export function processRegistry(): Registry {
     );
   }
   return registry;
+}
+
+/** What passes: a process that cannot read who it is for one of these can read it later. */
+const SHORTAGES: readonly (string | undefined)[] = ["EMFILE", "ENFILE", "ENOMEM"];
+
+/** It is kept for life, and of whoever says too little nobody can prove the death (A1): so not while files cannot be read. */
+function readSelf(): OwnerScope {
+  let shortage: string | undefined;
+  const calls = createSystemCalls((errno) => {
+    if (SHORTAGES.includes(errno)) shortage = errno;
+  });
+  const self = readOwnerScope(createObserver(calls));
+  if (shortage === undefined) return self;
+  throw new SessionWriteLockError(
+    `Cannot use session locks: who this process is cannot be read now: ${shortage}`,
+    { code: "EDISK", sessionFile: "" },
+  );
 }
 
 export interface EntryParams {

@@ -41,7 +41,7 @@ export interface ProcessObserver extends SystemCalls {
 }
 
 /** The observer of the real system, or of one that is given. */
-export function createObserver(calls: SystemCalls = nodeCalls): ProcessObserver {
+export function createObserver(calls: SystemCalls = createSystemCalls()): ProcessObserver {
   return {
     platform: calls.platform,
     get pid() {
@@ -141,12 +141,30 @@ function parseStat(text: string): ProcessStat | undefined {
   return { start, state, threads: Number(threads) };
 }
 
-const nodeCalls: SystemCalls = {
+/** The real system. `failed` is told of each error of reading, ENOENT among them: a reading says less. */
+export function createSystemCalls(failed: (errno: string | undefined) => void = () => {}): SystemCalls {
+  const attempt = (read: () => string): TextReading => {
+    try {
+      return { kind: "text", text: read() };
+    } catch (error) {
+      failed(codeOf(error));
+      // Not ESRCH, which is a process that went away between the opening and the reading: the next look gets ENOENT.
+      return { kind: codeOf(error) === "ENOENT" ? "missing" : "unreadable" };
+    }
+  };
+  return {
+    ...nodeCalls,
+    // Asked each time: a startup snapshot is made by another process.
+    get pid() {
+      return process.pid;
+    },
+    readText: (path) => attempt(() => readBounded(path)),
+    readLink: (path) => attempt(() => readlinkSync(path)),
+  };
+}
+
+const nodeCalls: Omit<SystemCalls, "pid" | "readText" | "readLink"> = {
   platform: process.platform,
-  // Asked each time: a startup snapshot is made by another process.
-  get pid() {
-    return process.pid;
-  },
   hostName: () => hostname(),
   probe: (pid) => {
     try {
@@ -158,8 +176,6 @@ const nodeCalls: SystemCalls = {
       return code === "EPERM" ? "notPermitted" : "unanswered";
     }
   },
-  readText: (path) => attempt(() => readBounded(path)),
-  readLink: (path) => attempt(() => readlinkSync(path)),
   lastChange: (path) => {
     try {
       const { mtimeMs, ctimeMs } = lstatSync(path);
@@ -182,15 +198,6 @@ const nodeCalls: SystemCalls = {
     }
   },
 };
-
-function attempt(read: () => string): TextReading {
-  try {
-    return { kind: "text", text: read() };
-  } catch (error) {
-    // Not ESRCH, which is a process that went away between the opening and the reading: the next look gets ENOENT.
-    return { kind: codeOf(error) === "ENOENT" ? "missing" : "unreadable" };
-  }
-}
 
 // A status file has some 1.5 KiB, plus a line that lists every group of the user.
 const READ_LIMIT_BYTES = 64 * 1024;

@@ -7,7 +7,7 @@ import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
 import { DISKS, FUSE_DISKS, mountFor, needsOf, OVERLAY } from "./support/disks.ts";
 import { AT_ONCE_MS } from "./support/figures.ts";
-import { without } from "./support/guards.ts";
+import { type Guard, without } from "./support/guards.ts";
 import { mounts, openPlace, type Place, root, runIn, tool } from "./support/places.ts";
 import { listing, type Session, scenario } from "./support/scenario.ts";
 
@@ -212,6 +212,36 @@ describe("a process that may open no more files", () => {
       expect(await other.acquire()).toMatchObject({ held: true, found: [] });
     },
   );
+});
+
+describe("a process that may open no more files when it asks for the first time", () => {
+  /** Whether another process has the lock after this one has died with it. */
+  const diesLater = async (session: Session, guard?: Guard): Promise<boolean> => {
+    const library = guard === undefined ? {} : { library: without(guard) };
+    const holder = await session.start("holder", library);
+    const next = await session.start("next");
+    const files = limitFiles(session, holder);
+    await files.exhaust();
+    expect(await acquireAside(holder)).toMatchObject({
+      held: false,
+      code: "EDISK",
+      message: expect.stringContaining("EMFILE"),
+    });
+    files.restore();
+    expect(await acquireAside(holder)).toMatchObject({ held: true });
+    await holder.kill();
+    return (await next.acquire({ timeoutMs: guard === undefined ? 10_000 : 300 })).held;
+  };
+  const needs = [root, tool("prlimit")];
+
+  scenario("reads who it is later: its death can be proved", { needs }, async (session) => {
+    expect(await diesLater(session)).toBe(true);
+  });
+
+  scenario("twin: of one that has read nothing it cannot", { needs }, async (session) => {
+    expect(await diesLater(session, "readsSelf")).toBe(false);
+    session.staysLocked();
+  });
 });
 
 describe("a disk that becomes read-only while the lock is held", () => {

@@ -296,8 +296,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     patches: [
       ["  entry.held.delete(attempt);\n  entry.releasing = {", "  entry.releasing = {"],
       [
-        "  entry.releasing = null;\n  const next",
-        "  entry.releasing = null;\n  entry.held.clear();\n  const next",
+        "  entry.releasing = null;\n  entry.services.turns",
+        "  entry.releasing = null;\n  entry.held.clear();\n  entry.services.turns",
       ],
     ],
   },

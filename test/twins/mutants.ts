@@ -81,6 +81,11 @@ const SCENARIOS: Readonly<Record<ProcessGuard, readonly [name: string, gone: str
     "a scope field that cannot be read differs from everybody's",
     /twin of no \/proc at all/,
   ],
+  readsSelf: [
+    "ReadsSelfOnce",
+    "who cannot read who he is, for lack of descriptors, does not begin",
+    /twin: of one that has read nothing it cannot$/,
+  ],
   noReleaseOnExit: ["ReleaseOnExit", "no exit hook releases", /twin: with an exit hook that releases/],
   verify: ["NoVerify", "", /twin: without Verify /],
   evictByName: ["EvictByPath", "", /twin: by path instead of by name /],

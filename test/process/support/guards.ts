@@ -43,6 +43,8 @@ export type Guard =
   | "nsPid"
   /** A scope field that cannot be read differs from everybody's. */
   | "randomScope"
+  /** Who cannot read who he is, for lack of descriptors, does not begin. */
+  | "readsSelf"
   /** No exit hook releases. */
   | "noReleaseOnExit"
   /** What was taken is looked at before it counts. */
@@ -119,6 +121,11 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
     patches: [
       ["function unreadable(): string {", 'function unreadable(): string {\n  if (true) return "-";'],
     ],
+  },
+  readsSelf: {
+    name: "ReadsSelfOnce",
+    file: "registry.ts",
+    patches: [["if (shortage === undefined) return self;", "if (true) return self;"]],
   },
   noReleaseOnExit: {
     name: "ReleaseOnExit",
