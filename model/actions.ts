@@ -839,8 +839,11 @@ const released: Action = {
 };
 
 /** The debts, as arguments: every name that its living process owes. */
-const debts = (c: Config, s: State): readonly string[] =>
-  c.procs.flatMap((p) => at(s.owes, p).map(([name]) => name));
+function debts(c: Config, s: State): readonly string[] {
+  const names: Name[] = [];
+  for (const p of c.procs) for (const [name] of at(s.owes, p)) names.push(name);
+  return names;
+}
 /** Whose debt a name is. */
 export const debtorOf = (c: Config, name: Name): Proc => ownerOf(homeNameOf(c, name)).proc;
 const debtOf = (c: Config, s: State, name: Name): DebtStep | "paid" | undefined => {

@@ -4,6 +4,7 @@
  */
 
 import { type Invariant, labelText, type Machine, type MachineStep, type StepProperty } from "./machine.ts";
+import { type Identity, type Numbered, StateTable } from "./table.ts";
 
 export interface ExploreOptions<Config, State, Step> {
   /** By default all of the machine. */
@@ -76,7 +77,7 @@ class Explorer<Config, State, Step extends MachineStep<State>> {
   private readonly options: ExploreOptions<Config, State, Step>;
   private readonly invariants: readonly Invariant<Config, State>[];
   private readonly stepProperties: readonly StepProperty<Config, State, Step>[];
-  private readonly ids = new Map<string, number>();
+  private readonly table: StateTable<State>;
   private readonly parents: number[] = [];
   private readonly depths: number[] = [];
   private level: State[] = [];
@@ -93,37 +94,38 @@ class Explorer<Config, State, Step extends MachineStep<State>> {
     this.options = options;
     this.invariants = options.invariants ?? machine.invariants;
     this.stepProperties = options.stepProperties ?? machine.stepProperties;
+    this.table = new StateTable(identityOf(machine, config));
   }
 
   run(): Exploration<State> {
     for (const initial of this.machine.initialStates(this.config)) {
-      const key = this.machine.key(initial);
-      if (this.ids.has(key)) continue;
-      const broken = this.discover(initial, -1, key);
-      if (broken !== null) return this.result(this.trace(this.ids.size - 1, broken));
+      const size = this.table.size;
+      if (this.table.add(initial, null) < size) continue;
+      const broken = this.discover(initial, -1, size);
+      if (broken !== null) return this.result(this.trace(size, broken));
     }
     let from = 0;
     while (this.level.length > 0) {
       const level = this.level;
       this.level = [];
       for (const state of level) {
-        const violation = this.expand(state, from++);
+        const violation = this.expand({ state, id: from++ });
         if (violation !== null) return this.result(violation);
       }
     }
     return this.result(null);
   }
 
-  private expand(state: State, from: number): Counterexample<State> | null {
+  private expand(before: Numbered<State>): Counterexample<State> | null {
+    const { state, id: from } = before;
     const found = this.machine.steps(this.config, state);
     const stuck = found.length === 0 && !this.machine.isFinished(this.config, state);
     if (stuck && this.deadlock === null) this.deadlock = this.trace(from, "Deadlock");
     for (const step of found) {
       this.edges++;
-      const key = this.machine.key(step.next);
-      const known = this.ids.get(key);
-      const broken = known === undefined ? this.discover(step.next, from, key) : null;
-      const to = known ?? this.ids.size - 1;
+      const size = this.table.size;
+      const to = this.table.add(step.next, before);
+      const broken = to === size ? this.discover(step.next, from, to) : null;
       this.options.onEdge?.(from, step, to);
       if (broken !== null) return this.trace(to, broken);
       for (const property of this.stepProperties) {
@@ -139,10 +141,8 @@ class Explorer<Config, State, Step extends MachineStep<State>> {
     return null;
   }
 
-  /** Numbers a new state; the name of an invariant that it violates, or null. */
-  private discover(state: State, parent: number, key: string): string | null {
-    const id = this.ids.size;
-    this.ids.set(key, id);
+  /** A new state, with its number: the name of an invariant that it violates, or null. */
+  private discover(state: State, parent: number, id: number): string | null {
     this.parents.push(parent);
     this.depths.push((this.depths[parent] ?? 0) + 1);
     this.level.push(state);
@@ -151,30 +151,42 @@ class Explorer<Config, State, Step extends MachineStep<State>> {
     return this.invariants.find((invariant) => !invariant.holds(this.config, state))?.name ?? null;
   }
 
-  /** The run to state `id`. Only keys are kept, so it is found again, from the initial state on. */
+  /** The run to state `id`. Only numbers are kept, so it is found again, from the initial state on. */
   private trace(id: number, property: string): Counterexample<State> {
     const path: number[] = [];
     for (let at = id; at >= 0; at = this.parents[at] ?? -1) path.unshift(at);
-    const keys = [...this.ids.keys()];
-    const [first, ...rest] = path.map((at) => keys[at] ?? "");
-    const states: State[] = [];
+    const [first, ...rest] = path;
+    const initial = this.machine.initialStates(this.config).find((state) => this.isNumber(first, state));
+    const states: State[] = initial === undefined ? [] : [initial];
     const labels: string[] = [];
-    for (const initial of this.machine.initialStates(this.config)) {
-      if (states.length === 0 && this.machine.key(initial) === first) states.push(initial);
-    }
-    for (const key of rest) {
+    for (const number of rest) {
       const found = states.slice(-1).flatMap((state) => this.machine.steps(this.config, state));
-      const step = found.find(({ next }) => this.machine.key(next) === key);
+      const step = found.find(({ next }) => this.isNumber(number, next));
       // Not a defect of a specification: a machine that answers differently when it is asked again.
-      if (step === undefined) throw new Error(`Cannot follow the run to ${key}: its steps have changed`);
+      if (step === undefined)
+        throw new Error(`Cannot follow the run to state ${number}: its steps have changed`);
       states.push(step.next);
       labels.push(labelText(step.label));
     }
     return { property, states, labels };
   }
 
+  private isNumber(id: number | undefined, state: State): boolean {
+    return id !== undefined && this.table.idOf(state) === id;
+  }
+
   private result(violation: Counterexample<State> | null): Exploration<State> {
     const depth = this.depths.reduce((deepest, d) => Math.max(deepest, d), 0);
-    return { distinct: this.ids.size, depth, edges: this.edges, violation, deadlock: this.deadlock };
+    return { distinct: this.table.size, depth, edges: this.edges, violation, deadlock: this.deadlock };
   }
+}
+
+/** Field by field where the machine says that its key is nothing else. */
+function identityOf<Config, State, Step extends MachineStep<State>>(
+  machine: Machine<Config, State, Step>,
+  config: Config,
+): Identity<State> {
+  const [first] = machine.initialStates(config);
+  const byFields = machine.byFields === true && first !== undefined;
+  return byFields ? { kind: "fields", first } : { kind: "key", key: machine.key };
 }

@@ -33,6 +33,8 @@ export interface Machine<Config, State, Step extends MachineStep<State>> {
   readonly steps: (c: Config, s: State) => readonly Step[];
   /** One text per state: equal states have equal keys, and no others. */
   readonly key: (s: State) => string;
+  /** The key is that of `JSON.stringify`, and all states have the same fields: so they can be compared field by field. */
+  readonly byFields?: true;
   /** A state in which nobody wants anything any more: without successors it is no deadlock. */
   readonly isFinished: (c: Config, s: State) => boolean;
   readonly invariants: readonly Invariant<Config, State>[];

@@ -10,6 +10,7 @@ export const ownerDirectory: Machine<Config, State, Step> = {
   initialStates: (c) => [initialState(c)],
   steps,
   key: stateKey,
+  byFields: true,
   isFinished,
   invariants: [...INVARIANTS, ...WEAKER_INVARIANTS],
   stepProperties: [...STEP_PROPERTIES, ...WEAKER_STEP_PROPERTIES],

@@ -325,14 +325,25 @@ export function nameOf(proc: Proc, incarnation: number, ordinal: number): Name {
   return `${proc}.${incarnation}.${ordinal}`;
 }
 
-export function ownerOf(name: Name): {
+/** What a name says. */
+export interface Owner {
   readonly proc: Proc | Guest;
   readonly incarnation: number;
   readonly ordinal: number;
-} {
-  const [proc, incarnation, ordinal] = name.split(".");
-  return { proc: proc ?? "", incarnation: Number(incarnation), ordinal: Number(ordinal) };
 }
+
+export function ownerOf(name: Name): Owner {
+  let owner = OWNERS.get(name);
+  if (owner === undefined) {
+    const [proc, incarnation, ordinal] = name.split(".");
+    owner = { proc: proc ?? "", incarnation: Number(incarnation), ordinal: Number(ordinal) };
+    OWNERS.set(name, owner);
+  }
+  return owner;
+}
+
+/** There are few names, and every step asks. */
+const OWNERS = new Map<Name, Owner>();
 
 export function guestsOf(config: Config): readonly Guest[] {
   return Object.values(config.guestOf).sort();
@@ -368,11 +379,13 @@ export function at<V>(record: Readonly<Record<string, V>>, key: string): V {
   return record[key] as V;
 }
 
-/** The record with another value under one key. */
+/** The record with another value under one key. (Written like this it takes half as long as `[key]: value` in the literal.) */
 export function put<V>(
   record: Readonly<Record<string, V>>,
   key: string,
   value: NoInfer<V>,
 ): Record<string, V> {
-  return { ...record, [key]: value };
+  const copy: Record<string, V> = { ...record };
+  copy[key] = value;
+  return copy;
 }

@@ -32,9 +32,10 @@ export class Entries {
     this.#counts.set(directory, (this.#counts.get(directory) ?? 0) + 1);
   }
 
-  /** Somebody is about to use it. */
+  /** Somebody is about to use it. Remembered again, if it was forgotten and there is no other. */
   use(entry: Entry): void {
     this.#idle.delete(entry);
+    if (!this.#entries.has(entry.lockPath)) this.add(entry);
   }
 
   /** Nobody uses it any more. The one that must go, if more than `most` are idle now. */

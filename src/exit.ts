@@ -7,12 +7,10 @@
 import { dirname } from "node:path";
 import { type Entry, isIdle, namesOf, type Registry } from "./registry.ts";
 
-const watched: WeakSet<Registry> = new WeakSet();
-
-/** Hooks the exit of this process once per registry. No signal handlers. */
+/** Hooks the exit of this process, once for all copies of the module. No signal handlers. */
 export function watchExit(registry: Registry): void {
-  if (watched.has(registry)) return;
-  watched.add(registry);
+  if (registry.exitIsWatched === true) return;
+  registry.exitIsWatched = true;
   // A1: at a natural end Node.js closes handles before calls that exit hooks made have ended, so that a life socket
   // would refuse too early. process.exit, an uncaught exception and a signal leave that to the kernel.
   const onNaturalEnd = (): void => {};

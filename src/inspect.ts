@@ -114,7 +114,10 @@ export async function cleanStaleLockFiles(
  */
 export async function breakSessionLock(sessionFile: string, owner: string): Promise<boolean> {
   const owners = toolOwners();
-  const [lockPath = ""] = lockPathsOf(sessionFile, "session file");
+  const lockPaths = lockPathsOf(sessionFile, "session file");
+  // The name is at one of them at most.
+  const isThere = (path: string): boolean => failureOf(() => fs.lstatSync(join(path, owner))) === undefined;
+  const lockPath = (owners.isOwner(owner) ? lockPaths.find(isThere) : undefined) ?? lockPaths[0] ?? "";
   const cannot = (
     why: string,
     code: "EINVAL" | "ELOCKED" | "EDISK",
@@ -134,7 +137,8 @@ export async function breakSessionLock(sessionFile: string, owner: string): Prom
   const [judged] = await askAndJudge(owners, [owner], placeOf(lockPath));
   if (judged?.verdict === "alive") throw cannot(judged.reason, "ELOCKED");
   const failure = evict(lockPath, [owner]);
-  if (failure !== undefined && failure !== "ENOENT") throw cannot(failure, "EDISK");
+  const wasThere = failure !== "ENOENT" && failure !== "ENOTDIR";
+  if (failure !== undefined && wasThere) throw cannot(failure, "EDISK");
   return failure === undefined;
 }
 
@@ -144,7 +148,10 @@ export async function breakSessionLock(sessionFile: string, owner: string): Prom
 const toolOwners = (): Owners => createOwners(processRegistry().self);
 const placeOf = (lockPath: string): OwnerPlace => ({ path: lockPath, local: isLocalDisk(dirname(lockPath)) });
 
-/** A directory's lock paths, or the one of a session file. */
+/**
+ * A directory's lock paths, or the one of a session file. What ends in `.lock` is a lock path; a session file may be
+ * called so too, and then its own lock, if it has one, is the second.
+ */
 function lockPathsOf(given: string, kind: "any" | "session file" = "any"): readonly string[] {
   if (typeof given !== "string" || given === "" || given.includes("\0")) {
     throw unreadable(given, "it must be a path, a string that is not empty", "EINVAL");
@@ -156,7 +163,10 @@ function lockPathsOf(given: string, kind: "any" | "session file" = "any"): reado
     if (kind === "any" && isDirectory && !isLock) return locksIn(path);
     // One lock, however many symbolic links lead to its directory.
     const parent = fs.existsSync(dirname(path)) ? fs.realpathSync.native(dirname(path)) : dirname(path);
-    return [join(parent, isLock ? basename(path) : `${basename(path)}.lock`)];
+    const lockOf = join(parent, `${basename(path)}.lock`);
+    if (!isLock) return [lockOf];
+    const itself = join(parent, basename(path));
+    return fs.lstatSync(lockOf, { throwIfNoEntry: false }) === undefined ? [itself] : [itself, lockOf];
   } catch (error) {
     if (error instanceof SessionWriteLockError) throw error;
     throw unreadable(given, errnoText(error), "EDISK", error);

@@ -4,6 +4,7 @@ import { AsyncResource } from "node:async_hooks";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
+import { whenAborted } from "./abort.ts";
 import { systemClock } from "./clock.ts";
 import { nodeDisk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
@@ -45,8 +46,9 @@ import {
   type Registry,
   type Services,
 } from "./registry.ts";
-import { createDriver } from "./steps.ts";
+import { createDriver, createTurnBudget } from "./steps.ts";
 import { sweepOnce } from "./sweep.ts";
+import { createTurns } from "./turns.ts";
 import { warnIfUnsafe } from "./unsafe.ts";
 import { timeoutError } from "./waiting.ts";
 import { warn } from "./warnings.ts";
@@ -101,27 +103,31 @@ export async function acquireSessionWriteLock(
  * `inspectSessionLocks` says what it is.
  *
  * Rejects as {@link acquireSessionWriteLock} does, but never with `ELOCKED` and `EDEADLK`: inside of
- * `withSessionWriteLock` of the same file it is `undefined`. What the disk refuses is tried once. The options are the same,
- * but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
+ * `withSessionWriteLock` of the same file it is `undefined`. What the disk refuses is tried once (with a home
+ * that was made for it, if the one that lay idle did not do). It settles in a later turn, unless it has the lock. The options are the
+ * same, but those of waiting (`timeoutMs`, `onWaiting`) are `EINVAL`.
  */
 export async function tryAcquireSessionWriteLock(
   params: TryAcquireSessionWriteLockParams,
 ): Promise<SessionWriteLock | undefined> {
-  return (await enter(params, readOptions(params, { waits: false }), "leaves"))?.lock;
+  return (await enter(readOptions(params, { waits: false }), "leaves"))?.lock;
 }
 
 /** A lock, with what only this module may ask. */
 interface Handle {
   readonly lock: SessionWriteLock;
+  /** Whether it is shared with those who ask for that. */
+  readonly reentrant: boolean;
   isReleased(): boolean;
   /** Lets the guest work, if there is one. */
   letGo(): void;
 }
 
 async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
-  const handle = await enter(params, readOptions(params, { waits: true }), "waits");
+  const options = readOptions(params, { waits: true });
+  const handle = await enter(options, "waits");
   if (handle === undefined)
-    throw new Error(`session-write-lock: ${params.sessionFile} left its wait (a bug)`);
+    throw new Error(`session-write-lock: ${options.sessionFile} left its wait (a bug)`);
   return handle;
 }
 
@@ -129,20 +135,14 @@ async function acquire(params: AcquireSessionWriteLockParams): Promise<Handle> {
 type Patience = "waits" | "leaves";
 
 /** Rejects, or throws what is found at once. */
-function enter(
-  { sessionFile }: TryAcquireSessionWriteLockParams,
-  options: AcquireOptions,
-  patience: Patience,
-  guest?: Guest,
-): Promise<Handle | undefined> {
+function enter(options: AcquireOptions, patience: Patience, guest?: Guest): Promise<Handle | undefined> {
+  const { sessionFile } = options;
   options.signal?.throwIfAborted();
   refusePlatform(sessionFile);
   const path = resolveLockPath(sessionFile);
   const registry = processRegistry();
   if (patience === "waits") refuseNesting(registry, path, options);
-  const entry = entryFor(registry, path);
-  // While this process uses the lock, whoever used it first was told.
-  if (isIdle(entry)) refuseDirectory(path, sessionFile);
+  const entry = entryFor(registry, path, sessionFile);
   if (guest !== undefined) refuseCompany(entry);
   registry.entries.use(entry);
   return contendFor(entry, options, patience, guest);
@@ -171,8 +171,7 @@ export async function withSessionWriteLock<T>(
 ): Promise<T> {
   const { nesting } = processRegistry();
   const calledAt = callSite(withSessionWriteLock);
-  const { lock, isReleased } = await acquire(params);
-  const reentrant = params.allowReentrant === true;
+  const { lock, reentrant, isReleased } = await acquire(params);
   const parent = enclosing(nesting);
   const { lockPath } = lock;
   const outer: Nesting = { what: "withSessionWriteLock", lockPath, reentrant, calledAt, isReleased, parent };
@@ -201,13 +200,15 @@ function callSite(below: (...args: never[]) => unknown): CallSite {
 }
 
 function refuseNesting(
-  { nesting }: Registry,
+  { nesting, entries }: Registry,
   { sessionFile, lockPath }: LockPath,
   { allowReentrant }: AcquireOptions,
 ): void {
+  // One that is known to be lost is joined by nobody.
+  const joins = allowReentrant && entries.get(lockPath)?.lost !== true;
   for (let outer = enclosing(nesting); outer !== undefined; outer = outer.parent) {
     if (outer.lockPath !== lockPath || outer.isReleased()) continue;
-    if (allowReentrant && outer.reentrant) continue;
+    if (joins && outer.reentrant) continue;
     throw new SessionWriteLockError(
       `Cannot acquire session lock ${lockPath}: ${outer.what} of the same file is around this call, and it would wait for itself${whereOf(outer)}`,
       { code: "EDEADLK", sessionFile, lockPath, cause: causeOf(outer) },
@@ -251,7 +252,7 @@ export async function acquireWithGuest(
   patience: Patience,
   guest: Guest,
 ): Promise<GuestLock | undefined> {
-  const handle = await enter(params, readOptions(params, { waits: true }), patience, guest);
+  const handle = await enter(readOptions(params, { waits: true }), patience, guest);
   if (handle === undefined) return undefined;
   const { lock, letGo: letGuestGo } = handle;
   return { signal: lock.signal, letGo: letGuestGo, release: () => lock.release() };
@@ -284,18 +285,30 @@ const LOOK_AGAIN_MS = 2;
 // ------------------------------------------------------------------------------------------------
 // Entries
 
-function entryFor(registry: Registry, path: LockPath): Entry {
+function entryFor(registry: Registry, path: LockPath, given: string): Entry {
   const known = registry.entries.get(path.lockPath);
-  if (known === undefined) return addEntry(registry, path);
-  if (!isIdle(known) || deviceOf(path.directory) === known.device) return known;
-  // Another disk was mounted there, which may take other names, and not be local (A4).
-  forget(registry, known);
-  return addEntry(registry, path);
+  if (known === undefined) return addEntry(registry, path, given);
+  // While this process uses the lock, whoever used it first was told.
+  if (!isIdle(known)) return known;
+  if (!isSameDisk(known, path)) {
+    // Another disk was mounted there, which may take other names, and not be local (A4).
+    forget(registry, known);
+    return addEntry(registry, path, given);
+  }
+  refuseDirectory(path, given);
+  return known;
 }
 
-function addEntry(registry: Registry, path: LockPath): Entry {
+/** A4: the number alone is given again, to another file system, once nobody uses the first one any more (measured). */
+function isSameDisk({ device, local }: Entry, { directory }: LockPath): boolean {
+  return deviceOf(directory) === device && isLocalDisk(directory) === local;
+}
+
+/** @throws before anything is remembered. */
+function addEntry(registry: Registry, path: LockPath, given: string): Entry {
   const { lockPath, sessionFile, directory } = path;
   refuseLongNames(path);
+  refuseDirectory(path, given);
   watchExit(registry);
   warnIfUnsafe(directory);
   const device = deviceOf(directory);
@@ -304,6 +317,9 @@ function addEntry(registry: Registry, path: LockPath): Entry {
   registry.entries.add(entry);
   return entry;
 }
+
+/** What is granted in memory, to one after the other or to those who join, takes as little time of a turn as what is taken from the disk. */
+const mayGoOn: () => boolean = createTurnBudget(systemClock);
 
 let services: Services | undefined;
 
@@ -317,7 +333,9 @@ function realServices(registry: Registry): Services {
       leases: createLeases({ clock: systemClock }),
     }),
     heartbeat: createHeartbeat({ clock: systemClock }),
-    drive: createDriver(nodeDisk, systemClock),
+    turns: createTurns(systemClock),
+    drive: createDriver(nodeDisk, systemClock, mayGoOn),
+    watch: (lockPath, told) => registry.watches.watch(lockPath, told),
     warn,
     migrateLegacy,
     quiet: tidy,
@@ -381,7 +399,7 @@ function contendFor(
   patience: Patience,
   guest: Guest | undefined,
 ): Promise<Handle | undefined> {
-  const { clock } = entry.services;
+  const { clock, turns } = entry.services;
   // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
   const context = new AsyncResource("SessionWriteLock");
   return new Promise((resolve, reject) => {
@@ -390,14 +408,26 @@ function contendFor(
     const settle = (action: () => void): void => {
       timer?.cancel();
       teller.end();
-      options.signal?.removeEventListener("abort", onAbort);
+      stopListening?.();
       context.runInAsyncScope(action);
     };
     const leave = (action: () => void): void => {
-      giveUp(entry, attempt);
+      if (aside === undefined) giveUp(entry, attempt);
+      else aside.cancel();
       settle(action);
     };
     const onAbort = (): void => leave(() => reject(options.signal?.reason));
+    const homeLayIdle = entry.home !== null;
+    /**
+     * Of a try, in a turn of its own: whoever tries in a loop must not keep the event loop from what lets the lock go.
+     * A home that lay idle may be gone, or empty (whatever removes old files has been there): a new one says what the disk says.
+     */
+    const answer = (error: SessionWriteLockError | undefined): void => {
+      if (error === undefined) resolve(undefined);
+      else if (homeLayIdle) resolve(tryAgain());
+      else reject(error);
+    };
+    const tryAgain = async (): Promise<Handle | undefined> => await enter(options, patience, guest);
     const attempt: Attempt = {
       guest,
       reentrant: options.allowReentrant,
@@ -410,15 +440,17 @@ function contendFor(
         settle(() => {
           const handle = createHandle(entry, attempt, options);
           sweepOnce(dirname(entry.lockPath), entry.services.owners);
-          if (evictions === undefined || evictions.owners.length === 0) resolve(handle);
-          else resolve(tellTakeover(entry, handle, options, evictions));
+          const told = evictions !== undefined && evictions.owners.length > 0;
+          const answer = told ? tellTakeover(entry, handle, options, evictions) : handle;
+          if (mayGoOn()) resolve(answer);
+          else setImmediate(resolve, answer);
         }),
       failed: (error) => settle(() => reject(error)),
       // The handle puts its own here.
       lost: () => {},
       waits: (error) => {
         if (patience === "waits") teller.begin();
-        else leave(() => (error === undefined ? resolve(undefined) : reject(error)));
+        else leave(() => setImmediate(answer, error));
       },
     };
     const timer =
@@ -427,9 +459,21 @@ function contendFor(
             leave(() => reject(timeoutError(entry, options, startedAt))),
           )
         : undefined;
-    options.signal?.addEventListener("abort", onAbort, { once: true });
-    request(entry, attempt);
+    const stopListening = options.signal && whenAborted(options.signal, onAbort);
+    const ask = (): void => {
+      aside = undefined;
+      // Whoever only tries may have come and gone meanwhile, and the entry with him.
+      processRegistry().entries.use(entry);
+      context.runInAsyncScope(request, undefined, entry, attempt);
+    };
+    let aside = patience === "waits" && isFree(entry) ? turns?.standAside(entry.lockPath, ask) : undefined;
+    if (aside === undefined) request(entry, attempt);
   });
+}
+
+/** Of this process, as far as it knows: whoever asks would be on the disk at once. */
+function isFree({ held, releasing, contender }: Entry): boolean {
+  return held.size === 0 && releasing === null && contender === null;
 }
 
 /** The handle, once the hook has seen to what the dead have left. */
@@ -444,6 +488,8 @@ async function tellTakeover(
   const info = { sessionFile, lockPath, owners, overtaken };
   const { lock, isReleased } = handle;
   const { nesting } = processRegistry();
+  // A hook may release, and abort others: not before all to whom the step grants the lock have been told.
+  await undefined;
   const parent = enclosing(nesting);
   const around: Nesting = { what: "onTakeover", lockPath, reentrant: allowReentrant, isReleased, parent };
   await nesting.run(around, () => callHook(entry, "onTakeover", () => onTakeover(info, lock)));
@@ -504,6 +550,7 @@ function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): 
   };
   return {
     lock,
+    reentrant: options.allowReentrant,
     isReleased: () => releasing !== undefined || attempt.revoked,
     letGo: () => letGo(entry, attempt),
   };

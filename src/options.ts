@@ -128,6 +128,7 @@ export function resolveSessionLockMaxHoldFromTimeout(params: {
 }
 
 export interface AcquireOptions {
+  readonly sessionFile: string;
   readonly timeoutMs: number;
   readonly staleMs: number;
   readonly maxHoldMs: number;
@@ -168,7 +169,8 @@ export function readOptions(
     throw new SessionWriteLockError(`Cannot acquire session lock: ${what}`, { code: "EINVAL", sessionFile });
   };
   if (typeof params !== "object" || params === null) return fail("the parameters must be an object");
-  const { sessionFile, signal } = params;
+  // Each is read once: what was looked at is what is used, whatever becomes of the caller's object, or its getters.
+  const { sessionFile, signal, timeoutMs, staleMs, maxHoldMs, onWaiting, onTakeover } = params;
   const { allowReentrant = false, migrateLegacyLocks = false, revokeAfterMaxHold = false } = params;
   if (typeof sessionFile !== "string" || sessionFile === "") {
     return fail("sessionFile must be a path, a string that is not empty");
@@ -189,9 +191,9 @@ export function readOptions(
     if (typeof value !== "boolean") return fail(`${name} must be a boolean, not ${textOf(value)}`);
   }
   if (signal !== undefined && !isAbortSignal(signal)) return fail("signal must be an AbortSignal");
-  for (const hook of ["onWaiting", "onTakeover"] as const) {
-    if (params[hook] !== undefined && typeof params[hook] !== "function") {
-      return fail(`${hook} must be a function, not ${textOf(params[hook])}`);
+  for (const [name, hook] of Object.entries({ onWaiting, onTakeover })) {
+    if (hook !== undefined && typeof hook !== "function") {
+      return fail(`${name} must be a function, not ${textOf(hook)}`);
     }
   }
   const metadata = metadataText(params.metadata);
@@ -199,16 +201,17 @@ export function readOptions(
     return fail(`metadata must be a JSON value of at most ${MAX_METADATA_BYTES} bytes`);
   }
   return {
-    timeoutMs: positive("timeoutMs", params.timeoutMs, DEFAULT_TIMEOUT_MS),
-    staleMs: positive("staleMs", params.staleMs, DEFAULT_STALE_MS),
-    maxHoldMs: positive("maxHoldMs", params.maxHoldMs, DEFAULT_MAX_HOLD_MS),
+    sessionFile,
+    timeoutMs: positive("timeoutMs", timeoutMs, DEFAULT_TIMEOUT_MS),
+    staleMs: positive("staleMs", staleMs, DEFAULT_STALE_MS),
+    maxHoldMs: positive("maxHoldMs", maxHoldMs, DEFAULT_MAX_HOLD_MS),
     revokeAfterMaxHold,
     allowReentrant,
     signal,
     metadata,
     migrateLegacyLocks,
-    onWaiting: params.onWaiting,
-    onTakeover: params.onTakeover,
+    onWaiting,
+    onTakeover,
   };
 }
 

@@ -33,6 +33,18 @@ const FIRST_WAIT_MS = 1;
 const LONGEST_WAIT_MS = 15;
 /** How long a process stands aside after it was fair: longer than the longest wait, jitter included. */
 export const ASIDE_MS = 20;
+/** The same for those who are told, and come at once ... */
+export const SHORT_ASIDE_MS = 2;
+/** ... so many times in a row. Then it is long: somebody may poll. In all that is less than 100 ms for him. */
+const SHORT_ASIDES = 2;
+/** Under contention a process does not listen before it has waited for so long; then it comes in its turn, more or less ... */
+export const CALM_MS = 6;
+/** ... and tries whenever L changes, so many times: where the lock is held nearly always it is of no use. */
+export const MOST_TRIES = 50;
+/** Who was told within this time is under contention: others were faster, and L changes all the time. */
+const LATELY_MS = 20;
+/** The first poll after a watcher was set. */
+export const SOON_MS = 3;
 /** Waits vary by this much to either side, so that contenders do not march in step. */
 const JITTER = 0.25;
 /**
@@ -88,6 +100,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
   if (entry.contender === null) {
     entry.wait.cancel();
     entry.wait = null;
+    stopWatching(entry);
     leaveHome(entry);
     entry.services.quiet(entry);
   }
@@ -157,8 +170,9 @@ function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
 
 function* contend(entry: Entry, asideMs?: number): Run {
   let patience = newPatience(entry);
-  // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever waits polls in the thread pool.
-  let isFirst = true;
+  // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever is told comes to a free lock, if it
+  // comes soon. Whoever polls does so in the thread pool.
+  let takes = 0;
   if (asideMs !== undefined) yield* wait(entry, asideMs);
   while (entry.contender !== null) {
     if (patience.contender !== entry.contender) patience = newPatience(entry);
@@ -171,13 +185,15 @@ function* contend(entry: Entry, asideMs?: number): Run {
     if (heartbeat?.isOld(entry) === true && !freshen(entry, heartbeat)) continue;
     show(entry, homeOf(entry).path, entry.contender);
     const taking = call("Take", "async", rename(homeOf(entry).path, entry.lockPath));
-    const outcome = takeOutcome(yield isFirst ? { ...taking, atOnce: entry.local } : taking);
-    isFirst = false;
+    const told = wasToldLately(entry);
+    const outcome = takeOutcome(yield takes === 0 || told ? promptly(entry, taking) : taking);
+    takes++;
     const mine =
       outcome.kind === "taken"
         ? yield* verify(entry, patience)
-        : yield* refused(entry, patience, outcome.failure);
+        : yield* refused(entry, patience, outcome.failure, told);
     if (mine) {
+      entry.services.turns?.taken(entry.lockPath, takes > 1);
       yield* granted(entry);
       return;
     }
@@ -185,7 +201,9 @@ function* contend(entry: Entry, asideMs?: number): Run {
 }
 
 function newPatience(entry: Entry): Patience {
-  entry.patience = { contender: entry.contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS };
+  const { contender, services } = entry;
+  const since = services.clock.now();
+  entry.patience = { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, since, tries: 0 };
   return entry.patience;
 }
 
@@ -253,6 +271,7 @@ function* granted(entry: Entry): Part<void> {
   yield turn("Granted");
   const contender = entry.contender;
   entry.contender = null;
+  stopWatching(entry);
   entry.obstacle = undefined;
   entry.takenAt = entry.services.clock.now();
   entry.lost = false;
@@ -267,13 +286,14 @@ function* granted(entry: Entry): Part<void> {
 }
 
 /** `Refused`, `Look`, `Judge`: who has it? True if it turns out that we do (the reply was lost). */
-function* refused(entry: Entry, patience: Patience, refusal: Refusal): Part<boolean> {
+function* refused(entry: Entry, patience: Patience, refusal: Refusal, told: boolean): Part<boolean> {
   yield turn("Refused");
   if (refusal.clean && entry.contender?.gaveUp === true) {
     passSlot(entry);
     return false;
   }
-  const seen = yield call("Look", "async", readdir(entry.lockPath));
+  const looking = call("Look", "async", readdir(entry.lockPath));
+  const seen = yield told ? promptly(entry, looking) : looking;
   const ask = seen.ok ? entry.services.owners.ask?.(seen.names, placeOf(entry)) : undefined;
   if (ask !== undefined) yield { kind: "ask", ask };
   yield turn("Judge");
@@ -327,7 +347,7 @@ function* judge(entry: Entry, patience: Patience, seen: DiskReply, refusal: Refu
     return;
   }
   patience.spins = 0;
-  yield* backOff(entry, patience);
+  yield* waitForOthers(entry, patience);
 }
 
 /** Absent or empty by now: `Take` again, at once; refused too often, after a while. */
@@ -344,7 +364,7 @@ function* freeYetRefused(entry: Entry, patience: Patience, seen: DiskReply, refu
       ? { kind: "foreign", what: `a directory without an owner that holds ${listed(junk)}` }
       : { kind: "refusal", errno: refusal.errno };
   const cleared = stands && !entry.services.disk.renameReplacesEmpty ? yield* clear(entry) : true;
-  if (++patience.spins > MOST_SPINS || !cleared) yield* backOff(entry, patience);
+  if (++patience.spins > MOST_SPINS || !cleared) yield* waitForOthers(entry, patience);
 }
 
 /** `Clear`: where rename does not replace an empty directory, it goes first. Only an empty one can. */
@@ -371,7 +391,7 @@ function* evict(entry: Entry, patience: Patience, dead: readonly DeadOwner[]): P
     if (reply.ok || reply.errno === "ENOENT") continue;
     const why = explain(entry, reply.errno);
     entry.obstacle = { kind: "owner", name, verdict: `dead, but it cannot be evicted: ${why}` };
-    yield* backOff(entry, patience);
+    yield* waitForOthers(entry, patience);
     return;
   }
 }
@@ -395,6 +415,55 @@ function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: numb
   }
   fail(entry, error);
   passSlot(entry);
+}
+
+/** What stands in the way is at L: being told of a change there ends the wait. */
+function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
+  const { watch } = entry.services;
+  const calmMs = calmLeft(entry, patience);
+  if (calmMs > 0) {
+    yield* wait(entry, calmMs);
+    return;
+  }
+  // Elsewhere a watcher does not see what other machines do.
+  if (entry.local && watch !== undefined && entry.watching?.isOpen() !== true) {
+    entry.watching = watch(entry.lockPath, () => changed(entry));
+    // The Look was before: what has happened since is found by a poll that comes soon.
+    if (entry.watching !== undefined) patience.waitMs = Math.min(patience.waitMs, SOON_MS);
+  }
+  entry.listens = true;
+  yield* backOff(entry, patience);
+  entry.listens = false;
+}
+
+/** Something at L may have changed: an early `Wake`, if the contender waits for that. */
+function changed(entry: Entry): void {
+  entry.toldAt = entry.services.clock.now();
+  if (entry.wait !== null && entry.listens) entry.wait.wake();
+}
+
+/**
+ * How long not to listen: under contention, until it has waited for a while. Then it tries whenever L changes; if that is in
+ * vain for too many times, it waits for a while again.
+ */
+function calmLeft(entry: Entry, patience: Patience): number {
+  if (!wasToldLately(entry)) return 0;
+  const now = entry.services.clock.now();
+  if (patience.tries >= MOST_TRIES) {
+    patience.tries = 0;
+    patience.since = now;
+  }
+  const left = patience.since + CALM_MS - now;
+  if (left <= 0) patience.tries++;
+  return left;
+}
+
+const wasToldLately = ({ services, toldAt }: Entry): boolean => services.clock.now() - toldAt < LATELY_MS;
+
+function stopWatching(entry: Entry): void {
+  entry.watching?.stop();
+  entry.watching = undefined;
+  entry.listens = false;
 }
 
 function* backOff(entry: Entry, patience: Patience): Part<void> {
@@ -476,9 +545,21 @@ function lostOnRelease(entry: Entry, why: string): void {
 function endRelease(entry: Entry): void {
   const aside = entry.releasing?.aside === true;
   entry.releasing = null;
+  entry.services.turns?.free(entry.lockPath);
   const next = entry.queue.shift();
-  if (next !== undefined) contendWith(entry, next, aside ? ASIDE_MS : undefined);
+  if (next !== undefined) contendWith(entry, next, aside ? asideMs(entry) : undefined);
   else entry.services.quiet(entry);
+}
+
+/** Nobody here can know whether others wait, nor whether they are told. */
+function asideMs(entry: Entry): number {
+  const mayBeTold = entry.local && entry.services.watch !== undefined;
+  if (!mayBeTold || entry.shortAsides >= SHORT_ASIDES) {
+    entry.shortAsides = 0;
+    return ASIDE_MS;
+  }
+  entry.shortAsides++;
+  return SHORT_ASIDE_MS;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -576,6 +657,7 @@ function show(entry: Entry, directory: string, { metadata = "" }: Attempt): void
 function passSlot(entry: Entry): void {
   entry.contender = entry.queue.shift() ?? null;
   if (entry.contender !== null) return;
+  stopWatching(entry);
   leaveHome(entry);
   entry.services.quiet(entry);
 }
@@ -674,6 +756,8 @@ const call = (action: CallAction, mode: "sync" | "async", diskCall: DiskCall): S
   mode,
   call: diskCall,
 });
+/** On a disk known to be local a call that is asynchronous may be made at once. */
+const promptly = ({ local }: Entry, step: Step & { kind: "call" }): Step => ({ ...step, atOnce: local });
 const turn = (action: TurnAction): Step => ({ kind: "turn", action });
 const rename = (from: string, to: string): DiskCall => ({ call: "rename", from, to });
 const readdir = (path: string): DiskCall => ({ call: "readdir", path });

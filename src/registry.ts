@@ -16,6 +16,8 @@ import { createObserver } from "./owner/observe.ts";
 import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
+import type { Turns } from "./turns.ts";
+import { Watches, type Watching } from "./watch.ts";
 
 /** A private directory beside the lock path that holds a file for each of its owners. */
 export interface Home {
@@ -85,6 +87,10 @@ export interface Patience {
   spins: number;
   failures: number;
   waitMs: number;
+  /** When it began, or began anew to keep calm. */
+  since: number;
+  /** How often since it has come in vain. */
+  tries: number;
 }
 
 /** What the next grant of this process is told of. */
@@ -122,6 +128,14 @@ export interface Entry {
 
   /** Set while the contender waits: ends the wait. */
   wait: Wakeable | null;
+  /** Set while somebody here waits for others, and is told when something at L may have changed. */
+  watching: Watching | undefined;
+  /** When it was last told. */
+  toldAt: number;
+  /** How often in a row it stood aside for a short time only. */
+  shortAsides: number;
+  /** Whether being told ends the present wait. */
+  listens: boolean;
   /** That of the present contention, or of the last one. */
   patience: Patience | null;
   /** When the lock was last taken from the disk: hand-overs in memory are bounded from here on. */
@@ -220,6 +234,10 @@ export interface Services {
   readonly drive: Driver;
   /** Where nobody has to see that we live: none. */
   readonly heartbeat?: Heartbeat;
+  /** Fairness between processes. Where nobody else is: none. */
+  readonly turns?: Turns;
+  /** Calls `told` when something at a lock path may have changed: src/watch.ts. None: waiting is polling. */
+  watch?(lockPath: string, told: () => void): Watching | undefined;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
   warn(message: string, code: WarningCode): void;
   /** Extra: whether an old lock file at L was removed, whose owner is proved dead. */
@@ -243,10 +261,14 @@ export interface Registry {
   readonly entries: Entries;
   /** By directory: the life sockets of this process (an extra of the protocol). */
   readonly lives: Map<string, LifeSocket>;
+  /** The watchers of this process, for those who wait. */
+  readonly watches: Watches;
   /** Which sections of `withSessionWriteLock` are around a call, whichever copy of the module it is in. */
   readonly nesting: AsyncLocalStorage<Nesting>;
   /** Who this thread is, read once: a second reading may give other random values. */
   readonly self: OwnerScope;
+  /** Whether the hook of src/exit.ts is there: one does for all copies of the module. */
+  exitIsWatched?: boolean;
 }
 
 export interface CallSite {
@@ -266,7 +288,7 @@ export interface Nesting {
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
-const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v2");
+const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v3");
 
 /**
  * The registry of this thread's process: one for all copies of the module.
@@ -278,6 +300,7 @@ export function processRegistry(): Registry {
     pid: process.pid,
     entries: new Entries(),
     lives: new Map(),
+    watches: new Watches(),
     nesting: new AsyncLocalStorage(),
     self: readOwnerScope(createObserver()),
   };
@@ -309,6 +332,10 @@ export function createEntry(params: EntryParams): Entry {
     home: null,
     owes: new Map(),
     wait: null,
+    watching: undefined,
+    toldAt: Number.NEGATIVE_INFINITY,
+    listens: false,
+    shortAsides: 0,
     patience: null,
     takenAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,

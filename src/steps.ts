@@ -71,7 +71,8 @@ export type Driver = (run: Run, tracer?: Tracer) => void;
 const NOTHING: DiskReply = { ok: true, names: [] };
 
 /**
- * How long one turn of the event loop, with the promises that it settles, may be spent on calls that are made at once.
+ * How long one turn of the event loop, with the promises that it settles, may be spent on calls that are made at once, and
+ * on locks that are granted in it.
  * Whoever acquires and releases in a loop would else keep timers and input waiting for as long as the loop lasts.
  */
 const MOST_AT_ONCE_MS = 10;

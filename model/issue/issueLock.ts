@@ -10,6 +10,7 @@ export const issueLock: Machine<Config, State, Step> = {
   initialStates: (c) => [initialState(c)],
   steps,
   key: (s) => JSON.stringify(s),
+  byFields: true,
   // Requests are not counted: somebody can always ask again, or a dead process start.
   isFinished: () => false,
   invariants: INVARIANTS,

@@ -395,6 +395,7 @@ export const lease: Machine<Config, State, Step> = {
   initialStates: (c) => [initialState(c)],
   steps: (c, s) => stepsOf(ACTIONS, c, s),
   key: (s) => JSON.stringify(s),
+  byFields: true,
   /** The end has a step of its own: `Finished`. */
   isFinished: () => false,
   invariants: INVARIANTS,

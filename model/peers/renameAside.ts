@@ -244,6 +244,7 @@ export const renameAside: Machine<Config, State, Step> = {
   initialStates: (c) => [initialState(c)],
   steps: (c, s) => stepsOf(ACTIONS, c, s),
   key: (s) => JSON.stringify(s),
+  byFields: true,
   /** Nothing is final: a request, or an attempt, is always possible. */
   isFinished: () => false,
   invariants: INVARIANTS,

@@ -8,6 +8,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { wantsHelp } from "../support/cliOptions.ts";
 import { seededRandom } from "../support/random.mjs";
 import { type Crew, createCrew } from "./crew.ts";
 import { createLogReader, type LogReader, readCounter, readSession } from "./evidence.ts";
@@ -33,6 +34,7 @@ const MOST_LOOKS = 50;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
+  if (wantsHelp(args, USAGE)) return 0;
   try {
     const options = readDemoOptions(args);
     if (!isBuilt()) throw new UsageError("the package is not built: run `npm run build` first");

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { labelText } from "../../model/machine.ts";
 import type { Config } from "../../model/state.ts";
 import * as realProtocol from "../../src/protocol.ts";
-import { grouped, isProgram, Progress, runProgram, table } from "../../tla/tools/console.ts";
+import { grouped, isProgram, Progress, perSecond, runProgram, table } from "../../tla/tools/console.ts";
 import { Interrupted, reasonOf, ToolError } from "../../tla/tools/toolError.ts";
 import { type Exhausted, ExhaustFailure, type ExhaustOptions, exhaust } from "./exhaustive.ts";
 import { explain, kindOf } from "./ledger.ts";
@@ -283,14 +283,21 @@ function report(results: readonly ScopeResult[]): string {
     grouped(result.behind),
     grouped(result.places),
     grouped(result.steps),
-    grouped(Math.round(result.steps / result.seconds)),
+    perSecond(result.steps, result.seconds),
     `${((100 * result.replayed) / Math.max(1, result.steps)).toFixed(0)} %`,
     result.seconds.toFixed(1),
   ]);
   const failures = results.flatMap(({ scope, failures: why }) =>
     why.map((text) => `FAILED ${scope}: ${text}`),
   );
-  return [table(header, rows), ...failures].join("\n");
+  return [table(header, rows), speedLine(results), ...failures].join("\n");
+}
+
+/** Of all scopes together. The model's exploration is in the seconds, too. */
+function speedLine(results: readonly ScopeResult[]): string {
+  const sum = (of: "steps" | "seconds"): number => results.reduce((total, result) => total + result[of], 0);
+  const [steps, seconds] = [sum("steps"), sum("seconds")];
+  return `exhaust: ${grouped(steps)} real steps in ${seconds.toFixed(1)} s, ${perSecond(steps, seconds)} steps/s`;
 }
 
 /** Of a scope that is a success; the file keeps the order of the scopes, and those alone. */

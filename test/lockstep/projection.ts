@@ -1,7 +1,6 @@
 /** The real state in the words of the model: registry, pending steps and a listing of the real directory. */
 
 import fs from "node:fs";
-import { join } from "node:path";
 import {
   at,
   type DebtStep,
@@ -16,7 +15,7 @@ import {
   type Task,
 } from "../../model/state.ts";
 import type { DiskReply } from "../../src/disk.ts";
-import type { Pending, Process, World } from "./world.ts";
+import { LOCK, type Pending, type Process, type World } from "./world.ts";
 
 export function project(world: World): State {
   const { config } = world;
@@ -25,9 +24,10 @@ export function project(world: World): State {
   const perTask = <V>(value: (task: Task) => V): Record<Task, V> =>
     Object.fromEntries(config.tasks.map((task) => [task, value(task)]));
   const pcs = perTask((task) => pcOf(world, task));
+  const entries = fs.readdirSync(world.directory);
   return {
-    lock: listing(world, world.lockPath),
-    homes: homes(world),
+    lock: entries.includes(LOCK) ? listing(world, world.lockPath) : null,
+    homes: homes(world, entries),
     late: lateCalls(world),
     alive: config.procs.filter((proc) => world.process(proc).alive),
     inc: perProc((process) => process.incarnation),
@@ -75,24 +75,18 @@ function modelName(world: World, realName: string): Name {
   return world.names.get(realName) ?? `unknown ${realName}`;
 }
 
-function listing(world: World, path: string): Dir {
-  try {
-    return fs
-      .readdirSync(path)
-      .map((name) => modelName(world, name))
-      .sort();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
-  }
+/** Of a directory that the one above lists: nobody runs between two calls of the harness. */
+function listing(world: World, path: string): readonly Name[] {
+  const names = fs.readdirSync(path).map((name) => modelName(world, name));
+  return names.length < 2 ? names : names.sort();
 }
 
-function homes(world: World): NameMap<readonly Name[]> {
+function homes(world: World, entries: readonly string[]): NameMap<readonly Name[]> {
   const found: [Name, readonly Name[]][] = [];
-  for (const file of fs.readdirSync(world.directory)) {
+  for (const file of entries) {
     if (!file.startsWith(".home-")) continue;
-    const contents = listing(world, join(world.directory, file));
-    found.push([modelName(world, file.slice(".home-".length)), contents ?? []]);
+    const contents = listing(world, `${world.directory}/${file}`);
+    found.push([modelName(world, file.slice(".home-".length)), contents]);
   }
   return found.sort((x, y) => (x[0] < y[0] ? -1 : 1));
 }

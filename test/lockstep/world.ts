@@ -130,7 +130,8 @@ export class Divergence extends Error {
 
 /** What rename says of something that stands at L; anything else is a doubt. */
 const CLEAN_REFUSALS = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
-const LOCK = "session.jsonl.lock";
+/** The name of what stands at L. */
+export const LOCK = "session.jsonl.lock";
 const BUDGET_OF = { Suspect: "suspicion", Break: "break", Remove: "removal" } as const;
 /** Of a rename, by a disk that does not replace an empty directory. */
 const REFUSED: DiskReply = { ok: false, errno: "ENOTEMPTY", error: new Error("ENOTEMPTY: the scope's disk") };
@@ -230,6 +231,8 @@ export class World {
   falseAlarms = 0;
   private compared: Label | undefined;
   private known: Known | undefined;
+  /** The options, until one of them happens. */
+  private offered: readonly Option[] | undefined;
   private now = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
@@ -255,8 +258,13 @@ export class World {
     this.key = stateKey(this.state);
   }
 
-  /** Everything that can happen now. */
-  options(): Option[] {
+  /** Everything that can happen now. It is asked several times between two steps, and reads the directory. */
+  options(): readonly Option[] {
+    this.offered ??= this.allOptions();
+    return this.offered;
+  }
+
+  private allOptions(): readonly Option[] {
     const found: Option[] = [];
     for (const process of this.processes.values()) {
       if (process.alive) found.push(...this.stepOptions(process), ...this.faultOptions(process));
@@ -268,7 +276,11 @@ export class World {
   perform(option: Option): Label | undefined {
     this.trace.push(option.text);
     this.compared = undefined;
-    option.perform();
+    try {
+      option.perform();
+    } finally {
+      this.offered = undefined;
+    }
     return this.compared;
   }
 
@@ -376,7 +388,8 @@ export class World {
    */
   private disk(call: DiskCall): DiskReply {
     const { renameReplacesEmpty, merges } = this.config;
-    if (call.call !== "rename" || !fs.existsSync(call.from)) return performNow(call);
+    if (call.call !== "rename" || (renameReplacesEmpty && !merges)) return performNow(call);
+    if (!fs.existsSync(call.from)) return performNow(call);
     const target = listingOf(call.to);
     if (target === undefined) return performNow(call);
     if (!renameReplacesEmpty && target.length === 0) return REFUSED;
@@ -755,6 +768,11 @@ export class World {
   /** What an environment does that breaks an assumption, to names at L. */
   private harmOptions(): Option[] {
     const { config, spent } = this;
+    const harmless =
+      spent.suspicion >= config.maxSuspicions &&
+      spent.break >= config.maxBreaks &&
+      spent.removal >= config.maxRemovals;
+    if (harmless) return [];
     return (listingOf(this.lockPath) ?? []).flatMap((name): Option[] => {
       const harm = (action: "Suspect" | "Break" | "Remove", how: string, act: () => void): Option => {
         const arg = this.names.get(name) ?? name;

@@ -3,8 +3,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import { HAND_OVER_MS } from "../../src/protocol.ts";
+import { MOST_STREAK_MS } from "../../src/turns.ts";
 import { deepCount, latencies } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
+import { buildDouble } from "./support/library.ts";
 import { scenario } from "./support/scenario.ts";
 
 interface Turn {
@@ -45,6 +47,34 @@ describe("one task of a process, beside a process with many busy ones", () => {
     await crowd;
   });
 });
+
+describe("one task, beside a process whose only task asks again as soon as it has released", () => {
+  const holdMs = 50;
+  // Free for microseconds each time: without a pause a poll finds it so once in hundreds of looks (the twin that can be
+  // counted on is in test/unit/turns.test.ts). As on a disk where nothing is told.
+  scenario("is let in, though it only polls", {}, async (session) => {
+    const [greedy, single] = [
+      await session.start("greedy"),
+      await session.start("single", { library: polling() }),
+    ];
+    const crowd = greedy.ask("crowd", { tasks: 1, ms: 6 * MOST_STREAK_MS, holdMs });
+    while (session.owners().length === 0) await sleep(5);
+    const { held, at, waitedMs } = await single.acquire({ timeoutMs: 60_000 });
+    await single.release();
+    const after = ((await crowd) as unknown as Crowd).turns.filter((turn) => turn.at > at);
+    console.log(`waited ${Math.round(waitedMs)} ms; the other one had ${after.length} turns afterwards`);
+    expect([held, after.length > 0]).toEqual([true, true]);
+  });
+});
+
+const polling = (): string =>
+  buildDouble({
+    name: "NeverWatches",
+    file: "lock.ts",
+    patches: [
+      ["watch: (lockPath, told) => registry.watches.watch(lockPath, told),", "watch: () => undefined,"],
+    ],
+  });
 
 interface Crowd {
   readonly turns: readonly Turn[];

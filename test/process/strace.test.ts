@@ -146,6 +146,7 @@ const EXPECTED_EXTRAS = [
   "sweep or heartbeat: whose names are at locks",
   "sweep: into a home",
   "sweep: the directory",
+  "watcher: of whoever waits",
 ];
 
 /** One line for each call: strace cuts those in two that overlap with another, and a damage must find them. */

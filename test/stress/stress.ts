@@ -10,7 +10,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { grouped, Progress, runProgram, table } from "../../tla/tools/console.ts";
 import { findToolchain } from "../../tla/tools/jar.ts";
-import { UsageError } from "../support/cliOptions.ts";
+import { UsageError, wantsHelp } from "../support/cliOptions.ts";
 import { type CheckReport, checkTrace } from "./check.ts";
 import { readStressOptions, type StressOptions, USAGE } from "./options.ts";
 import { type RunMeta, readTrace, TraceError } from "./records.ts";
@@ -65,6 +65,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 await runProgram(() => main(process.argv.slice(2)));
 
 async function main(args: readonly string[]): Promise<number> {
+  if (wantsHelp(args, USAGE)) return 0;
   try {
     const options = readStressOptions(args);
     if (options.check !== undefined) return checkAgain(options.check);

@@ -35,3 +35,18 @@ export function readArgs<Options extends Known>(args: readonly string[], options
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
+
+/** Prints how a command is used, if that is asked for; whether it was. */
+export function wantsHelp(args: readonly string[], usage: string): boolean {
+  const wants = args.includes("--help");
+  if (wants) console.log(usage);
+  return wants;
+}
+
+/** Of a command without options that runs for long: ends this process, unless nothing was asked for. */
+export function refuseOptions(args: readonly string[], usage: string): void {
+  if (wantsHelp(args, usage)) process.exit(0);
+  if (args.length === 0) return;
+  console.error(`there is no option ${args[0]}\n\n${usage}`);
+  process.exit(2);
+}

@@ -4,6 +4,9 @@
  */
 
 import { spawnSync } from "node:child_process";
+import { refuseOptions } from "./cliOptions.ts";
+
+refuseOptions(process.argv.slice(2), "npm run deep\nEvery check at its largest, one after the other. Hours.");
 
 /** Arguments of npm. One line per part. */
 const PARTS: readonly string[] = [
@@ -13,10 +16,13 @@ const PARTS: readonly string[] = [
   "run exhaust -- --deep",
   "run faults -- --deep",
   "run stress -- --deep --tlc",
+  "run storm -- --deep",
   "run axioms -- --deep",
   "run process",
+  "run peers -- --deep --check",
   "run matrix",
   "run mutants",
+  "run bench",
 ];
 
 const failed = PARTS.filter((part, i) => {

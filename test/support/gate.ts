@@ -9,7 +9,13 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { refuseOptions } from "./cliOptions.ts";
 import type { NotRunMeta } from "./notRun.ts";
+
+refuseOptions(
+  process.argv.slice(2),
+  "npm run ok\nThe gate: all that CI runs, one part after the other. Some 20 minutes.",
+);
 
 interface Counts {
   readonly passed: number;

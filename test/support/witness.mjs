@@ -22,7 +22,9 @@ export function openWitness(directory, who) {
   const readMarker = () => {
     try {
       return fs.readFileSync(markerFile, "utf8");
-    } catch {
+    } catch (error) {
+      // Anything else says nothing about whose it is.
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ENOENT") throw error;
       return "";
     }
   };

@@ -671,7 +671,7 @@ export const CODE_DOUBLES: readonly Double[] = [
     smallest: EXCLUSIVE,
     patches: [
       [
-        "contendWith(entry, next, aside ? ASIDE_MS : undefined);",
+        "contendWith(entry, next, aside ? asideMs(entry) : undefined);",
         "contendWith(entry, next, aside ? undefined : undefined);",
       ],
     ],

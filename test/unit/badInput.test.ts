@@ -17,6 +17,7 @@ import {
   type SessionWriteLock,
   SessionWriteLockError,
   type SessionWriteLockErrorCode,
+  withSessionWriteLock,
 } from "../../src/index.ts";
 
 /** Long enough to look at the disk at least once on a machine that is busy with something else. */
@@ -83,6 +84,37 @@ describe("an option that cannot be used is refused with EINVAL, and nothing is t
 
   it.each([undefined, null, 1, "a.jsonl"])("the parameters are %j", async (params) => {
     await expectRefusal(params, "EINVAL", /: the parameters must be an object$/);
+  });
+});
+
+describe("options that change while they are used:", () => {
+  it("each is read once", async () => {
+    const read = new Map<PropertyKey, number>();
+    const names =
+      "sessionFile staleMs maxHoldMs revokeAfterMaxHold allowReentrant signal metadata migrateLegacyLocks";
+    const all = `${names} onTakeover timeoutMs onWaiting`.split(" ");
+    const params = new Proxy(
+      { ...Object.fromEntries(all.map((name) => [name, undefined])), sessionFile },
+      {
+        get: (target, name, receiver) => {
+          read.set(name, (read.get(name) ?? 0) + 1);
+          return Reflect.get(target, name, receiver);
+        },
+      },
+    );
+    await withSessionWriteLock(params, () => {});
+    expect([...read].sort()).toEqual(all.map((name) => [name, 1]).sort());
+  });
+
+  it("the lock is as it was asked for, whatever they say by now", async () => {
+    const holder = await acquireSessionWriteLock({ sessionFile });
+    const params = { sessionFile, allowReentrant: false };
+    const section = withSessionWriteLock(params, () =>
+      acquireSessionWriteLock({ sessionFile, allowReentrant: true, timeoutMs: 1_000 }),
+    );
+    params.allowReentrant = true;
+    await holder.release();
+    await expect(section).rejects.toMatchObject({ code: "EDEADLK" });
   });
 });
 
@@ -435,6 +467,16 @@ describe("one lock", () => {
     const error = await copy.acquireSessionWriteLock({ sessionFile, timeoutMs: TIMEOUT_MS }).catch(identity);
     expect(error).toMatchObject({ code: "ELOCKED", reason: "session_busy" });
     expect(error).toHaveProperty("owner.pid", process.pid);
+  });
+
+  it("is tidied up by one exit hook, however many copies of the module there are", async () => {
+    const hooks = (): readonly number[] =>
+      ["exit", "beforeExit"].map((event) => process.listenerCount(event));
+    await (await acquire()).release();
+    const before = hooks();
+    const copy = await secondCopy();
+    await (await copy.acquireSessionWriteLock({ sessionFile: `${sessionFile}.other` })).release();
+    expect(hooks()).toEqual(before);
   });
 
   it("goes from one copy of the module to the other in memory", async () => {

@@ -204,6 +204,20 @@ describe("onTakeover", () => {
     ]);
   });
 
+  it("may abort others to whom the lock is granted with it: too late, and nobody holds it unknown to all", async () => {
+    holdAndDie({ sessionFile });
+    const controller = new AbortController();
+    const shared = { sessionFile, allowReentrant: true };
+    const onTakeover = () => controller.abort();
+    const both = [
+      acquireSessionWriteLock({ ...shared, onTakeover }),
+      acquireSessionWriteLock({ ...shared, signal: controller.signal }),
+    ];
+    for (const lock of await Promise.all(both)) await lock.release();
+    expect(controller.signal.aborted).toBe(true);
+    expect(fs.existsSync(lockPath)).toBe(false);
+  });
+
   it("may not acquire the same file: EDEADLK, at once", async () => {
     holdAndDie({ sessionFile });
     const lock = await acquireSessionWriteLock({
@@ -248,6 +262,22 @@ describe("a wait that is over", () => {
     await expect(refused).rejects.toMatchObject({ code: "ELOCKED" });
     expect(await tryAcquireSessionWriteLock({ sessionFile, signal })).toBeUndefined();
     expect(getEventListeners(signal, "abort")).toEqual([]);
+    await holder.release();
+  });
+
+  it("is listened to once, however many wait with it, and ends the waits of all that still do", async () => {
+    const { signal, abort } = abortable();
+    const holder = await acquireSessionWriteLock({ sessionFile, signal });
+    const left = acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 20 });
+    const waiting = Array.from({ length: 20 }, () => acquireSessionWriteLock({ sessionFile, signal }));
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    await expect(left).rejects.toMatchObject({ code: "ELOCKED" });
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    abort();
+    const ends = await Promise.allSettled(waiting);
+    expect(ends).toEqual(ends.map(() => ({ status: "rejected", reason: "enough" })));
+    expect([getEventListeners(signal, "abort"), await warned()]).toEqual([[], []]);
+    holder.assertHeld();
     await holder.release();
   });
 

@@ -234,6 +234,25 @@ describe("breakSessionLock", () => {
     held = await acquireSessionWriteLock({ sessionFile: session("a"), timeoutMs: 1_000 });
   });
 
+  it.each(["missing", "a file"])(
+    "takes it by the lock path too, and of a session file (%s) that is called like one",
+    async (what) => {
+      const called = join(directory, "x.lock");
+      if (what === "a file") fs.writeFileSync(called, "{}\n");
+      fs.mkdirSync(`${called}.lock`);
+      fs.writeFileSync(join(`${called}.lock`, STRANGER), "{}");
+      expect((await inspectSessionLocks(called)).map(({ lockPath, state }) => [lockPath, state])).toEqual([
+        [called, what === "a file" ? "foreign" : "free"],
+        [`${called}.lock`, "unknown"],
+      ]);
+      expect(await breakSessionLock(called, STRANGER)).toBe(true);
+      expect(await breakSessionLock(called, STRANGER)).toBe(false);
+      fs.mkdirSync(lockOf("a"));
+      fs.writeFileSync(join(lockOf("a"), STRANGER), "{}");
+      expect(await breakSessionLock(lockOf("a"), STRANGER)).toBe(true);
+    },
+  );
+
   it("refuses for an owner that lives", async () => {
     held = await acquireSessionWriteLock({ sessionFile: session("a") });
     const [name = ""] = fs.readdirSync(lockOf("a"));

@@ -75,6 +75,16 @@ describe("a lock that somebody took away", () => {
     await next.release();
   });
 
+  it("refuses a nested acquire that would join it: it would wait for itself", async () => {
+    await withSessionWriteLock({ sessionFile, allowReentrant: true }, async (lock) => {
+      const nested = { sessionFile, allowReentrant: true, timeoutMs: 1_000 };
+      await (await acquireSessionWriteLock(nested)).release();
+      fs.rmSync(lock.lockPath, { recursive: true });
+      expect(() => lock.assertHeld()).toThrow(/not there any more/);
+      await expect(acquireSessionWriteLock(nested)).rejects.toMatchObject({ code: "EDEADLK" });
+    });
+  });
+
   it("is a warning of its release, which resolves, and removes nothing", async () => {
     const lock = await acquireSessionWriteLock({ sessionFile });
     stealLock();
@@ -228,6 +238,14 @@ describe("the registry", () => {
     // Those that lie idle with a home are kept, 64 of all; none that contends or owes is left.
     while ([...processRegistry().entries.values()].some((entry) => entry.contender !== null)) await sleep(5);
     expect(processRegistry().entries.size).toBeLessThanOrEqual(Math.max(64, before));
+  });
+
+  it("keeps nothing of session files that are directories", async () => {
+    const before = processRegistry().entries.size;
+    await expect(acquireSessionWriteLock({ sessionFile: directory })).rejects.toMatchObject({
+      code: "EINVAL",
+    });
+    expect(processRegistry().entries.size).toBe(before);
   });
 
   it("is that of all copies of the module: a nested acquire of another copy fails at once", () => {

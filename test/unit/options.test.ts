@@ -56,7 +56,7 @@ describe("what is not given", () => {
   };
 
   it("has its default: nothing is taken away, shared or migrated that nobody asked for", () => {
-    expect(read({})).toEqual(defaults);
+    expect(read({})).toEqual({ ...defaults, sessionFile });
   });
 
   it("is 10 seconds, half an hour, 5 minutes", () => {
@@ -64,13 +64,16 @@ describe("what is not given", () => {
   });
 
   it("may be undefined, too", () => {
-    expect(read(Object.fromEntries(Object.keys(GIVEN).map((name) => [name, undefined])))).toEqual(defaults);
+    expect(read(Object.fromEntries(Object.keys(GIVEN).map((name) => [name, undefined])))).toEqual({
+      ...defaults,
+      sessionFile,
+    });
   });
 });
 
 describe("what is given", () => {
   it("is read, all of it", () => {
-    expect(read(GIVEN)).toEqual(READ);
+    expect(read(GIVEN)).toEqual({ ...READ, sessionFile });
   });
 
   it.each(Object.entries(GIVEN))("%s is known by itself", (name, value) => {

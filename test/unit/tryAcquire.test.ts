@@ -1,12 +1,14 @@
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   acquireSessionWriteLock,
+  type SessionWriteLock,
   tryAcquireSessionWriteLock,
   withSessionWriteLock,
 } from "../../src/index.ts";
+import { parseHomeName } from "../../src/owner/name.ts";
 import { processRegistry } from "../../src/registry.ts";
 import { holdAndDie } from "../support/processes.ts";
 
@@ -58,6 +60,35 @@ describe("tryAcquireSessionWriteLock", () => {
     fs.unlinkSync(join(lockPath, STRANGER));
     expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
     await (await waiting).release();
+  });
+
+  it("leaves the event loop to others, however often it is asked", async () => {
+    const holder = await acquireSessionWriteLock({ sessionFile });
+    let timers = 0;
+    setTimeout(() => {
+      timers++;
+      void holder.release();
+    }, 5);
+    let lock: SessionWriteLock | undefined;
+    // Bounded, so that a failure ends.
+    for (let tries = 0; tries < 100_000 && lock === undefined; tries++)
+      lock = await tryAcquireSessionWriteLock({ sessionFile });
+    expect([timers, lock?.isHeld()]).toEqual([1, true]);
+    await lock?.release();
+  });
+
+  it.each<[string, (home: string) => void]>([
+    ["removed", (home) => fs.rmSync(home, { recursive: true })],
+    ["emptied", (home) => fs.unlinkSync(join(home, fs.readdirSync(home)[0] ?? ""))],
+    ["removed with its directory", () => fs.rmSync(directory, { recursive: true })],
+  ])("takes a free lock also if the home that lay idle was %s meanwhile", async (_how, remove) => {
+    await (await tryAcquireSessionWriteLock({ sessionFile }))?.release();
+    const [home = ""] = fs.readdirSync(directory).filter((name) => parseHomeName(name) !== undefined);
+    remove(join(directory, home));
+    const lock = await tryAcquireSessionWriteLock({ sessionFile });
+    lock?.assertHeld();
+    expect(lock).toBeDefined();
+    await lock?.release();
   });
 
   it.each([
@@ -117,13 +148,19 @@ describe("tryAcquireSessionWriteLock", () => {
   });
 
   it("says what the disk refuses, and tries it once", async () => {
-    await (await tryAcquireSessionWriteLock({ sessionFile }))?.release();
-    // The home that it keeps goes behind its back: the Take fails, a waiting acquire would make another home.
-    fs.rmSync(directory, { recursive: true });
-    await expect(tryAcquireSessionWriteLock({ sessionFile })).rejects.toMatchObject({
-      code: "EDISK",
-      cause: { code: "ENOENT" },
+    const refused = Object.assign(new Error("EIO: on purpose"), { code: "EIO" });
+    const rename = vi.spyOn(fs, "renameSync").mockImplementation(() => {
+      throw refused;
     });
+    // On a disk that is not known to be local, no Take is made at once.
+    const renameLater = vi.spyOn(fs, "rename").mockImplementation((_from, _to, done) => done(refused));
+    try {
+      const trying = tryAcquireSessionWriteLock({ sessionFile });
+      await expect(trying).rejects.toMatchObject({ code: "EDISK", cause: { code: "EIO" } });
+      expect(rename.mock.calls.length + renameLater.mock.calls.length).toBe(1);
+    } finally {
+      vi.restoreAllMocks();
+    }
     expect(entry()).toEqual(NOBODY);
     const lock = await tryAcquireSessionWriteLock({ sessionFile });
     expect(lock?.isHeld()).toBe(true);

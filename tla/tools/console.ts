@@ -41,6 +41,12 @@ export function grouped(value: number | undefined): string {
   return value === undefined ? "-" : value.toLocaleString("en-US");
 }
 
+/** A rate, to three digits: more would only be noise. */
+export function perSecond(count: number, seconds: number): string {
+  if (count === 0 || seconds <= 0) return "-";
+  return grouped(Number((count / seconds).toPrecision(3)));
+}
+
 /** A live line on a terminal is redrawn this often: seconds tick, nothing flickers. */
 const redrawMs = 1_000;
 

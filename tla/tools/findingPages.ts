@@ -233,7 +233,7 @@ function readme(root: string, models: readonly ModelConfig[], found: readonly Fo
     `## ${ISSUE.heading}\n\n${ISSUE.intro}`,
     `### Is a fix enough?\n\n${verdictTable()}`,
     `### Its holes\n\n${holeTable(of(ISSUE))}`,
-    "## How popular libraries take over a stale lock",
+    "## How popular libraries take over a stale lock\n\nHere are models of them. Their own code, under every schedule of two and three processes: [peers](peers.md).",
     ...PEERS.map((family) => section("###", family)),
     section("##", OURS),
     `## Our own guards\n\nEach guard of [OwnerDirectory.tla](../../tla/OwnerDirectory.tla) can be removed, and is missed:\n\n${guardTable(root, models)}`,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { grouped, isProgram, Progress, runProgram, table } from "./console.ts";
+import { grouped, isProgram, Progress, perSecond, runProgram, table } from "./console.ts";
 import { readDump } from "./dump.ts";
 import {
   buildGraph,
@@ -12,6 +12,7 @@ import {
   type Graph,
   type GraphSource,
   graphDigest,
+  type Speed,
   variablesOf,
 } from "./graphDigest.ts";
 import { findToolchain, type Toolchain } from "./jar.ts";
@@ -173,10 +174,15 @@ function nearest(text: string, candidates: readonly string[], title: string): st
   return `  ${title} (here -> there)${best.map((change) => `\n    ${change}`).join("")}`;
 }
 
-/** What modelGraph.ts exports: the same graph, found by the model's explorer. A digest, if any, is checked. */
-export type ModelGraph = (configName: string) => GraphSource & { readonly digest?: string };
+/**
+ * What modelGraph.ts exports: the same graph, found by the model's explorer. A digest, if any, is checked; a speed, if
+ * any, is printed.
+ */
+export type ModelGraph = (
+  configName: string,
+) => GraphSource & { readonly digest?: string; readonly speed?: Speed };
 
-interface Pinned {
+export interface Pinned {
   readonly states: number;
   readonly edges: number;
   readonly digest: string;
@@ -191,9 +197,12 @@ interface Options {
   readonly pinned: string;
 }
 
-interface Result {
+/** What is said of one configuration. */
+export interface Result {
   readonly model: ModelConfig;
   readonly found: Pinned | undefined;
+  /** Of the model's explorer. */
+  readonly speed: Speed | undefined;
   readonly seconds: number;
   /** Whether both sides have the same graph; pinned numbers may still differ. */
   readonly equal: boolean;
@@ -315,7 +324,7 @@ async function compareAll(
   return results;
 }
 
-type Compared = Pick<Result, "found" | "equal" | "differences">;
+type Compared = Pick<Result, "found" | "speed" | "equal" | "differences">;
 
 async function compareOne(
   toolchain: Toolchain,
@@ -327,7 +336,7 @@ async function compareOne(
 ): Promise<Compared> {
   const explored = await exploreWithTlc(toolchain, model, dir, signal);
   if (explored.kind === "differs")
-    return { found: undefined, equal: false, differences: explored.differences };
+    return { found: undefined, speed: undefined, equal: false, differences: explored.differences };
   const { graph } = explored;
   const found = { states: graph.states.length, edges: graph.edgeCount, digest: graphDigest(graph) };
   const source = modelGraph(basename(model.config, ".cfg"));
@@ -344,7 +353,7 @@ async function compareOne(
   differences.push(...explored.differences);
   if (pinned === undefined) differences.push("not pinned yet");
   else differences.push(...pinnedDifferences(found, pinned));
-  return { found, equal, differences };
+  return { found, speed: source.speed, equal, differences };
 }
 
 type Explored =
@@ -400,12 +409,14 @@ function pinnedDifferences(found: Pinned, pinned: Pinned): string[] {
     .map((key) => `pinned ${key}: ${pinned[key]}, found ${found[key]}`);
 }
 
-function report(results: readonly Result[], strangers: readonly string[]): string {
-  const rows = results.map(({ model, found, seconds, differences }) => [
+export function report(results: readonly Result[], strangers: readonly string[]): string {
+  const rows = results.map(({ model, found, speed, seconds, differences }) => [
     model.name,
     grouped(found?.states),
     grouped(found?.edges),
     found?.digest.slice(0, 12) ?? "-",
+    speed === undefined ? "-" : perSecond(speed.generated, speed.seconds),
+    speed === undefined ? "-" : perSecond(speed.distinct, speed.seconds),
     seconds.toFixed(1),
     differences.length === 0 ? "ok" : "DIFFERS",
   ]);
@@ -416,12 +427,24 @@ function report(results: readonly Result[], strangers: readonly string[]): strin
   const total = `${results.length} graphs: ${wrong.length === 0 ? "all equal and as pinned" : `${wrong.length} not as expected`}`;
   return [
     "",
-    table(["configuration", "states", "edges", "digest", "seconds", "ok"], rows),
+    table(["configuration", "states", "edges", "digest", "generated/s", "distinct/s", "seconds", "ok"], rows),
     "",
     ...explanations,
     ...strangers.map((name) => `${name}: pinned, but not a configuration with a graph`),
+    ...speedLine(results),
     total,
   ].join("\n");
+}
+
+/** The model's explorer alone: TLC, and the comparison, are in the seconds of the table. */
+function speedLine(results: readonly Result[]): string[] {
+  const speeds = results.flatMap(({ speed }) => speed ?? []);
+  if (speeds.length === 0) return [];
+  const sum = (of: keyof Speed): number => speeds.reduce((total, speed) => total + speed[of], 0);
+  const [generated, distinct, seconds] = [sum("generated"), sum("distinct"), sum("seconds")];
+  return [
+    `explorer: ${grouped(generated)} states generated, ${grouped(distinct)} distinct in ${seconds.toFixed(1)} s: ${perSecond(generated, seconds)} generated/s, ${perSecond(distinct, seconds)} distinct/s`,
+  ];
 }
 
 async function update(

@@ -19,6 +19,14 @@ export interface GraphSource {
   readonly edges: Iterable<readonly [from: string, label: string, to: string]>;
 }
 
+/** What a search took, properties and words apart. */
+export interface Speed {
+  readonly distinct: number;
+  /** As TLC counts: the initial states, and the successors of all states, known ones too. */
+  readonly generated: number;
+  readonly seconds: number;
+}
+
 export interface Edge {
   readonly from: number;
   readonly label: string;

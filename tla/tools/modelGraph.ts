@@ -30,15 +30,20 @@ import {
   readModelConfig,
   readRenameAsideConfig,
 } from "./constants.ts";
-import { type GraphSource, stateText } from "./graphDigest.ts";
+import { type GraphSource, type Speed, stateText } from "./graphDigest.ts";
 import { type ModelConfig, manifestName } from "./manifest.ts";
 import { type Accepts, follow, inWords, type Run, type Words } from "./runs.ts";
 import { ToolError } from "./toolError.ts";
 
 const specifications = join(dirname(fileURLToPath(import.meta.url)), "..");
 
+/** A graph, and how long the explorer took for it. */
+export interface ExploredGraph extends GraphSource {
+  readonly speed: Speed;
+}
+
 /** The state graph that the model's explorer finds for `<configName>.cfg`, in the words of TLC's dump. */
-export function modelGraph(configName: string): GraphSource {
+export function modelGraph(configName: string): ExploredGraph {
   return modelOf(configName).graph();
 }
 
@@ -62,7 +67,7 @@ export interface ConfiguredModel {
   /** A run of `length` steps, each of them accepted; its property is what its end violates, if anything. */
   readonly follow: (length: number, accepts: Accepts) => Run;
   /** No property is checked here: the graph is what there is, also where the specification is broken. */
-  readonly graph: () => GraphSource;
+  readonly graph: () => ExploredGraph;
 }
 
 /** The model of the specification that `module` is about, under the constants of `cfgFile`. */
@@ -103,24 +108,30 @@ function configured<Config, State, Step extends MachineStep<State>>(
   };
 }
 
+/** The states are put into words afterwards, so that what is measured is the explorer. */
 function graphOf<Config, State, Step extends MachineStep<State>>(
   { machine, stateVariables, dumpLabel }: Mirror<Config, State, Step>,
   config: Config,
-): GraphSource {
-  const states: string[] = [];
-  const edges: [from: number, label: string, to: number][] = [];
-  const text = (state: State): string => stateText(stateVariables(config, state));
-  explore(machine, config, {
+): ExploredGraph {
+  const found: State[] = [];
+  const steps: [from: number, label: Step["label"], to: number][] = [];
+  const started = performance.now();
+  const { distinct, edges } = explore(machine, config, {
     invariants: [],
     stepProperties: [],
-    onState: (state) => states.push(text(state)),
-    onEdge: (from, step, to) => edges.push([from, dumpLabel(step.label, config), to]),
+    onState: (state) => found.push(state),
+    onEdge: (from, { label }, to) => steps.push([from, label, to]),
   });
+  const seconds = (performance.now() - started) / 1000;
+  const text = (state: State): string => stateText(stateVariables(config, state));
+  const states = found.map(text);
   const textOf = (id: number): string => states[id] ?? "";
+  const init = machine.initialStates(config).map(text);
   return {
-    init: machine.initialStates(config).map(text),
+    init,
     states,
-    edges: edges.map(([from, label, to]) => [textOf(from), label, textOf(to)] as const),
+    edges: steps.map(([from, label, to]) => [textOf(from), dumpLabel(label, config), textOf(to)] as const),
+    speed: { distinct, generated: init.length + edges, seconds },
   };
 }
 

@@ -285,6 +285,7 @@ const EXTRAS: readonly Extra[] = [
     on: ["mark"],
     writes: true,
   },
+  { name: "watcher: of whoever waits", calls: /^inotify_add_watch$/, on: ["directory"] },
   { name: "sweep: the directory", calls: /^(openat|newfstatat|fstat|getdents64|close)$/, on: ["directory"] },
   {
     name: "sweep or heartbeat: whose names are at locks",

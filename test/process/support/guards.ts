@@ -70,7 +70,8 @@ export type Guard =
   /** Of a takeover one acquisition is told. */
   | "tellOnce";
 
-const IN_FLIGHT: LibraryDouble["patches"][number] = ["atOnce: entry.local", "atOnce: false"];
+/** Takes in flight on every disk. No guard is missing. */
+export const IN_FLIGHT: LibraryDouble["patches"][number] = ["atOnce: local", "atOnce: false"];
 
 const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   zombie: verdict("NoZombieRule", [
@@ -193,7 +194,7 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   sharedRegistry: {
     name: "OwnRegistry",
     file: "registry.ts",
-    patches: [['Symbol.for("session-write-lock.registry.v2")', 'Symbol("mine alone")']],
+    patches: [['Symbol.for("session-write-lock.registry.v3")', 'Symbol("mine alone")']],
   },
 };
 

@@ -97,8 +97,8 @@ const commands = {
     }
     return { sections: count, found };
   },
-  /** So many tasks that go in and out until a moment, each for one turn; when each of them asked and was let in. */
-  async crowd({ tasks, ms }) {
+  /** So many tasks that go in and out until a moment, each for one turn, or for so long; when each of them asked and was let in. */
+  async crowd({ tasks, ms, holdMs }) {
     const until = now() + ms;
     const turns = [];
     const goInAndOut = async () => {
@@ -106,7 +106,9 @@ const commands = {
         const askedAt = now();
         const lock = await acquireSessionWriteLock({ sessionFile: params.sessionFile, timeoutMs: 60_000 });
         turns.push({ askedAt, at: now() });
-        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise((resolve) =>
+          holdMs === undefined ? setImmediate(resolve) : setTimeout(resolve, holdMs),
+        );
         await lock.release();
       }
     };
@@ -135,8 +137,8 @@ const commands = {
   },
   /** What a holder was told by its signal. */
   told({ as = "" }) {
-    const { signal } = locks.get(as).lock;
-    return { aborted: signal.aborted, code: signal.reason?.code };
+    const { lock } = locks.get(as);
+    return { aborted: lock.signal.aborted, code: lock.signal.reason?.code, isHeld: lock.isHeld() };
   },
   /** Who listens to this process, before the library was loaded and now. */
   listeners: () => ({ before: listenersBefore, now: listeners() }),

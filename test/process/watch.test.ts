@@ -1,0 +1,143 @@
+/** Waiting, told by the file system: in real processes, where polling would come too late, and where nobody is told. */
+
+import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect } from "vitest";
+import type { Child } from "./support/child.ts";
+import { buildDouble, type LibraryDouble } from "./support/library.ts";
+import { need, runIn } from "./support/places.ts";
+import { scenario } from "./support/scenario.ts";
+
+describe("a process that waits for another one", () => {
+  scenario("is told when the lock is let go, where its polls are hours apart", {}, async (session) => {
+    const holder = await session.start("holder");
+    const waiter = await session.start("waiter", { library: longPolls() });
+    await holder.acquire();
+    const waiting = waiter.acquire({ timeoutMs: 60_000 });
+    await untilWatched(waiter);
+    expect((await holder.release()).found).toEqual([]);
+    expect(await waiting).toMatchObject({ held: true, found: [] });
+    await waiter.release();
+  });
+
+  scenario("twin: without a watcher it waits in vain there", {}, async (session) => {
+    const holder = await session.start("holder");
+    const waiter = await session.start("waiter", { library: untold() });
+    await holder.acquire();
+    const waiting = waiter.acquire({ timeoutMs: 1_500 });
+    await untilWatched(waiter);
+    await holder.release();
+    expect(await waiting).toMatchObject({ held: false, code: "ELOCKED" });
+  });
+
+  scenario("has a watcher while it waits, and not before or after", {}, async (session) => {
+    const [holder, waiter] = [await session.start("holder"), await session.start("waiter")];
+    await holder.acquire();
+    expect(watchesOf(waiter)).toBe(0);
+    const waiting = waiter.acquire();
+    await untilWatched(waiter);
+    await holder.release();
+    await waiting;
+    expect(watchesOf(waiter)).toBe(0);
+    await waiter.release();
+  });
+
+  scenario("is not kept alive by its watcher", {}, async (session) => {
+    const [holder, waiter] = [await session.start("holder"), await session.start("waiter")];
+    await holder.acquire();
+    expect(await waiter.acquire({ timeoutMs: 100 })).toMatchObject({ code: "ELOCKED" });
+    await waiter.leave();
+    await holder.release();
+  });
+
+  scenario("twin: by one that is left open, and counts, it is", {}, async (session) => {
+    const holder = await session.start("holder");
+    const waiter = await session.start("waiter", { library: lastingWatcher() });
+    await holder.acquire();
+    expect(await waiter.acquire({ timeoutMs: 100 })).toMatchObject({ code: "ELOCKED" });
+    expect(watchesOf(waiter)).toBe(1);
+    void waiter.leave();
+    await sleep(500);
+    expect(waiter.isRunning()).toBe(true);
+    await waiter.kill();
+    await holder.release();
+  });
+});
+
+describe("where the kernel has no watcher to give", () => {
+  for (const [limit, errno] of [
+    ["max_inotify_instances", "EMFILE"],
+    ["max_inotify_watches", "ENOSPC"],
+  ] as const) {
+    scenario(`(${errno}) a waiter polls`, { needs: [limits] }, async (session) => {
+      const holder = await session.start("holder");
+      const waiter = await session.start("waiter", { prefix: withNone(limit) });
+      await holder.acquire();
+      const waiting = waiter.acquire();
+      await sleep(SOME_POLLS_MS);
+      expect(watchesOf(waiter)).toBe(0);
+      await holder.release();
+      expect(await waiting).toMatchObject({ held: true, found: [] });
+      await waiter.release();
+    });
+  }
+});
+
+/** If it has not even asked by then, it finds the lock free: nothing here can fail by that. */
+const SOME_POLLS_MS = 100;
+
+const LONG_POLLS: LibraryDouble["patches"] = [
+  ["const FIRST_WAIT_MS = 1;", "const FIRST_WAIT_MS = 1e7;"],
+  ["const LONGEST_WAIT_MS = 15;", "const LONGEST_WAIT_MS = 1e7;"],
+  ["const SOON_MS = 3;", "const SOON_MS = 1e7;"],
+];
+
+const longPolls = (): string => buildDouble({ name: "LongPolls", file: "protocol.ts", patches: LONG_POLLS });
+
+const untold = (): string =>
+  buildDouble({
+    name: "LongPollsUntold",
+    file: "protocol.ts",
+    patches: [...LONG_POLLS, ["entry.listens) entry.wait.wake();", "entry.listens) return;"]],
+  });
+
+const lastingWatcher = (): string =>
+  buildDouble({
+    name: "LastingWatcher",
+    file: "watch.ts",
+    patches: [
+      ["if (directory.waiters.size === 0) this", "if (directory.waiters.size < 0) this"],
+      ["persistent: false", "persistent: true"],
+    ],
+  });
+
+/** A user namespace has limits of its own. */
+const withNone = (limit: string): readonly string[] => [
+  "unshare",
+  "--user",
+  "--map-root-user",
+  "sh",
+  "-ec",
+  `echo 0 > /proc/sys/user/${limit}; exec "$@"`,
+  "sh",
+];
+
+const limits = need("limits of inotify in a user namespace of its own", () => {
+  runIn(withNone("max_inotify_watches"), ["true"]);
+});
+
+/** How many watches the kernel keeps for that process. */
+function watchesOf({ hostPid }: Child): number {
+  const infos = fs.readdirSync(`/proc/${hostPid}/fdinfo`).map((fd) => {
+    try {
+      return fs.readFileSync(`/proc/${hostPid}/fdinfo/${fd}`, "utf8");
+    } catch {
+      return "";
+    }
+  });
+  return infos.join("\n").match(/^inotify wd:/gm)?.length ?? 0;
+}
+
+async function untilWatched(child: Child): Promise<void> {
+  while (watchesOf(child) === 0) await sleep(2);
+}

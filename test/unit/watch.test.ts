@@ -1,0 +1,491 @@
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Clock, systemClock } from "../../src/clock.ts";
+import { nodeDisk } from "../../src/disk.ts";
+import { readOwnerScope } from "../../src/owner/identity.ts";
+import { createObserver } from "../../src/owner/observe.ts";
+import { createOwners } from "../../src/owners.ts";
+import {
+  ASIDE_MS,
+  CALM_MS,
+  giveUp,
+  HAND_OVER_MS,
+  MOST_TRIES,
+  release,
+  request,
+  SHORT_ASIDE_MS,
+  SOON_MS,
+} from "../../src/protocol.ts";
+import { type Attempt, createEntry, type Entry, type Services } from "../../src/registry.ts";
+import { createDriver } from "../../src/steps.ts";
+import { type WatcherEvents, Watches } from "../../src/watch.ts";
+import { doNotRun } from "../support/notRun.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "swl-watch-")));
+});
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+describe("the watchers of a process, with a world that is played", () => {
+  it("tell whoever waits for that name, and for a name that is not known everybody", () => {
+    const { watches, tells, events, passTurn } = play();
+    for (const path of ["/d/a.lock", "/d/b.lock", "/e/a.lock"])
+      watches.watch(path, () => void tells.push(path));
+    events.get("/d")?.changed("a.lock");
+    events.get("/d")?.changed("a.jsonl");
+    passTurn();
+    expect(tells).toEqual(["/d/a.lock"]);
+    watches.watch("/d/a.lock", () => void tells.push("/d/a.lock again"));
+    events.get("/d")?.changed(null);
+    passTurn();
+    expect(tells.slice(1).sort()).toEqual(["/d/a.lock again", "/d/b.lock"]);
+  });
+
+  it("tell once for whatever changes in a turn, and then no more until they are asked again", () => {
+    const { watches, tells, events, log, passTurn } = play();
+    const watching = watches.watch("/d/a.lock", () => void tells.push("told"));
+    const { changed = () => {} } = events.get("/d") ?? {};
+    for (let i = 0; i < 100; i++) changed("a.lock");
+    // Nobody else waits there: what comes now is an event for nobody.
+    expect([tells.length, watching?.isOpen(), log]).toEqual([0, false, ["open /d", "close /d"]]);
+    passTurn();
+    changed("a.lock");
+    passTurn();
+    expect(tells).toHaveLength(1);
+    watches.watch("/d/a.lock", () => void tells.push("again"));
+    events.get("/d")?.changed("a.lock");
+    passTurn();
+    expect(tells).toEqual(["told", "again"]);
+  });
+
+  it("are one for each directory, and open only while somebody waits there", () => {
+    const { watches, events, log } = play();
+    const [first, second] = ["/d/a.lock", "/d/b.lock"].map((path) => watches.watch(path, () => {}));
+    expect([watches.size, log]).toEqual([1, ["open /d"]]);
+    first?.stop();
+    expect([watches.size, second?.isOpen()]).toEqual([1, true]);
+    second?.stop();
+    second?.stop();
+    expect([watches.size, events.size, log]).toEqual([0, 0, ["open /d", "close /d"]]);
+    watches.watch("/d/a.lock", () => {});
+    expect(log).toEqual(["open /d", "close /d", "open /d"]);
+  });
+
+  it("tell nobody who does not wait any more", () => {
+    const { watches, tells, events, passTurn } = play();
+    const watching = watches.watch("/d/a.lock", () => void tells.push("told"));
+    watches.watch("/d/b.lock", () => {});
+    watching?.stop();
+    events.get("/d")?.changed("a.lock");
+    passTurn();
+    expect(tells).toEqual([]);
+  });
+
+  it("are none where none can be opened, until one can", () => {
+    const { watches, log, refuse } = play();
+    refuse("ENOSPC");
+    expect(watches.watch("/d/a.lock", () => {})).toBeUndefined();
+    expect(watches.size).toBe(0);
+    refuse(undefined);
+    expect(watches.watch("/d/a.lock", () => {})?.isOpen()).toBe(true);
+    expect(log).toEqual(["open /d: ENOSPC", "open /d"]);
+  });
+
+  it("are closed when they fail, and opened anew for whoever asks again", () => {
+    const { watches, tells, events, log, passTurn } = play();
+    const watching = watches.watch("/d/a.lock", () => void tells.push("told"));
+    events.get("/d")?.failed();
+    passTurn();
+    expect([watching?.isOpen(), watches.size, tells]).toEqual([false, 0, []]);
+    const again = watches.watch("/d/a.lock", () => {});
+    // The former one is over: it takes nothing from its successor.
+    watching?.stop();
+    expect([again?.isOpen(), watches.size]).toEqual([true, 1]);
+    expect(log).toEqual(["open /d", "close /d", "open /d"]);
+  });
+});
+
+describe("a real watcher", () => {
+  it("tells of a lock that comes and of one that goes by a rename", async () => {
+    const watches = new Watches();
+    const lockPath = join(directory, "a.lock");
+    fs.mkdirSync(join(directory, "home"));
+    for (const [from, to] of [
+      ["home", "a.lock"],
+      ["a.lock", "home"],
+    ] as const) {
+      const told = later();
+      const watching = watches.watch(lockPath, told.resolve);
+      fs.renameSync(join(directory, from), join(directory, to));
+      await told.promise;
+      watching?.stop();
+    }
+    expect(watches.size).toBe(0);
+  });
+
+  it("does not see a name that is removed at L: only polling does", async () => {
+    const seen: (string | null)[] = [];
+    const lockPath = join(directory, "a.lock");
+    fs.mkdirSync(lockPath);
+    fs.writeFileSync(join(lockPath, "own"), "");
+    const last = later();
+    const watcher = fs.watch(directory, (_event, name) => {
+      seen.push(name);
+      if (name === "last") last.resolve();
+    });
+    fs.unlinkSync(join(lockPath, "own"));
+    fs.writeFileSync(join(directory, "last"), "");
+    await last.promise;
+    watcher.close();
+    expect(seen).not.toContain("a.lock");
+  });
+
+  it("leaves no watch in the kernel when nobody waits; twin: one that is not stopped is seen there", (context) => {
+    if (process.platform !== "linux") doNotRun(context, "this machine has no /proc");
+    const before = inotifyWatches();
+    const watches = new Watches();
+    const all = ["a", "b", "c"].map((name) => watches.watch(join(directory, name), () => {}));
+    expect(inotifyWatches()).toBe(before + 1);
+    for (const watching of all.slice(1)) watching?.stop();
+    expect(inotifyWatches(), "one is left open").toBe(before + 1);
+    all[0]?.stop();
+    expect(inotifyWatches()).toBe(before);
+  });
+});
+
+describe("a contender that waits for others", () => {
+  it("is told, and takes the lock, whenever its next poll were", async () => {
+    const { mine, others, tell } = await contend();
+    await others.letGo();
+    tell();
+    await mine.granted;
+    expect(mine.entry.watching).toBeUndefined();
+  });
+
+  it("twin: with a watcher that never tells it waits on, and is served by polling", async () => {
+    const { mine, others, passTime } = await contend();
+    await others.letGo();
+    await sleep(QUIET_MS);
+    expect(mine.entry.held.size).toBe(0);
+    passTime();
+    await mine.granted;
+  });
+
+  it("is served by polling where there can be no watcher, which is asked for anew at each poll", async () => {
+    const { mine, others, passTime, asked } = await contend({ watch: () => undefined });
+    expect(asked()).toBe(1);
+    passTime();
+    await waits(mine.entry);
+    expect(asked()).toBe(2);
+    await others.letGo();
+    passTime();
+    await mine.granted;
+  });
+
+  it("asks for no watcher on a disk that is not known to be local", async () => {
+    const { mine, others, passTime, asked } = await contend({ local: false });
+    await others.letGo();
+    passTime();
+    await mine.granted;
+    expect(asked()).toBe(0);
+  });
+
+  it("that is told in the middle of its calls polls soon", async () => {
+    const { mine, tell, passTime, delays } = await contend();
+    for (let i = 0; i < 5; i++) {
+      passTime();
+      await waits(mine.entry);
+    }
+    expect(delays.at(-1)).toBeGreaterThan(SOON_MS);
+    passTime();
+    expect(mine.entry.wait, "its Take is under way").toBeNull();
+    // After the Look was sent: what it saw may be old.
+    while (mine.entry.wait === null) {
+      tell();
+      await new Promise(setImmediate);
+    }
+    expect(delays.at(-1)).toBeLessThanOrEqual(SOON_MS);
+  });
+
+  it("that was told and came too late does not listen for a while, and then again", async () => {
+    const { mine, tell, passTime, asked, delays } = await contend();
+    expect(asked()).toBe(1);
+    tell();
+    await waits(mine.entry);
+    expect([asked(), mine.entry.listens, delays.length, delays.at(-1)]).toEqual([1, false, 2, CALM_MS]);
+    passTime();
+    await waits(mine.entry);
+    expect([asked(), mine.entry.listens]).toEqual([2, true]);
+  });
+
+  it("that has waited for its while comes whenever it is told, for a bounded number of times", async () => {
+    const { mine, tell, passTime } = await contend();
+    passTime();
+    await waits(mine.entry);
+    for (let i = 0; i < MOST_TRIES; i++) {
+      tell();
+      await waits(mine.entry);
+      expect(mine.entry.listens).toBe(true);
+    }
+    tell();
+    await waits(mine.entry);
+    expect(mine.entry.listens).toBe(false);
+  });
+
+  it("stops its watcher when it gives up; with an heir the watcher goes to the heir", async () => {
+    const { mine, others, tell, stopped } = await contend();
+    const heir = ask(mine.entry);
+    giveUp(mine.entry, mine.attempt);
+    expect(stopped()).toBe(0);
+    await others.letGo();
+    tell();
+    await heir.granted;
+    expect(stopped()).toBe(1);
+    await letGo(mine.entry, heir.attempt);
+    const again = await contend();
+    giveUp(again.mine.entry, again.mine.attempt);
+    expect(again.stopped()).toBe(1);
+  });
+});
+
+describe("a process that gave way for others stands aside", () => {
+  const short = SHORT_ASIDE_MS;
+  const long = ASIDE_MS;
+  const untold: Services["watch"] = () => undefined;
+
+  it.each([
+    [
+      "for a short time, but now and then for longer than anybody's poll, where others may be told",
+      untold,
+      true,
+      [short, short, long, short, short, long],
+    ],
+    ["for longer than anybody's poll, where nobody can be told", undefined, true, [long, long, long]],
+    [
+      "for longer than anybody's poll, on a disk that is not known to be local",
+      untold,
+      false,
+      [long, long, long],
+    ],
+  ] as const)("%s", async (_how, watch, local, expected) => {
+    let now = 0;
+    const delays: number[] = [];
+    const setTimer = (ms: number, callback: () => void): { cancel: () => void } => {
+      delays.push(ms);
+      setImmediate(callback);
+      return { cancel: () => {} };
+    };
+    const entry = entryOf({ now: () => now, random: () => 0.5, setTimer }, watch, local);
+    let holder = ask(entry);
+    for (const _ of expected) {
+      await holder.granted;
+      const next = ask(entry);
+      now += HAND_OVER_MS;
+      await letGo(entry, holder.attempt);
+      holder = next;
+    }
+    await holder.granted;
+    expect(delays).toEqual(expected);
+    // What the prose promises to whoever polls: in each such time there is one long aside.
+    const asides = expected.reduce<number>((sum, ms) => sum + ms, 0);
+    const periods = expected.filter((ms) => ms === long).length;
+    expect((expected.length * HAND_OVER_MS + asides) / periods).toBeLessThan(100);
+  });
+});
+
+/** Nothing is recent after that. */
+const LONG_MS = 1_000;
+
+/** Long enough for a Take that should not be sent, and no more than that: a twin, so nothing fails if it is too short. */
+const QUIET_MS = 30;
+
+function play(): {
+  readonly watches: Watches;
+  readonly tells: string[];
+  readonly log: string[];
+  readonly events: Map<string, WatcherEvents>;
+  readonly passTurn: () => void;
+  readonly refuse: (errno: string | undefined) => void;
+} {
+  const events = new Map<string, WatcherEvents>();
+  const log: string[] = [];
+  let errno: string | undefined;
+  let due: (() => void)[] = [];
+  const watches = new Watches({
+    afterTurn: (callback) => void due.push(callback),
+    open: (path, told) => {
+      log.push(`open ${path}${errno === undefined ? "" : `: ${errno}`}`);
+      if (errno !== undefined) throw Object.assign(new Error(errno), { code: errno });
+      events.set(path, told);
+      const close = (): void => {
+        log.push(`close ${path}`);
+        events.delete(path);
+      };
+      return { close };
+    },
+  });
+  return {
+    watches,
+    tells: [],
+    log,
+    events,
+    passTurn: () => {
+      const ripe = due;
+      due = [];
+      for (const callback of ripe) callback();
+    },
+    refuse: (name) => {
+      errno = name;
+    },
+  };
+}
+
+/** How many watches the kernel keeps for this process. */
+function inotifyWatches(): number {
+  const infos = fs.readdirSync("/proc/self/fdinfo").map((fd) => {
+    try {
+      return fs.readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
+    } catch {
+      return "";
+    }
+  });
+  return infos.join("\n").match(/^inotify wd:/gm)?.length ?? 0;
+}
+
+/** A promise, and what settles it. */
+function later(): {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+} {
+  let resolve = (): void => {};
+  let reject = (_error: Error): void => {};
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+interface Asking {
+  readonly attempt: Attempt;
+  readonly granted: Promise<void>;
+}
+
+function ask(entry: Entry): Asking {
+  const { promise, resolve, reject } = later();
+  const attempt: Attempt = {
+    reentrant: false,
+    gaveUp: false,
+    revoked: false,
+    granted: () => resolve(),
+    failed: reject,
+    lost: reject,
+  };
+  request(entry, attempt);
+  return { attempt, granted: promise };
+}
+
+const letGo = (entry: Entry, attempt: Attempt): Promise<Error | undefined> =>
+  new Promise((resolve) => release(entry, attempt, resolve));
+
+async function waits(entry: Entry): Promise<void> {
+  while (entry.wait === null) await new Promise(setImmediate);
+}
+
+interface Contention {
+  readonly mine: Asking & { readonly entry: Entry };
+  readonly others: { letGo(): Promise<Error | undefined> };
+  /** As its watcher would. */
+  readonly tell: () => void;
+  /** Ends every wait, as its timer would. */
+  readonly passTime: () => void;
+  /** How often it asked for a watcher, and stopped one. */
+  readonly asked: () => number;
+  readonly stopped: () => number;
+  readonly delays: readonly number[];
+}
+
+/** Two processes, as far as the protocol can see; the second one waits, and time stands still for it. */
+async function contend({
+  local = true,
+  watch,
+}: {
+  readonly local?: boolean;
+  readonly watch?: Services["watch"];
+} = {}): Promise<Contention> {
+  const theirs = entryOf(systemClock, undefined, local);
+  const holder = ask(theirs);
+  await holder.granted;
+  const delays: number[] = [];
+  let timers: (() => void)[] = [];
+  let now = 0;
+  const clock: Clock = {
+    now: () => now,
+    random: () => 0.5,
+    setTimer: (ms, callback) => {
+      delays.push(ms);
+      timers.push(callback);
+      const cancel = (): void => {
+        timers = timers.filter((other) => other !== callback);
+      };
+      return { cancel };
+    },
+  };
+  let asked = 0;
+  let stopped = 0;
+  let tell = (): void => {};
+  const watched: Services["watch"] = (lockPath, told) => {
+    asked++;
+    if (watch !== undefined) return watch(lockPath, told);
+    let open = true;
+    tell = () => {
+      open = false;
+      told();
+    };
+    const stop = (): void => {
+      stopped++;
+    };
+    return { isOpen: () => open, stop };
+  };
+  const entry = entryOf(clock, watched, local);
+  const mine = { ...ask(entry), entry };
+  await waits(entry);
+  return {
+    mine,
+    others: { letGo: () => letGo(theirs, holder.attempt) },
+    tell: () => tell(),
+    passTime: () => {
+      now += LONG_MS;
+      const ripe = timers;
+      timers = [];
+      for (const callback of ripe) callback();
+    },
+    asked: () => asked,
+    stopped: () => stopped,
+    delays,
+  };
+}
+
+function entryOf(clock: Clock, watch: Services["watch"], local: boolean): Entry {
+  return createEntry({
+    lockPath: join(directory, "a.jsonl.lock"),
+    sessionFile: join(directory, "a.jsonl"),
+    local,
+    services: {
+      disk: nodeDisk,
+      clock,
+      owners: createOwners(readOwnerScope(createObserver())),
+      drive: createDriver(nodeDisk, clock),
+      ...(watch === undefined ? {} : { watch }),
+      warn: (message) => {
+        throw new Error(`nobody expects: ${message}`);
+      },
+      quiet: () => {},
+    },
+  });
+}
