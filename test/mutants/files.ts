@@ -25,7 +25,7 @@ export const FILES: readonly MutatedFile[] = [
   { file: "src/waiting.ts", tests: [`${UNIT}/words.test.ts`], floor: 97.7 },
   { file: "src/describe.ts", tests: [`${UNIT}/words.test.ts`], floor: 85.8 },
   { file: "src/loss.ts", tests: [`${UNIT}/words.test.ts`], floor: 99 },
-  { file: "src/entries.ts", tests: [`${UNIT}/entries.test.ts`], floor: 91.3 },
+  { file: "src/entries.ts", tests: [`${UNIT}/entries.test.ts`], floor: 88.6 },
   { file: "src/watchdog.ts", tests: [`${UNIT}/watchdog.test.ts`], floor: 99 },
   { file: "src/exit.ts", tests: [`${UNIT}/exit.test.ts`], floor: 99 },
   { file: "src/clock.ts", tests: [`${UNIT}/clock.test.ts`], floor: 99 },
