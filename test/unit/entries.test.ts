@@ -58,4 +58,14 @@ describe("the entries of a process", () => {
     expect(entries.delete(before)).toBe(false);
     expect(entries.get(after.lockPath)).toBe(after);
   });
+
+  it("that were forgotten are remembered when they are used again, unless there is another one by now", () => {
+    const entries = new Entries();
+    const [forgotten, other] = [stubEntry(), stubEntry()];
+    entries.use(forgotten);
+    expect(entries.get(forgotten.lockPath)).toBe(forgotten);
+    entries.use(other);
+    expect([entries.get(forgotten.lockPath), entries.size]).toEqual([forgotten, 1]);
+    expect(entries.delete(forgotten)).toBe(true);
+  });
 });

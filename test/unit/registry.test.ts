@@ -43,6 +43,7 @@ describe("a new entry", () => {
       evictions: { owners: [], overtaken: false },
       shown: "",
       lost: false,
+      listens: false,
       tracer: undefined,
     });
     expect(NO_EVICTIONS).toEqual({ owners: [] as LockOwner[], overtaken: false });

@@ -22,6 +22,7 @@ import {
 } from "../../src/registry.ts";
 import type { Run, Step, Wakeable } from "../../src/steps.ts";
 import type { Tracer } from "../../src/trace.ts";
+import type { Turns } from "../../src/turns.ts";
 
 const L = "/d/a.lock";
 
@@ -1237,5 +1238,24 @@ describe("a judgement", () => {
     expect(migrating(true, false)).toEqual(["asked 1 times", "waits"]);
     expect(migrating(true, undefined)).toEqual(["asked 0 times", "waits"]);
     expect(migrating(false, true)).toEqual(["asked 0 times", "waits"]);
+  });
+});
+
+describe("whose turn it is", () => {
+  it("is told of each Take, and whether others had the lock meanwhile, and when it is off the disk", () => {
+    const told: string[] = [];
+    const turns: Turns = {
+      taken: (lockPath, contested) => told.push(`taken ${short(lockPath)} ${contested}`),
+      free: (lockPath) => told.push(`free ${short(lockPath)}`),
+      standAside: () => undefined,
+    };
+    const entry = entryOf({ turns });
+    release(entry, ask(entry));
+    expect(told).toEqual(["taken L false", "free L"]);
+    answer = says(HELD_BY_OTHER);
+    ask(entry);
+    answer = () => undefined;
+    wake();
+    expect(told.slice(2)).toEqual(["taken L true"]);
   });
 });
