@@ -85,6 +85,8 @@ describe("who has a lock again and again", () => {
     hold(MOST_STREAK_MS);
     pass(ASIDE_MS);
     expect(turns.standAside(L, () => {})).toBeUndefined();
+    hold(1);
+    expect(turns.standAside(L, () => {})).toBeUndefined();
   });
 
   it("does not while others have the lock in between", () => {
@@ -120,5 +122,26 @@ describe("who has a lock again and again", () => {
   it("has other locks without standing aside", () => {
     hold(MOST_STREAK_MS);
     expect(turns.standAside("/sessions/b.jsonl.lock", () => {})).toBeUndefined();
+  });
+
+  it("remembers a thousand locks, and each that somebody stands aside from", () => {
+    const takeOthers = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        turns.taken(`/sessions/${i}.jsonl.lock`, false);
+        turns.free(`/sessions/${i}.jsonl.lock`);
+      }
+    };
+    hold(MOST_STREAK_MS);
+    takeOthers(999);
+    const asked: string[] = [];
+    expect(turns.standAside(L, () => asked.push("first"))).toBeDefined();
+    takeOthers(1_500);
+    expect(turns.standAside(L, () => asked.push("second"))).toBeDefined();
+    pass(ASIDE_MS);
+    expect(asked).toEqual(["first", "second"]);
+    [now, timers, turns] = [0, [], createTurns(clock)];
+    hold(MOST_STREAK_MS);
+    takeOthers(1_000);
+    expect(turns.standAside(L, () => {})).toBeUndefined();
   });
 });
