@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { ageOf, describeOwner } from "./describe.ts";
 import { errnoText, type LockOwner, type OwnerLife, SessionWriteLockError, textOf } from "./errors.ts";
 import { type LegacyClaim, lookAtObstruction, migrateLegacyLock } from "./legacy.ts";
+import { isGone } from "./loss.ts";
 import { isKnownJunk } from "./owner/name.ts";
 import { createOwners } from "./owners.ts";
 import { isLocalDisk } from "./paths.ts";
@@ -137,8 +138,7 @@ export async function breakSessionLock(sessionFile: string, owner: string): Prom
   const [judged] = await askAndJudge(owners, [owner], placeOf(lockPath));
   if (judged?.verdict === "alive") throw cannot(judged.reason, "ELOCKED");
   const failure = evict(lockPath, [owner]);
-  const wasThere = failure !== "ENOENT" && failure !== "ENOTDIR";
-  if (failure !== undefined && wasThere) throw cannot(failure, "EDISK");
+  if (failure !== undefined && !isGone({ errno: failure })) throw cannot(failure, "EDISK");
   return failure === undefined;
 }
 

@@ -25,6 +25,6 @@ export function oursIn(reply: DiskReply, home: Home | null): LookForOurs {
 }
 
 /** Says the disk that what was asked for is not there? */
-export function isGone({ errno }: DiskFailure): boolean {
+export function isGone({ errno }: Pick<DiskFailure, "errno">): boolean {
   return errno === "ENOENT" || errno === "ENOTDIR";
 }

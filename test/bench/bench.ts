@@ -8,7 +8,7 @@ import fs from "node:fs";
 import os from "node:os";
 import { join, relative } from "node:path";
 import { Progress, runProgram } from "../../tla/tools/console.ts";
-import { UsageError } from "../support/cliOptions.ts";
+import { orUsage, UsageError } from "../support/cliOptions.ts";
 import { root } from "../support/processes.ts";
 import { seededRandom } from "../support/random.mjs";
 import { createBook, type Row } from "./book.ts";
@@ -33,22 +33,16 @@ const DISKS: Readonly<Record<number, string>> = {
 };
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
-await runProgram(() => main(process.argv.slice(2)));
+await runProgram(() => orUsage(USAGE, () => main(process.argv.slice(2))));
 
 async function main(args: readonly string[]): Promise<number> {
-  try {
-    const options = readBenchOptions(args);
-    if (options.help) {
-      console.log(USAGE);
-      return 0;
-    }
-    if (!fs.existsSync(LIBRARY)) throw new UsageError("the package is not built: run `npm run build` first");
-    return await bench(options);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\n\n${USAGE}`);
-    return 2;
+  const options = readBenchOptions(args);
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
   }
+  if (!fs.existsSync(LIBRARY)) throw new UsageError("the package is not built: run `npm run build` first");
+  return await bench(options);
 }
 
 async function bench(options: BenchOptions): Promise<number> {

@@ -8,7 +8,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { wantsHelp } from "../support/cliOptions.ts";
+import { orUsage, wantsHelp } from "../support/cliOptions.ts";
 import { seededRandom } from "../support/random.mjs";
 import { type Crew, createCrew } from "./crew.ts";
 import { createLogReader, type LogReader, readCounter, readSession } from "./evidence.ts";
@@ -31,19 +31,13 @@ const AIMED_KILLS = 0.5;
 /** Looks for a marker, a millisecond apart: longer than the lock usually needs to go to the next writer. */
 const MOST_LOOKS = 50;
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await orUsage(USAGE, () => main(process.argv.slice(2)));
 
 async function main(args: readonly string[]): Promise<number> {
   if (wantsHelp(args, USAGE)) return 0;
-  try {
-    const options = readDemoOptions(args);
-    if (!isBuilt()) throw new UsageError("the package is not built: run `npm run build` first");
-    return await runDemo(options);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\n\n${USAGE}`);
-    return 2;
-  }
+  const options = readDemoOptions(args);
+  if (!isBuilt()) throw new UsageError("the package is not built: run `npm run build` first");
+  return await runDemo(options);
 }
 
 /** The writers import the package by its name, that is, from dist/. */

@@ -4,7 +4,7 @@
  */
 
 import { grouped, isProgram, Progress, runProgram, table } from "../../tla/tools/console.ts";
-import { readArgs, UsageError, whole } from "../support/cliOptions.ts";
+import { orUsage, readArgs, UsageError, whole } from "../support/cliOptions.ts";
 import { explore } from "./explore.ts";
 import { countOneByOne } from "./oneByOne.ts";
 import { outdatedPage, writePage } from "./page.ts";
@@ -205,14 +205,4 @@ function say(text: string): number {
   return 0;
 }
 
-if (isProgram(import.meta.url)) {
-  await runProgram(async () => {
-    try {
-      return await main(process.argv.slice(2));
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      console.error(`${error.message}\n\n${usage}`);
-      return 2;
-    }
-  });
-}
+if (isProgram(import.meta.url)) await runProgram(() => orUsage(usage, () => main(process.argv.slice(2))));

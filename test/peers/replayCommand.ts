@@ -2,7 +2,7 @@
 
 import { tmpdir } from "node:os";
 import { isProgram, runProgram } from "../../tla/tools/console.ts";
-import { readArgs, UsageError, whole } from "../support/cliOptions.ts";
+import { orUsage, readArgs, UsageError, whole } from "../support/cliOptions.ts";
 import { processName } from "./contender.ts";
 import type { Step } from "./explore.ts";
 import { playOnDisk, realDisk, STALE_ON_DISK_MS } from "./realDisk.ts";
@@ -108,14 +108,4 @@ function lineOf({ step, call, reply, told, holders }: Played, number: number): s
   return `${String(number).padStart(3)}. ${processName(step.contender)} ${[word, what].filter(Boolean).join("  ")}${now}${both}`;
 }
 
-if (isProgram(import.meta.url)) {
-  await runProgram(async () => {
-    try {
-      return await main(process.argv.slice(2));
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      console.error(`${error.message}\n\n${USAGE}`);
-      return 2;
-    }
-  });
-}
+if (isProgram(import.meta.url)) await runProgram(() => orUsage(USAGE, () => main(process.argv.slice(2))));

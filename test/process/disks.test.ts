@@ -171,6 +171,9 @@ describe("a disk that is full", () => {
   );
 });
 
+/** An acquisition without descriptors. */
+const NO_FILES = { held: false, code: "EDISK", message: expect.stringContaining("EMFILE") };
+
 describe("a process that may open no more files", () => {
   scenario(
     "says so at each step, keeps what it holds, and can still give it back",
@@ -183,22 +186,14 @@ describe("a process that may open no more files", () => {
       const files = limitFiles(session, holder);
       // Prepare.
       await files.exhaust();
-      expect(await acquireAside(holder)).toMatchObject({
-        held: false,
-        code: "EDISK",
-        message: expect.stringContaining("EMFILE"),
-      });
+      expect(await acquireAside(holder)).toMatchObject(NO_FILES);
       await untilNoHomeOf(session, holder);
       // A home is at hand: Take happens, Verify cannot look, and the lock is given up.
       files.restore();
       await acquireAside(holder);
       await holder.release();
       await files.exhaust();
-      expect(await acquireAside(holder)).toMatchObject({
-        held: false,
-        code: "EDISK",
-        message: expect.stringContaining("EMFILE"),
-      });
+      expect(await acquireAside(holder)).toMatchObject(NO_FILES);
       await untilNoHomeOf(session, holder);
       files.restore();
       expect(await other.acquire()).toMatchObject({ held: true });
@@ -222,11 +217,7 @@ describe("a process that may open no more files when it asks for the first time"
     const next = await session.start("next");
     const files = limitFiles(session, holder);
     await files.exhaust();
-    expect(await acquireAside(holder)).toMatchObject({
-      held: false,
-      code: "EDISK",
-      message: expect.stringContaining("EMFILE"),
-    });
+    expect(await acquireAside(holder)).toMatchObject(NO_FILES);
     files.restore();
     expect(await acquireAside(holder)).toMatchObject({ held: true });
     await holder.kill();

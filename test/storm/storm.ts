@@ -13,7 +13,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { grouped, runProgram } from "../../tla/tools/console.ts";
 import { copyLibrary } from "../process/support/library.ts";
 import { mounts, root } from "../process/support/places.ts";
-import { UsageError } from "../support/cliOptions.ts";
+import { orUsage, UsageError } from "../support/cliOptions.ts";
 import { readStormOptions, SMALL_DISKS, type StormCommand, USAGE } from "./options.ts";
 import { Saying, sayReport } from "./report.ts";
 import { runStorm } from "./run.ts";
@@ -38,30 +38,23 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     enough.abort();
   });
 }
-await runProgram(() => main(process.argv.slice(2)));
+await runProgram(() => orUsage(USAGE, () => main(process.argv.slice(2))));
 
 async function main(args: readonly string[]): Promise<number> {
-  try {
-    const canMount = PLACE !== undefined || (process.platform === "linux" && root.isMet() && mounts.isMet());
-    const command = readStormOptions(args, canMount ? "tmpfs" : tmpdir());
-    if (command.help) {
-      console.log(USAGE);
-      return 0;
-    }
-    const library = command.library === undefined ? LIBRARY : resolve(command.library);
-    if (!fs.existsSync(library)) {
-      throw new UsageError(`there is no ${library}: run \`npm run build\` first, or name another library`);
-    }
-    if (!SMALL_DISKS.includes(command.disk)) return await storm(command, library, makePlace(command.disk));
-    if (PLACE !== undefined) return await storm(command, library, PLACE);
-    if (!canMount)
-      throw new UsageError(`--disk ${command.disk} needs root, and a mount namespace of its own`);
-    return inNamespace(command.disk, args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\n\n${USAGE}`);
-    return 2;
+  const canMount = PLACE !== undefined || (process.platform === "linux" && root.isMet() && mounts.isMet());
+  const command = readStormOptions(args, canMount ? "tmpfs" : tmpdir());
+  if (command.help) {
+    console.log(USAGE);
+    return 0;
   }
+  const library = command.library === undefined ? LIBRARY : resolve(command.library);
+  if (!fs.existsSync(library)) {
+    throw new UsageError(`there is no ${library}: run \`npm run build\` first, or name another library`);
+  }
+  if (!SMALL_DISKS.includes(command.disk)) return await storm(command, library, makePlace(command.disk));
+  if (PLACE !== undefined) return await storm(command, library, PLACE);
+  if (!canMount) throw new UsageError(`--disk ${command.disk} needs root, and a mount namespace of its own`);
+  return inNamespace(command.disk, args);
 }
 
 function makePlace(directory: string): string {

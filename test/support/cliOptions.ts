@@ -43,6 +43,17 @@ export function wantsHelp(args: readonly string[], usage: string): boolean {
   return wants;
 }
 
+/** The exit code of a command; of one that was asked for something it does not know: how it is used, and 2. */
+export async function orUsage(usage: string, command: () => number | Promise<number>): Promise<number> {
+  try {
+    return await command();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`${error.message}\n\n${usage}`);
+    return 2;
+  }
+}
+
 /** Of a command without options that runs for long: ends this process, unless nothing was asked for. */
 export function refuseOptions(args: readonly string[], usage: string): void {
   if (wantsHelp(args, usage)) process.exit(0);
