@@ -39,13 +39,17 @@ afterEach(() => {
 });
 
 type Parts = Parameters<typeof fakeSystem>[0];
-const LINUX: Parts = { files: { ...LINUX_FILES, "/proc/1/stat": statLine(1, "1") }, links: LINUX_LINKS };
+type Files = NonNullable<Parts["files"]>;
+const LINUX: { readonly files: Files; readonly links: Files } = {
+  files: { ...LINUX_FILES, "/proc/1/stat": statLine(1, "1") },
+  links: LINUX_LINKS,
+};
 const worldOf = (parts: Parts, calls: Partial<SystemCalls> = {}): World => ({
   ...REAL_WORLD,
   observer: createObserver({ ...fakeSystem({ ...LINUX, ...parts }), ...calls }),
 });
-const without = (record: Parts["files"], ...names: readonly string[]): Parts["files"] =>
-  Object.fromEntries(Object.entries(record ?? {}).filter(([name]) => !names.includes(name)));
+const without = (record: Files, ...names: readonly string[]): Files =>
+  Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
 
 type Said = readonly [tried: string, result: string, seen: string, means?: string];
 const said = ({ subject, tried, result, seen, means }: Row): Said => {
@@ -86,7 +90,7 @@ describe("what is seen of a machine", () => {
     [STARTS, "warn", "cannot be read", WAITED_FOR],
     [OTHERS, "not known", "not tried", "there is no /proc of our own"],
   ];
-  const links = (change: Parts["links"]): Parts => ({ links: { ...LINUX_LINKS, ...change } });
+  const links = (change: Files): Parts => ({ links: { ...LINUX_LINKS, ...change } });
 
   it.each<[string, Parts, readonly Said[]]>([
     [
@@ -213,7 +217,7 @@ describe("what is tried", () => {
     readText: (path) => {
       const isChild = path.includes("/4713/");
       if (isChild && kills.length > 0) return { kind: "missing" };
-      const text = isChild ? statLine(4_713, "1300") : LINUX.files?.[path];
+      const text = isChild ? statLine(4_713, "1300") : LINUX.files[path];
       return typeof text === "string" ? { kind: "text", text } : { kind: "missing" };
     },
     probe: (pid) => (pid === 4_713 && kills.length > 0 ? "gone" : "runs"),
