@@ -83,10 +83,11 @@ describe("a wait", () => {
   it("ends with the reason of a signal, to which nobody listens any more", async () => {
     plant(STRANGER);
     const controller = new AbortController();
-    const told = vi.fn();
+    const watch = vi.spyOn(processRegistry().watches, "watch");
     const waiting = errorOf(
-      acquireSessionWriteLock({ sessionFile, signal: controller.signal, onWaiting: told }),
+      acquireSessionWriteLock({ sessionFile, signal: controller.signal, timeoutMs: 600_000 }),
     );
+    await until(() => expect(watch).toHaveBeenCalledWith(lockPath, expect.any(Function)));
     await until(() => expect(entry().wait).not.toBeNull());
     expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
     const reason = new Error("no longer");
@@ -119,6 +120,9 @@ describe("a wait", () => {
     vi.spyOn(fs, "mkdirSync").mockImplementation(refuse);
     const error = await errorOf(acquireSessionWriteLock({ sessionFile }));
     expect(error).toMatchObject({ code: "EDISK", cause: { code: "EROFS" } });
+    // Without a home there is nothing to remember.
+    vi.restoreAllMocks();
+    await until(() => expect(processRegistry().entries.get(lockPath)).toBeUndefined());
   });
 });
 
@@ -526,6 +530,18 @@ describe("what this process remembers of a lock path", () => {
     const { entries } = processRegistry();
     expect(entries.get(join(directory, "0.jsonl.lock"))).toBeUndefined();
     expect(entries.get(join(directory, "1.jsonl.lock"))).toBeDefined();
+  });
+
+  it("stays while it is used, whoever has given up on it meanwhile", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    const before = entry();
+    expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
+    before.services.quiet(before);
+    for (let i = 0; i < 65; i++)
+      await (await acquireSessionWriteLock({ sessionFile: join(directory, `${i}.jsonl`) })).release();
+    expect(entry()).toBe(before);
+    lock.assertHeld();
+    await lock.release();
   });
 });
 

@@ -94,6 +94,10 @@ describe("an owner file", () => {
   it("is of an owner if its name is that of one", () => {
     const { isOwner } = createOwners(self);
     expect([isOwner(dead()), isOwner("no name")]).toEqual([true, false]);
+    expect(createOwners(self).judge("no name", PLACE)).toEqual({
+      verdict: "unknown",
+      reason: "not the name of an owner",
+    });
   });
 });
 

@@ -3,9 +3,8 @@ import { tracerOf } from "../../src/trace.ts";
 import { stubEntry, unused } from "./stubs.ts";
 
 describe("the tracer of an entry", () => {
-  const entry = stubEntry();
-
   it("is that of whoever put himself under the key, for all copies of the library", () => {
+    const entry = stubEntry();
     const tracer = { called: unused, begins: unused, ends: unused };
     const asked: unknown[] = [];
     const key = Symbol.for("session-write-lock.trace.v1");
@@ -23,6 +22,6 @@ describe("the tracer of an entry", () => {
   });
 
   it("is nobody otherwise", () => {
-    expect(tracerOf(entry)).toBeUndefined();
+    expect(tracerOf(stubEntry())).toBeUndefined();
   });
 });

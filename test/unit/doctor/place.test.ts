@@ -14,6 +14,9 @@ import {
   lookAtOtherLocks,
 } from "../../../src/doctor/place.ts";
 import type { Row } from "../../../src/doctor/row.ts";
+import { newNonce, readOwnerScope } from "../../../src/owner/identity.ts";
+import { formatOwnerName } from "../../../src/owner/name.ts";
+import { createObserver } from "../../../src/owner/observe.ts";
 import { isLocalDisk } from "../../../src/paths.ts";
 
 // tests A2, A4, A5
@@ -214,8 +217,16 @@ describe("other kinds of locks", () => {
     fs.utimesSync(lock(name), 0, (Date.now() - ms) / 1e3);
   };
 
-  it("are none where there are no locks, and where each is one of ours, or busy", async () => {
+  it("are none where there are no locks, where one has an owner of ours, and where one cannot be read", async () => {
     expect(await twice(false)).toEqual([...TRIED, "ok", "none among 0 locks"]);
+    const self = readOwnerScope(createObserver());
+    fs.mkdirSync(lock("ours"));
+    fs.writeFileSync(join(lock("ours"), formatOwnerName({ ...self, life: "-", nonce: newNonce() })), "{}");
+    fs.mkdirSync(lock("unreadable"));
+    const readdir = fs.readdirSync;
+    vi.spyOn(fs, "readdirSync").mockImplementation(((path: string) =>
+      path === lock("unreadable") ? failing("EACCES")() : readdir(path)) as never);
+    expect(await twice(false)).toEqual([...TRIED, "ok", "none among 2 locks"]);
     expect(instead.slept).toEqual([]);
   });
 

@@ -322,6 +322,15 @@ describe("what is tried", () => {
       expect.stringMatching(/^unknown \(.*\), then unknown \(.*\)$/),
       "dead owners are waited for",
     ]);
+    const { kills: killed } = childThat("listens");
+    sockets("accepts", "accepts", "refuses");
+    const hidden = dies(killed);
+    expect((await tryIt({}, { ...hidden, probe: () => "runs" }))[1]).toEqual([
+      CHILD,
+      "warn",
+      expect.stringMatching(/^alive \(.*\), then unknown \(.*\)$/),
+      "dead owners are waited for",
+    ]);
   });
 
   it.each([

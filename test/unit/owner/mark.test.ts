@@ -24,7 +24,6 @@ afterEach(() => {
   fs.rmSync(directory, { recursive: true, force: true });
 });
 
-const OWNER = ownerDigest("owner");
 const NAME = ".swl-mark-0123456789ab-0123456789ab0123456789ab";
 
 describe("the name of a mark", () => {
@@ -105,7 +104,7 @@ describe("a probe", () => {
   it("says when it was written, and becomes the mark", async () => {
     const probe = await writeProbe(mark, -7n);
     const [name = ""] = probes();
-    expect(parseMarkName(name)).toEqual({ owner: OWNER, isProbe: true });
+    expect(parseMarkName(name)).toEqual({ owner: ownerDigest("owner"), isProbe: true });
     expect(probe.writtenAt).toBe(fs.statSync(join(directory, name), { bigint: true }).mtimeNs);
     await probe.becomeMark();
     expect(readMark(mark)).toEqual({ beatAt: -7n, writtenAt: probe.writtenAt });
