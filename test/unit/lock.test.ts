@@ -13,7 +13,7 @@ import {
   withSessionWriteLock,
 } from "../../src/index.ts";
 import { acquireWithGuest, prepareToDie } from "../../src/lock.ts";
-import type { TakeoverInfo } from "../../src/options.ts";
+import { DEFAULT_TIMEOUT_MS, type TakeoverInfo } from "../../src/options.ts";
 import { newNonce, readGuestScope, readOwnerScope } from "../../src/owner/identity.ts";
 import { formatOwnerName, parseHomeName, parseOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
@@ -126,6 +126,46 @@ describe("a wait", () => {
   });
 });
 
+describe("what is granted", () => {
+  it.runIf(isLocalDisk(tmpdir()))(
+    "on a local disk, is so in the turn that asks, if that has time left",
+    async () => {
+      await turn();
+      const order: string[] = [];
+      setImmediate(() => order.push("a turn"));
+      const lock = await acquireSessionWriteLock({ sessionFile });
+      order.push("granted");
+      await turn();
+      expect(order).toEqual(["granted", "a turn"]);
+      await lock.release();
+    },
+  );
+
+  it("again and again leaves the event loop to others", async () => {
+    const shared = { sessionFile, allowReentrant: true };
+    const holder = await acquireSessionWriteLock(shared);
+    let turns = 0;
+    setImmediate(() => turns++);
+    // Bounded, so that a failure ends.
+    for (let joins = 0; joins < 20_000 && turns === 0; joins++)
+      await (await acquireSessionWriteLock(shared)).release();
+    expect(turns).toBe(1);
+    await holder.release();
+  });
+
+  it("or not, to whoever only tries needs no timer", async () => {
+    plant(STRANGER);
+    const set = vi.spyOn(globalThis, "setTimeout");
+    expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
+    expect(set.mock.calls.filter(([, ms]) => ms === DEFAULT_TIMEOUT_MS)).toEqual([]);
+    const controller = new AbortController();
+    const waiting = errorOf(acquireSessionWriteLock({ sessionFile, signal: controller.signal }));
+    expect(set.mock.calls.filter(([, ms]) => ms === DEFAULT_TIMEOUT_MS)).toHaveLength(1);
+    controller.abort("enough");
+    await waiting;
+  });
+});
+
 describe("whoever asks for a lock that is free, though others had no turn for long,", () => {
   /** As if others waited: what is told to those who stand aside. */
   async function standsAside(): Promise<{ readonly asks: (() => void)[]; readonly cancel: () => void }> {
@@ -219,6 +259,21 @@ describe("a takeover", () => {
       await acquireSessionWriteLock({ sessionFile, onTakeover: () => told.push(told[0] as never) })
     ).release();
     expect(told).toHaveLength(1);
+  });
+
+  it("is no warning without a hook, and one if the hook fails", async () => {
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    plant(dead());
+    await (await acquireSessionWriteLock({ sessionFile })).release();
+    expect(warned).not.toHaveBeenCalled();
+    plant(dead());
+    const onTakeover = (): never => {
+      throw new Error("on purpose");
+    };
+    await (await acquireSessionWriteLock({ sessionFile, onTakeover })).release();
+    expect(warned.mock.calls.map(([message]) => message)).toEqual([
+      `onTakeover of session lock ${lockPath} failed: Error: on purpose`,
+    ]);
   });
 
   it("needs no hook; a hook may join what both share, and stands inside of what is around it", async () => {

@@ -282,6 +282,13 @@ describe("other kinds of locks", () => {
     expect([result, seen]).toEqual(["not known", "none that is seen; 1 empty lock directories"]);
   });
 
+  it("are not known where a directory has nothing but junk in it", async () => {
+    fs.mkdirSync(lock("a"));
+    fs.writeFileSync(join(lock("a"), ".DS_Store"), "");
+    const [, , result, seen] = await twice(false);
+    expect([result, seen]).toEqual(["not known", "none that is seen; 1 empty lock directories"]);
+  });
+
   it("are not known where an empty directory stays so, but for a disk on which our releases leave them", async () => {
     const seen = "none that is seen; 1 empty lock directories";
     const means = "they count as free, so no other kind of lock must use these paths";
@@ -310,7 +317,9 @@ describe.skipIf(process.platform === "win32")("what a user must bring along", ()
     fs.chmodSync(directory, mode);
     const { gid } = fs.statSync(directory);
     const octal = mode.toString(8).padStart(4, "0");
+    const chown = vi.spyOn(fs, "chownSync");
     expect(said(checkHomes(scratch, directory)[0])).toEqual([...HOMES, "ok", `mode ${octal}, gid ${gid}`]);
+    expect(chown).not.toHaveBeenCalled();
     expect(fs.statSync(join(scratch, "home")).mode & 0o7777).toBe(mode);
   });
 
