@@ -26,6 +26,7 @@ export function watchExit(registry: Registry): void {
 export function tidyBeforeEnd(registry: Registry, naturalEnd: boolean): void {
   const busy = new Set<string>();
   for (const entry of registry.entries.values()) {
+    entry.place?.stop();
     if (isIdle(entry)) removeIdleHome(entry);
     else busy.add(dirname(entry.lockPath));
   }

@@ -13,6 +13,7 @@ import type { LegacyClaim } from "./legacy.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver, createSystemCalls } from "./owner/observe.ts";
+import type { Line } from "./line.ts";
 import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
@@ -87,10 +88,8 @@ export interface Patience {
   spins: number;
   failures: number;
   waitMs: number;
-  /** When it began, or began anew to keep calm. */
-  since: number;
-  /** How often since it has come in vain. */
-  tries: number;
+  /** When it began. */
+  readonly since: number;
 }
 
 /** What the next grant of this process is told of. */
@@ -130,7 +129,9 @@ export interface Entry {
   wait: Wakeable | null;
   /** Set while somebody here waits for others, and is told when something at L may have changed. */
   watching: Watching | undefined;
-  /** When it was last told. */
+  /** Set while somebody here has, or had, a place in the line. */
+  place: Watching | undefined;
+  /** When it was last told, or called. */
   toldAt: number;
   /** How often in a row it stood aside for a short time only. */
   shortAsides: number;
@@ -236,6 +237,8 @@ export interface Services {
   readonly heartbeat?: Heartbeat;
   /** Fairness between processes. Where nobody else is: none. */
   readonly turns?: Turns;
+  /** In which processes wait under contention, on a disk known to be local. None: they poll. */
+  readonly line?: Line;
   /** Calls `told` when something at a lock path may have changed: src/watch.ts. None: waiting is polling. */
   watch?(lockPath: string, told: () => void): Watching | undefined;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
@@ -288,7 +291,7 @@ export interface Nesting {
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
-const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v3");
+const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v4");
 
 /**
  * The registry of this thread's process: one for all copies of the module.
@@ -350,6 +353,7 @@ export function createEntry(params: EntryParams): Entry {
     owes: new Map(),
     wait: null,
     watching: undefined,
+    place: undefined,
     toldAt: Number.NEGATIVE_INFINITY,
     listens: false,
     shortAsides: 0,

@@ -30,7 +30,7 @@ export interface WatcherEvents {
   failed(): void;
 }
 
-/** Opens a watcher of a directory. Throws where there can be none: no descriptors, no watches left (ENOSPC). */
+/** Opens a watcher of a directory, or of a file. Throws where there can be none: no descriptors, no watches left (ENOSPC). */
 export type OpenWatcher = (directory: string, events: WatcherEvents) => Watcher;
 
 export interface WatchesParams {
@@ -122,12 +122,12 @@ export class Watches {
 const context = new AsyncResource("SessionWriteLockWatch");
 
 /** Does not keep the process alive: the timer of whoever waits does. */
-const afterEvents = (callback: () => void): void => {
+export const afterEvents = (callback: () => void): void => {
   setImmediate(callback).unref();
 };
 
 /** The real one. What it watches is the directory that stands there now: of one that takes its place it tells nothing. */
-function openWatcher(directory: string, { changed, failed }: WatcherEvents): Watcher {
+export function openWatcher(directory: string, { changed, failed }: WatcherEvents): Watcher {
   return context.runInAsyncScope(() => {
     const watcher = watch(directory, { persistent: false }, (_event, name) => changed(name));
     watcher.on("error", failed);
