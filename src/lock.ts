@@ -472,7 +472,10 @@ function contendFor(
       processRegistry().entries.use(entry);
       context.runInAsyncScope(request, undefined, entry, attempt);
     };
-    let aside = patience === "waits" && isFree(entry) ? turns?.standAside(entry.lockPath, entry.home?.name, ask) : undefined;
+    let aside =
+      patience === "waits" && isFree(entry)
+        ? turns?.standAside(entry.lockPath, entry.home?.name, ask)
+        : undefined;
     if (aside === undefined) request(entry, attempt);
   });
 }

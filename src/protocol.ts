@@ -145,8 +145,7 @@ function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
     return;
   }
   const heir = entry.queue.head;
-  const inTime = entry.services.clock.now() - entry.takenAt < HAND_OVER_MS;
-  if (heir !== undefined && inTime && !entry.lost) {
+  if (heir !== undefined && !entry.lost && mayHandOver(entry)) {
     entry.held.delete(attempt);
     give(entry, heir);
     settled(undefined);
@@ -156,6 +155,13 @@ function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
   entry.held.delete(attempt);
   entry.releasing = { name, aside: heir !== undefined };
   entry.services.drive(leaveDisk(entry, settled), entry.tracer);
+}
+
+/** From the first hand-over on: how long the first holder had the lock is his business. */
+function mayHandOver(entry: Entry): boolean {
+  const { clock } = entry.services;
+  entry.handsOverSince ??= clock.now();
+  return clock.now() - entry.handsOverSince < HAND_OVER_MS;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -279,7 +285,7 @@ function* granted(entry: Entry): Part<void> {
   entry.contender = null;
   stopWaiting(entry);
   entry.obstacle = undefined;
-  entry.takenAt = entry.services.clock.now();
+  entry.handsOverSince = undefined;
   entry.lost = false;
   entry.services.heartbeat?.held(entry);
   const heir = contender?.gaveUp === true ? entry.queue.head : contender;

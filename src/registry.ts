@@ -139,8 +139,8 @@ export interface Entry {
   listens: boolean;
   /** That of the present contention, or of the last one. */
   patience: Patience | null;
-  /** When the lock was last taken from the disk: hand-overs in memory are bounded from here on. */
-  takenAt: number;
+  /** When the first hand-over in memory was, since the lock was taken from the disk: they are bounded from here on. */
+  handsOverSince: number | undefined;
   /** What stood in the way when we last looked. */
   obstacle: Obstacle | undefined;
   /** Until somebody here is granted the lock and told. */
@@ -358,7 +358,7 @@ export function createEntry(params: EntryParams): Entry {
     listens: false,
     shortAsides: 0,
     patience: null,
-    takenAt: Number.NEGATIVE_INFINITY,
+    handsOverSince: undefined,
     obstacle: undefined,
     evictions: NO_EVICTIONS,
     shown: "",

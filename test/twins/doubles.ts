@@ -642,12 +642,7 @@ export const CODE_DOUBLES: readonly Double[] = [
     caughtBy: /./,
     smallest: EXCLUSIVE,
     saidThere: /^Release\(a\d\), Release holding -> check, was never driven after: /,
-    patches: [
-      [
-        "const inTime = entry.services.clock.now() - entry.takenAt < HAND_OVER_MS;",
-        "const inTime = HAND_OVER_MS > 0;",
-      ],
-    ],
+    patches: [["return clock.now() - entry.handsOverSince < HAND_OVER_MS;", "return HAND_OVER_MS > 0;"]],
   },
   {
     guard: "NeverHandsOver",
@@ -658,8 +653,8 @@ export const CODE_DOUBLES: readonly Double[] = [
     saidThere: /^Release\(a\d\), Release holding -> idle, was never driven after: /,
     patches: [
       [
-        "if (heir !== undefined && inTime && !entry.lost) {",
-        "if (heir === undefined && inTime && !entry.lost) {",
+        "if (heir !== undefined && !entry.lost && mayHandOver(entry)) {",
+        "if (heir === undefined && !entry.lost && mayHandOver(entry)) {",
       ],
     ],
   },

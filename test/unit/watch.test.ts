@@ -283,9 +283,10 @@ describe("a process that gave way for others stands aside", () => {
     let holder = ask(entry);
     for (const _ of expected) {
       await holder.granted;
-      const next = ask(entry);
-      now += HAND_OVER_MS;
+      const [between, next] = [ask(entry), ask(entry)];
       await letGo(entry, holder.attempt);
+      now += HAND_OVER_MS;
+      await letGo(entry, between.attempt);
       holder = next;
     }
     await holder.granted;
