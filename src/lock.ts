@@ -439,6 +439,7 @@ function contendFor(
       gaveUp: false,
       revoked: false,
       metadata: options.metadata,
+      leaves: patience === "leaves",
       migrates: options.migrateLegacyLocks,
       granted: (evictions) =>
         settle(() => {

@@ -98,7 +98,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
   if (entry.contender === null) {
     entry.wait.cancel();
     entry.wait = null;
-    stopWaiting(entry);
+    leaveLine(entry);
     leaveHome(entry);
     entry.services.quiet(entry);
   }
@@ -210,6 +210,8 @@ function* contend(entry: Entry, aside?: Aside): Run {
 function* standAside(entry: Entry, patience: Patience, aside: Aside): Part<void> {
   if (aside.kind === "released") yield* wait(entry, aside.ms);
   else if (takePlace(entry, patience)) yield* listen(entry, jittered(entry, IN_LINE_MS));
+  // Whoever was called comes; without that we would be faster.
+  else yield* wait(entry, SHORT_ASIDE_MS);
 }
 
 function newPatience(entry: Entry): Patience {
@@ -432,6 +434,8 @@ function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: numb
 /** What stands in the way is at L: being told of a change there, or being called, ends the wait. */
 function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
   if (wasToldLately(entry)) {
+    // What it was told of may have come after the Look.
+    if (entry.watching !== undefined) patience.waitMs = Math.min(patience.waitMs, SOON_MS);
     // Who listened to every change would be busy with nothing else.
     stopListening(entry);
     const ms = entry.place?.isOpen() === true ? IN_LINE_MS : SOON_MS;
@@ -458,9 +462,9 @@ function* listen(entry: Entry, ms: number): Part<void> {
 
 /** In the line, by the time when its contention began. Whether it has one. */
 function takePlace(entry: Entry, { since }: Patience): boolean {
-  const { home, local, lockPath, services } = entry;
+  const { contender, home, local, lockPath, services } = entry;
   if (entry.place?.isOpen() === true) return true;
-  if (!local || home === null) return false;
+  if (!local || home === null || contender?.leaves === true) return false;
   const waitedMs = services.clock.now() - since;
   const place = { owner: home.name, since: Date.now() - waitedMs };
   entry.place = services.line?.join(lockPath, place, () => changed(entry));
@@ -475,11 +479,18 @@ function changed(entry: Entry): void {
 
 const wasToldLately = ({ services, toldAt }: Entry): boolean => services.clock.now() - toldAt < LATELY_MS;
 
-function stopWaiting(entry: Entry): void {
+/** Whether it was called. */
+function stopWaiting(entry: Entry): boolean {
   stopListening(entry);
-  entry.place?.stop();
+  const wasCalled = entry.place?.stop() === true;
   entry.place = undefined;
   entry.listens = false;
+  return wasCalled;
+}
+
+/** Nobody here comes: if somebody was called, the next one is. */
+function leaveLine(entry: Entry): void {
+  if (stopWaiting(entry)) entry.services.line?.callFirst(entry.lockPath);
 }
 
 function stopListening(entry: Entry): void {
@@ -571,7 +582,7 @@ function lostOnRelease(entry: Entry, why: string): void {
 function endRelease(entry: Entry): void {
   const isFair = entry.releasing?.aside === true;
   entry.releasing = null;
-  const called = entry.services.turns?.free(entry.lockPath) === true;
+  const called = entry.services.turns?.free(entry.lockPath, entry.local) === true;
   const next = entry.queue.shift();
   if (next === undefined) entry.services.quiet(entry);
   else contendWith(entry, next, isFair ? asideOf(entry, called) : undefined);
@@ -684,7 +695,7 @@ function show(entry: Entry, directory: string, { metadata = "" }: Attempt): void
 function passSlot(entry: Entry): void {
   entry.contender = entry.queue.shift() ?? null;
   if (entry.contender !== null) return;
-  stopWaiting(entry);
+  leaveLine(entry);
   leaveHome(entry);
   entry.services.quiet(entry);
 }

@@ -10,10 +10,10 @@ import type { Disk } from "./disk.ts";
 import { Entries } from "./entries.ts";
 import { type LockOwner, type OwnerLife, SessionWriteLockError } from "./errors.ts";
 import type { LegacyClaim } from "./legacy.ts";
+import type { InLine, Line } from "./line.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver, createSystemCalls } from "./owner/observe.ts";
-import type { Line } from "./line.ts";
 import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
@@ -61,6 +61,8 @@ export interface Attempt {
   waits?(error?: SessionWriteLockError): void;
   /** Extra: JSON text that its owner file shows to others; empty if there is none. */
   readonly metadata?: string;
+  /** Extra: leaves when its first wait begins, and so needs no place in the line. */
+  readonly leaves?: boolean;
   /** Extra: asks for old lock files of the dead to be removed. */
   readonly migrates?: boolean;
   /** Called once instead, if the disk fails in a way that waiting does not mend. */
@@ -130,7 +132,7 @@ export interface Entry {
   /** Set while somebody here waits for others, and is told when something at L may have changed. */
   watching: Watching | undefined;
   /** Set while somebody here has, or had, a place in the line. */
-  place: Watching | undefined;
+  place: InLine | undefined;
   /** When it was last told, or called. */
   toldAt: number;
   /** How often in a row it stood aside for a short time only. */

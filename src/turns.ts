@@ -31,13 +31,15 @@ const MOST_REMEMBERED = 1_000;
 export interface Turns {
   /** The lock was taken from the disk; `contested` if somebody else had it meanwhile. */
   taken(lockPath: string, contested: boolean): void;
-  /** It is off the disk: others may take it. Whether the first of the line was called. */
-  free(lockPath: string): boolean;
+  /** It is off the disk: others may take it. Whether the first of the line was called: there is one on local disks. */
+  free(lockPath: string, isLocal: boolean): boolean;
   /**
    * Calls `ask` when it is our turn: in the order of the calls. Undefined if it is now, and then it does not.
    * `owner`: the name of the home, if there is one, for a place in the line.
    */
   standAside(lockPath: string, owner: string | undefined, ask: () => void): Timer | undefined;
+  /** This process ends: whoever stands aside leaves. */
+  stop(lockPath: string): void;
 }
 
 /** Of one lock. */
@@ -113,21 +115,22 @@ export function createTurns({ clock, line, afterTurn = afterEvents }: TurnsParam
       if (!streak.isTaken) callFirst(lockPath, streak);
     });
   };
-  const waitInLine = (lockPath: string, owner: string | undefined, streak: Streak): Timer | undefined => {
-    if (line === undefined || owner === undefined) return undefined;
-    let timer: Timer | undefined;
-    const end = (): void => {
-      timer?.cancel();
-      place?.stop();
+  /** Behind whom it has called: in the line; or, where it can have no place there, until he will have come. */
+  const standBehind = (lockPath: string, owner: string | undefined, streak: Streak): Timer => {
+    const stop = (): boolean => {
+      timer.cancel();
+      return place?.stop() === true;
     };
     const come = (): void => {
-      end();
+      stop();
       askAll(streak);
     };
-    const place = line.join(lockPath, { owner, since: Date.now() }, come);
-    if (place === undefined) return undefined;
-    timer = clock.setTimer(IN_LINE_MS, come);
-    return { cancel: end };
+    const place = owner === undefined ? undefined : line?.join(lockPath, { owner, since: Date.now() }, come);
+    const timer = clock.setTimer(place === undefined ? COME_MS : IN_LINE_MS, come);
+    const cancel = (): void => {
+      if (stop()) line?.callFirst(lockPath);
+    };
+    return { cancel };
   };
   return {
     taken: (lockPath, contested) => {
@@ -140,10 +143,11 @@ export function createTurns({ clock, line, afterTurn = afterEvents }: TurnsParam
       streak.since = now;
       streak.turnAt = now;
     },
-    free: (lockPath) => {
+    free: (lockPath, isLocal) => {
       const streak = streakOf(lockPath);
       streak.isTaken = false;
       streak.freeAt = clock.now();
+      if (!isLocal) return false;
       if (streak.freeAt - streak.turnAt < TURN_MS) {
         lookLater(lockPath, streak);
         return false;
@@ -156,7 +160,7 @@ export function createTurns({ clock, line, afterTurn = afterEvents }: TurnsParam
       if (streak === undefined) return undefined;
       const now = clock.now();
       if (streak.timer === undefined) {
-        if (now - streak.calledAt < COME_MS) streak.timer = waitInLine(lockPath, owner, streak);
+        if (now - streak.calledAt < COME_MS) streak.timer = standBehind(lockPath, owner, streak);
         const leftMs = streak.freeAt + ASIDE_MS - now;
         if (isOver(streak) && leftMs > 0) streak.timer ??= clock.setTimer(leftMs, () => askAll(streak));
         if (streak.timer === undefined) return undefined;
@@ -168,6 +172,11 @@ export function createTurns({ clock, line, afterTurn = afterEvents }: TurnsParam
         streak.timer = undefined;
       };
       return { cancel: leave };
+    },
+    stop: (lockPath) => {
+      const streak = streaks.get(lockPath);
+      streak?.timer?.cancel();
+      if (streak !== undefined) streak.timer = undefined;
     },
   };
 }

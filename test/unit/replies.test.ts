@@ -1246,12 +1246,16 @@ describe("whose turn it is", () => {
     const told: string[] = [];
     const turns: Turns = {
       taken: (lockPath, contested) => told.push(`taken ${short(lockPath)} ${contested}`),
-      free: (lockPath) => told.push(`free ${short(lockPath)}`),
+      free: (lockPath, isLocal) => {
+        told.push(`free ${short(lockPath)} ${isLocal}`);
+        return false;
+      },
       standAside: () => undefined,
+      stop: () => {},
     };
     const entry = entryOf({ turns });
     release(entry, ask(entry));
-    expect(told).toEqual(["taken L false", "free L"]);
+    expect(told).toEqual(["taken L false", "free L true"]);
     answer = says(HELD_BY_OTHER);
     ask(entry);
     answer = () => undefined;

@@ -18,10 +18,11 @@ const clock: Clock = {
 };
 let turns: Turns;
 beforeEach(() => {
-  [now, early, timers, turns] = [0, 0, [], createTurns(clock)];
+  [now, early, timers, turns] = [0, 0, [], createTurns({ clock })];
 });
 
 const L = "/sessions/a.jsonl.lock";
+const HOME = "own";
 
 /** Time passes, and what is due happens. */
 function pass(ms: number): void {
@@ -40,7 +41,7 @@ const next = (end: number) => timers.filter(({ at }) => at <= end).sort((a, b) =
 function hold(ms: number, contested = false): void {
   turns.taken(L, contested);
   pass(ms);
-  turns.free(L);
+  turns.free(L, true);
 }
 
 /**
@@ -52,7 +53,7 @@ function longestStreak(holdMs: number, lastsMs: number, { standAside }: Pick<Tur
   while (now < lastsMs) {
     let asked = false;
     const freeAt = now;
-    if (standAside(L, () => (asked = true)) !== undefined) {
+    if (standAside(L, HOME, () => (asked = true)) !== undefined) {
       while (!asked) pass(1);
       if (now - freeAt >= ASIDE_MS) since = now;
     }
@@ -75,7 +76,7 @@ describe("who has a lock again and again", () => {
     hold(MOST_STREAK_MS);
     pass(5);
     const asked: number[] = [];
-    for (const task of [1, 2, 3]) turns.standAside(L, () => asked.push(task, now));
+    for (const task of [1, 2, 3]) turns.standAside(L, HOME, () => asked.push(task, now));
     pass(100);
     const at = MOST_STREAK_MS + ASIDE_MS;
     expect(asked).toEqual([1, at, 2, at, 3, at]);
@@ -84,64 +85,66 @@ describe("who has a lock again and again", () => {
   it("does not if the lock was free for as long already", () => {
     hold(MOST_STREAK_MS);
     pass(ASIDE_MS);
-    expect(turns.standAside(L, () => {})).toBeUndefined();
+    expect(turns.standAside(L, HOME, () => {})).toBeUndefined();
     hold(1);
-    expect(turns.standAside(L, () => {})).toBeUndefined();
+    expect(turns.standAside(L, HOME, () => {})).toBeUndefined();
   });
 
   it("does not while others have the lock in between", () => {
     for (let ms = 0; ms < 10 * MOST_STREAK_MS; ms += 50) {
       hold(50, true);
-      expect(turns.standAside(L, () => {})).toBeUndefined();
+      expect(turns.standAside(L, HOME, () => {})).toBeUndefined();
     }
   });
 
   it("has stood aside also if the timer was early", () => {
     early = 0.5;
     hold(MOST_STREAK_MS);
-    turns.standAside(L, () => {});
+    turns.standAside(L, HOME, () => {});
     pass(ASIDE_MS - 0.5);
     hold(1);
-    expect(turns.standAside(L, () => {})).toBeUndefined();
+    expect(turns.standAside(L, HOME, () => {})).toBeUndefined();
   });
 
   it("and leaves before its turn is not asked, and leaves no timer", () => {
     hold(MOST_STREAK_MS);
     const asked: string[] = [];
-    const [first, second] = ["first", "second"].map((who) => turns.standAside(L, () => asked.push(who)));
+    const [first, second] = ["first", "second"].map((who) =>
+      turns.standAside(L, HOME, () => asked.push(who)),
+    );
     first?.cancel();
     first?.cancel();
     expect(timers).toHaveLength(1);
     pass(ASIDE_MS);
     second?.cancel();
     expect([asked, timers]).toEqual([["second"], []]);
-    const last = turns.standAside(L, () => {});
+    const last = turns.standAside(L, HOME, () => {});
     expect(last).toBeUndefined();
   });
 
   it("has other locks without standing aside", () => {
     hold(MOST_STREAK_MS);
-    expect(turns.standAside("/sessions/b.jsonl.lock", () => {})).toBeUndefined();
+    expect(turns.standAside("/sessions/b.jsonl.lock", HOME, () => {})).toBeUndefined();
   });
 
   it("remembers a thousand locks, and each that somebody stands aside from", () => {
     const takeOthers = (count: number): void => {
       for (let i = 0; i < count; i++) {
         turns.taken(`/sessions/${i}.jsonl.lock`, false);
-        turns.free(`/sessions/${i}.jsonl.lock`);
+        turns.free(`/sessions/${i}.jsonl.lock`, true);
       }
     };
     hold(MOST_STREAK_MS);
     takeOthers(999);
     const asked: string[] = [];
-    expect(turns.standAside(L, () => asked.push("first"))).toBeDefined();
+    expect(turns.standAside(L, HOME, () => asked.push("first"))).toBeDefined();
     takeOthers(1_500);
-    expect(turns.standAside(L, () => asked.push("second"))).toBeDefined();
+    expect(turns.standAside(L, HOME, () => asked.push("second"))).toBeDefined();
     pass(ASIDE_MS);
     expect(asked).toEqual(["first", "second"]);
-    [now, timers, turns] = [0, [], createTurns(clock)];
+    [now, timers, turns] = [0, [], createTurns({ clock })];
     hold(MOST_STREAK_MS);
     takeOthers(1_000);
-    expect(turns.standAside(L, () => {})).toBeUndefined();
+    expect(turns.standAside(L, HOME, () => {})).toBeUndefined();
   });
 });
