@@ -109,7 +109,7 @@ async function sweepLine(
         const owner = ownerOfPlace(name);
         if (owner === undefined) continue;
         const [judged] = await askAndJudge(owners, [owner], place);
-        if (judged?.verdict === "dead") await fs.unlink(join(inside, name)).catch(ignoreMissing);
+        if (judged?.verdict === "dead") await fs.unlink(join(inside, name)).catch(() => {});
         else living.push(parseOwnerName(owner)?.life ?? "-");
       }
     });
