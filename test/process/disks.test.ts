@@ -183,7 +183,7 @@ describe("a process that may open no more files", () => {
     async (session) => {
       const holder = await session.start("holder");
       const other = await session.start("other");
-      const files = limitFiles(session, holder);
+      const files = limitFiles(holder);
       // Prepare.
       await files.exhaust();
       expect(await acquireAside(holder)).toMatchObject(NO_FILES);
@@ -215,7 +215,7 @@ describe("a process that may open no more files when it asks for the first time"
     const library = guard === undefined ? {} : { library: without(guard) };
     const holder = await session.start("holder", library);
     const next = await session.start("next");
-    const files = limitFiles(session, holder);
+    const files = limitFiles(holder);
     await files.exhaust();
     expect(await acquireAside(holder)).toMatchObject(NO_FILES);
     files.restore();
@@ -355,21 +355,11 @@ interface FileLimit {
 }
 
 /** Lets a running process open no more files than it has open, and undoes that. */
-function limitFiles(session: Session, { hostPid }: Child): FileLimit {
+function limitFiles({ hostPid }: Child): FileLimit {
   const limit = (value: string): void => void runIn([], ["prlimit", `--pid=${hostPid}`, `--nofile=${value}`]);
-  const openFiles = (): readonly string[] => fs.readdirSync(`/proc/${hostPid}/fd`);
-  /** What the sweep or a look at a process has open it closes, and that would be one file more. */
-  const isSoonClosed = (file: string): boolean => {
-    const path = linkOf(`/proc/${hostPid}/fd/${file}`);
-    return path.startsWith(session.directory) || path.startsWith("/proc/");
-  };
   return {
     exhaust: async () => {
-      let taken = openFiles();
-      while (taken.some(isSoonClosed)) {
-        await sleep(5);
-        taken = openFiles();
-      }
+      const taken = await lastingFilesOf(hostPid);
       let free = 0;
       while (taken.includes(String(free))) free++;
       limit(`${free}:`);
@@ -377,6 +367,27 @@ function limitFiles(session: Session, { hostPid }: Child): FileLimit {
     restore: () => limit("1024:"),
   };
 }
+
+/**
+ * What a process has open when it has come to rest: what the sweep, a look at a process or the load of a module has
+ * open it closes soon, and that would be one file more than it had. It is stopped while it is looked at, since a file
+ * that is closed between the listing and the look at it would count as taken.
+ */
+async function lastingFilesOf(pid: number): Promise<readonly string[]> {
+  for (let before = ""; ; ) {
+    process.kill(pid, "SIGSTOP");
+    const files = fs.readdirSync(`/proc/${pid}/fd`);
+    const links = files.map((file) => linkOf(`/proc/${pid}/fd/${file}`));
+    process.kill(pid, "SIGCONT");
+    const now = `${files} ${links}`;
+    if (now === before && links.every((link) => LASTING.test(link))) return files;
+    before = now;
+    await sleep(20);
+  }
+}
+
+/** Its output, its event loop, its watches, its life socket, and the counter that its sections read. */
+const LASTING = /^(pipe:|socket:|anon_inode:|\/dev\/)|\/witness\/counter$/;
 
 /** Empty for a file that was closed meanwhile. */
 function linkOf(path: string): string {
