@@ -172,8 +172,9 @@ describe("whoever asks for a lock that is free, though others had no turn for lo
     await (await acquireSessionWriteLock({ sessionFile })).release();
     const [asks, cancel] = [[] as (() => void)[], vi.fn()];
     const turns = entry().services.turns ?? expect.unreachable();
-    vi.spyOn(turns, "standAside").mockImplementation((of, ask) => {
-      expect(of).toBe(lockPath);
+    const home = entry().home?.name;
+    vi.spyOn(turns, "standAside").mockImplementation((of, name, ask) => {
+      expect([of, name]).toEqual([lockPath, home]);
       asks.push(ask);
       return { cancel };
     });
@@ -190,6 +191,8 @@ describe("whoever asks for a lock that is free, though others had no turn for lo
     const lock = await waiting;
     lock.assertHeld();
     expect(cancel).not.toHaveBeenCalled();
+    // Nobody stands aside for nothing.
+    expect(entry().toldAt).toBeGreaterThan(0);
     expect(entry().held.size).toBe(1);
     await lock.release();
   });
