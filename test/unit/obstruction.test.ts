@@ -1,11 +1,11 @@
-/** What stands at a lock path that is no lock of ours, and what an old lock file says; what becomes of one: legacy.test.ts. */
+/** What stands at a lock path that is no lock of ours, and what an old lock file says; what becomes of one: also legacy.test.ts. */
 
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { lookAtObstruction, parseLegacy } from "../../src/legacy.ts";
+import { lookAtObstruction, migrateLegacyLock, parseLegacy } from "../../src/legacy.ts";
 
 let directory = "";
 let path = "";
@@ -120,5 +120,97 @@ describe("an old lock file", () => {
     expect(parse(text)).toBeDefined();
     expect(parse(text, text.length + 1)).toBeUndefined();
     expect(parseLegacy(undefined)).toBeUndefined();
+  });
+});
+
+describe("the removal of an old lock file of the dead", () => {
+  const text = JSON.stringify({ pid: 7, createdAt });
+  const dead = { verdict: "dead", reason: "" } as const;
+  const said: string[] = [];
+  beforeEach(() => {
+    said.length = 0;
+    fs.writeFileSync(path, text);
+    fs.utimesSync(path, 1, 1);
+  });
+  /** Something happens after it was judged. */
+  const remove = (between: () => void = () => {}): boolean =>
+    migrateLegacyLock(
+      { path, local: true },
+      (claim) => {
+        expect(claim).toEqual({ pid: 7, createdAt, start: undefined });
+        between();
+        return dead;
+      },
+      (message) => said.push(message),
+    );
+
+  it("moves it aside, onto a file of its own, and leaves nothing", () => {
+    const write = vi.spyOn(fs, "writeFileSync");
+    expect(remove()).toBe(true);
+    expect([fs.readdirSync(directory), said]).toEqual([[], []]);
+    const [[aside, ...how] = []] = write.mock.calls;
+    expect(String(aside)).toMatch(/\/\.swl-[0-9a-f]{12}-old-[0-9a-f]{24}$/);
+    // It is not written over what is there, and others need not read it.
+    expect(how).toEqual(["", { flag: "wx", mode: 0o600 }]);
+  });
+
+  it.each<[string, () => void]>([
+    [
+      "was written again, in the same moment",
+      () => {
+        fs.writeFileSync(path, text.replace("7", "8"));
+        fs.utimesSync(path, 1, 1);
+      },
+    ],
+    ["was written again, the same", () => fs.utimesSync(path, 1, 2)],
+    [
+      "is another one, the same in everything else",
+      () => {
+        fs.renameSync(path, join(directory, "former"));
+        fs.writeFileSync(path, text);
+        fs.utimesSync(path, 1, 1);
+      },
+    ],
+  ])("is none if it %s: it is put back", (_what, between) => {
+    expect(remove(between)).toBe(false);
+    expect(fs.existsSync(path)).toBe(true);
+    expect(fs.readdirSync(directory).filter((name) => name.startsWith("."))).toEqual([]);
+    expect(said).toEqual([]);
+  });
+
+  it("is none if it is on another disk by now, or cannot be looked at: it is put back", () => {
+    const fstat = fs.fstatSync;
+    let looks = 0;
+    const moved = vi.spyOn(fs, "fstatSync").mockImplementation(((fd: number, options: { bigint: true }) => {
+      const stat = fstat(fd, options);
+      return looks++ === 0 ? stat : Object.assign(stat, { dev: stat.dev + 1n });
+    }) as typeof fs.fstatSync);
+    expect(remove()).toBe(false);
+    expect(looks).toBe(2);
+    moved.mockRestore();
+    const lstat = fs.lstatSync;
+    vi.spyOn(fs, "lstatSync").mockImplementation(((at: string) => {
+      if (at.includes("-old-")) throw Object.assign(new Error("EIO"), { code: "EIO" });
+      return lstat(at);
+    }) as typeof fs.lstatSync);
+    expect(remove()).toBe(false);
+    expect([fs.readdirSync(directory), said]).toEqual([["a.lock"], []]);
+  });
+
+  it("is none if it is gone, before it was judged or after", () => {
+    expect(remove(() => fs.unlinkSync(path))).toBe(false);
+    expect(remove()).toBe(false);
+    expect(fs.readdirSync(directory)).toEqual([]);
+  });
+
+  it("says where it is, if it cannot be put back", () => {
+    vi.spyOn(fs, "linkSync").mockImplementation(() => {
+      throw Object.assign(new Error("EEXIST: on purpose"), { code: "EEXIST" });
+    });
+    expect(remove(() => fs.utimesSync(path, 1, 2))).toBe(false);
+    const [aside = ""] = fs.readdirSync(directory);
+    expect(said).toEqual([
+      `an old version uses ${path} while migrateLegacyLocks removes its files: its lock file is now ${join(directory, aside)}, since it could not be put back (EEXIST)`,
+    ]);
   });
 });
