@@ -69,6 +69,14 @@ describe("the rows", () => {
   });
 });
 
+describe("the real world", () => {
+  it("has two clocks, one of which may be set", () => {
+    vi.spyOn(Date, "now").mockReturnValue(5);
+    vi.spyOn(performance, "now").mockReturnValue(7);
+    expect([REAL_WORLD.wall(), REAL_WORLD.monotonic()]).toEqual([5, 7]);
+  });
+});
+
 describe("what the doctor makes", () => {
   it("is in one private directory with its name, which goes, and which whoever is ended by a signal can remove", async () => {
     let made: readonly string[] = [];
@@ -152,6 +160,14 @@ describe.runIf(process.platform === "linux")("what a doctor left that was killed
     const before = fs.readdirSync(directory).sort();
     await examine(directory, { quick: true });
     expect(fs.readdirSync(directory).sort()).toEqual(before.filter((name) => name !== dead));
+  });
+
+  it("may go while it is looked at", async () => {
+    const gone = scratchOf(DEAD);
+    const readdir = fs.readdirSync;
+    vi.spyOn(fs, "readdirSync").mockImplementation(((path: string) =>
+      path === directory ? [gone, ...readdir(path)] : readdir(path)) as never);
+    await expect(examine(directory, { quick: true })).resolves.toMatchObject({ directory });
   });
 
   it("stays if it is another user's", async () => {
