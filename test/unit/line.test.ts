@@ -50,6 +50,28 @@ describe("the line, with watchers that are played", () => {
     expect(lines.callFirst(lockPath)).toBe(false);
   });
 
+  it("calls by the names, in whatever order the disk lists them; and closes the watchers of all that do not wait", () => {
+    const { lines, called, join: joinLine, tellAll, events } = play();
+    const places = [joinLine("second", 2), joinLine("third", 3), joinLine("first", 1)];
+    const [, last] = places;
+    const opendir = fs.opendirSync;
+    vi.spyOn(fs, "opendirSync").mockImplementation(((path: string) => {
+      const reading = opendir(path);
+      const entries: fs.Dirent[] = [];
+      for (let entry = reading.readSync(); entry !== null; entry = reading.readSync()) entries.push(entry);
+      entries.sort((one, other) => (one.name < other.name ? 1 : -1));
+      return Object.assign(reading, { readSync: () => entries.shift() ?? null });
+    }) as typeof fs.opendirSync);
+    expect(events).toHaveLength(3);
+    lines.callFirst(lockPath);
+    tellAll();
+    expect([called, events.length]).toEqual([["first"], 2]);
+    lines.callFirst(lockPath);
+    tellAll();
+    last?.stop();
+    expect([called, events.length]).toEqual([["first", "second"], 0]);
+  });
+
   it("does not call whoever has left, and tells them nothing any more", () => {
     const { lines, called, join: joinLine, tellAll } = play();
     const place = joinLine("first", 1);

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import type * as threads from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { acquireSessionWriteLock } from "../../src/index.ts";
+import { prepareToDie } from "../../src/lock.ts";
 import type * as life from "../../src/owner/life.ts";
 import { parseOwnerName } from "../../src/owner/name.ts";
 import { isLocalDisk } from "../../src/paths.ts";
@@ -84,6 +85,15 @@ describe.runIf(process.platform === "linux" && isLocalDisk(tmpdir()))(
     it("is none on another platform", async () => {
       vi.stubGlobal("process", Object.create(process, { platform: { value: "darwin" } }));
       expect(await use("a")).toBe("-");
+      expect(lives()).toEqual([]);
+    });
+
+    it("stays before this process ends by a signal, while it holds a lock there: nobody else would know that it died", async () => {
+      const lock = await acquireSessionWriteLock({ sessionFile: join(directory, "a") });
+      await prepareToDie(1);
+      expect(lives()).toHaveLength(1);
+      await lock.release();
+      await prepareToDie(1);
       expect(lives()).toEqual([]);
     });
 
