@@ -167,12 +167,27 @@ describe("a beat", () => {
 
   it("is not known where its file cannot be made, or is gone", async () => {
     const gone = (): DiskReply => {
-      fs.unlinkSync(path("beat"));
+      monotonicMs += 5_000;
+      fs.rmSync(path("beat"), { force: true });
       return DONE;
     };
     expect((await check(worldWith(gone)))[1]).toEqual(row("A8", TRIED, "not known", "ENOENT", NOT_TRIED));
     fs.writeFileSync(path("beat"), "");
     expect((await check())[1]).toEqual(row("A8", TRIED, "not known", "EEXIST", NOT_TRIED));
+  });
+
+  it("is not known where the first stamp cannot be read", async () => {
+    const lstat = fs.lstatSync;
+    let looks = 0;
+    vi.spyOn(fs, "lstatSync").mockImplementation(((at: string) => {
+      if (at === path("beat") && looks++ === 0) throw Object.assign(new Error("EIO"), { code: "EIO" });
+      return lstat(at);
+    }) as typeof fs.lstatSync);
+    const beat = (): DiskReply => {
+      monotonicMs += 5_000;
+      return stamp(1);
+    };
+    expect((await check(worldWith(beat)))[1]).toEqual(row("A8", TRIED, "not known", "EIO", NOT_TRIED));
   });
 
   it("is one of an owner file that is there", async () => {
@@ -196,7 +211,8 @@ describe("a jump", () => {
   const TRIED = "jumps of the clocks while we looked";
   /** How far the clocks have jumped between the two looks. */
   const jump = async (oursMs: number, theirsMs: number): Promise<Row | undefined> => {
-    const first = { aheadMs: -theirsMs, sinceMs: START - 1_000 - oursMs };
+    serverMs = START + 100;
+    const first = { aheadMs: 100 - theirsMs, sinceMs: START - 1_000 - oursMs };
     return (await check(worldWith(), first))[2];
   };
 
