@@ -251,6 +251,20 @@ describe("inspectSessionLocks", () => {
     },
   );
 
+  it("is foreign if one name in it is, and stands in the order of the names", async () => {
+    plantLock("b", STRANGER, "notes.txt");
+    plantLock("a", STRANGER);
+    const readdir = fs.readdirSync;
+    vi.spyOn(fs, "readdirSync").mockImplementation(((at: string) => {
+      const names = (readdir(at) as string[]).sort();
+      return at === directory ? names.reverse() : names;
+    }) as never);
+    expect((await inspectSessionLocks(directory)).map(({ lockPath, state }) => [lockPath, state])).toEqual([
+      [lockOf("a"), "unknown"],
+      [lockOf("b"), "foreign"],
+    ]);
+  });
+
   it("says that one cannot be looked at, and shows the others", async () => {
     plantLock("a");
     plantLock("b");
