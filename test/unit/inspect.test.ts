@@ -393,9 +393,11 @@ describe("cleanStaleLockFiles", () => {
     const [one, other] = [nameOf(DEAD), nameOf(DEAD)].sort();
     plantLock("a", one ?? "", other ?? "");
     failAt("unlinkSync", join(lockOf("a"), one ?? ""), "EACCES");
+    const untouched = vi.spyOn(fs, "rmdirSync");
     expect((await cleanStaleLockFiles({ sessionsDir: directory })).locks).toMatchObject([
       { removed: false, note: "it cannot be removed: EACCES" },
     ]);
+    expect(untouched).not.toHaveBeenCalled();
     expect(fs.readdirSync(lockOf("a")).sort()).toEqual([one, other]);
     vi.restoreAllMocks();
     failAt("unlinkSync", join(lockOf("a"), one ?? ""), "ENOENT");
