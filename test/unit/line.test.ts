@@ -34,6 +34,13 @@ afterEach(() => {
   fs.rmSync(directory, { recursive: true, force: true });
 });
 
+describe("the name of a line", () => {
+  it("is all of a name: the sweep removes nothing that only ends like one", () => {
+    const name = lineName("a.jsonl.lock");
+    expect([name, `x${name}`, `${name}x`, "line"].map(isLineName)).toEqual([true, false, false, false]);
+  });
+});
+
 describe("the line, with watchers that are played", () => {
   it("calls the first of those who wait, each once, and goes with the last", () => {
     const { lines, called, join: joinLine, tellAll } = play();
