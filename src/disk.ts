@@ -114,23 +114,28 @@ function performLater(call: DiskCall, settle: (reply: DiskReply) => void): void 
 const MODE_BITS = 0o3777;
 
 function prepare(call: DiskCall & { call: "prepare" }): DiskReply {
-  const parent = fs.statSync(dirname(call.home));
-  const mode = parent.mode & MODE_BITS;
-  fs.mkdirSync(call.home, { mode });
-  const made = fs.lstatSync(call.home);
-  // The umask took bits away, or the directory is not of its parent's group. Not being allowed to mend it
-  // costs no safety: another user's takeover would fail with a clear error instead.
-  if ((made.mode & MODE_BITS) !== mode || made.gid !== parent.gid) {
-    ignoreErrors(() => mend(call.home, mode, parent.gid));
-  }
+  makeLikeParent(call.home);
   for (const { name, content } of call.files)
     fs.writeFileSync(`${call.home}/${name}`, content, { flag: "wx" });
   return DONE;
 }
 
+/** A directory in which those may write that may write beside it. Throws the error of the system call. */
+export function makeLikeParent(directory: string): void {
+  const parent = fs.statSync(dirname(directory));
+  const mode = parent.mode & MODE_BITS;
+  fs.mkdirSync(directory, { mode });
+  const made = fs.lstatSync(directory);
+  // The umask took bits away, or the directory is not of its parent's group. Not being allowed to mend it
+  // costs no safety: another user's takeover would fail with a clear error instead.
+  if ((made.mode & MODE_BITS) !== mode || made.gid !== parent.gid) {
+    ignoreErrors(() => mend(directory, mode, parent.gid));
+  }
+}
+
 /** By descriptor: chmod follows links, and by now something else may stand there (spec/security.md). */
-function mend(home: string, mode: number, gid: number): void {
-  const fd = fs.openSync(home, OWN_DIRECTORY_FLAGS);
+function mend(directory: string, mode: number, gid: number): void {
+  const fd = fs.openSync(directory, OWN_DIRECTORY_FLAGS);
   try {
     const stat = fs.fstatSync(fd);
     if (stat.uid !== process.geteuid?.()) return;

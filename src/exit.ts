@@ -26,6 +26,7 @@ export function watchExit(registry: Registry): void {
 export function tidyBeforeEnd(registry: Registry, naturalEnd: boolean): void {
   const busy = new Set<string>();
   for (const entry of registry.entries.values()) {
+    leaveLine(entry);
     if (isIdle(entry)) removeIdleHome(entry);
     else busy.add(dirname(entry.lockPath));
   }
@@ -34,9 +35,17 @@ export function tidyBeforeEnd(registry: Registry, naturalEnd: boolean): void {
   }
 }
 
+/** Whoever was called, and cannot come, lets the next one be called. */
+function leaveLine({ lockPath, place, services }: Entry): void {
+  services.turns?.stop(lockPath);
+  if (place?.stop() === true) services.line?.callFirst(lockPath);
+}
+
 /** Removes the home of an idle entry. Whatever stays is swept by a later process. */
 export function removeIdleHome(entry: Entry): void {
-  const { home, services } = entry;
+  const { home, local, lockPath, services } = entry;
+  // Nobody here looks after it any more: whoever waits is called now, or it goes.
+  if (local) services.line?.callFirst(lockPath);
   if (home === null) return;
   entry.home = null;
   for (const name of namesOf(home)) services.disk.now({ call: "unlink", path: `${home.path}/${name}` });

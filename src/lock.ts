@@ -13,6 +13,7 @@ import { createHeartbeat } from "./heartbeat.ts";
 import { callHook, createWaitingTeller } from "./hooks.ts";
 import { createLeases } from "./lease.ts";
 import { type LegacyClaim, migrateLegacyLock } from "./legacy.ts";
+import { createLine } from "./line.ts";
 import { type LookForOurs, oursIn } from "./loss.ts";
 import {
   type AcquireOptions,
@@ -321,6 +322,8 @@ function addEntry(registry: Registry, path: LockPath, given: string): Entry {
 /** What is granted in memory, to one after the other or to those who join, takes as little time of a turn as what is taken from the disk. */
 const mayGoOn: () => boolean = createTurnBudget(systemClock);
 
+const line = createLine();
+
 let services: Services | undefined;
 
 /** The real world, the same for every lock path of this thread. */
@@ -333,7 +336,8 @@ function realServices(registry: Registry): Services {
       leases: createLeases({ clock: systemClock }),
     }),
     heartbeat: createHeartbeat({ clock: systemClock }),
-    turns: createTurns(systemClock),
+    turns: createTurns({ clock: systemClock, line }),
+    line,
     drive: createDriver(nodeDisk, systemClock, mayGoOn),
     watch: (lockPath, told) => registry.watches.watch(lockPath, told),
     warn,
@@ -435,6 +439,7 @@ function contendFor(
       gaveUp: false,
       revoked: false,
       metadata: options.metadata,
+      leaves: patience === "leaves",
       migrates: options.migrateLegacyLocks,
       granted: (evictions) =>
         settle(() => {
@@ -462,11 +467,16 @@ function contendFor(
     const stopListening = options.signal && whenAborted(options.signal, onAbort);
     const ask = (): void => {
       aside = undefined;
+      // Nobody stands aside for nothing: this is contention.
+      entry.toldAt = clock.now();
       // Whoever only tries may have come and gone meanwhile, and the entry with him.
       processRegistry().entries.use(entry);
       context.runInAsyncScope(request, undefined, entry, attempt);
     };
-    let aside = patience === "waits" && isFree(entry) ? turns?.standAside(entry.lockPath, ask) : undefined;
+    let aside =
+      patience === "waits" && isFree(entry)
+        ? turns?.standAside(entry.lockPath, entry.home?.name, ask)
+        : undefined;
     if (aside === undefined) request(entry, attempt);
   });
 }

@@ -37,12 +37,10 @@ export const ASIDE_MS = 20;
 export const SHORT_ASIDE_MS = 2;
 /** ... so many times in a row. Then it is long: somebody may poll. In all that is less than 100 ms for him. */
 const SHORT_ASIDES = 2;
-/** Under contention a process does not listen before it has waited for so long; then it comes in its turn, more or less ... */
-export const CALM_MS = 6;
-/** ... and tries whenever L changes, so many times: where the lock is held nearly always it is of no use. */
-export const MOST_TRIES = 50;
-/** Who was told within this time is under contention: others were faster, and L changes all the time. */
-const LATELY_MS = 20;
+/** Who was told, or called, within this time is under contention: others were faster, and L changes all the time. */
+const LATELY_MS = 50;
+/** How long whoever has a place in the line waits to be called, before it polls: longer than the turns of five others. */
+export const IN_LINE_MS = 25;
 /** The first poll after a watcher was set. */
 export const SOON_MS = 3;
 /** Waits vary by this much to either side, so that contenders do not march in step. */
@@ -100,7 +98,7 @@ export function giveUp(entry: Entry, attempt: Attempt): void {
   if (entry.contender === null) {
     entry.wait.cancel();
     entry.wait = null;
-    stopWatching(entry);
+    leaveLine(entry);
     leaveHome(entry);
     entry.services.quiet(entry);
   }
@@ -147,8 +145,7 @@ function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
     return;
   }
   const heir = entry.queue.head;
-  const inTime = entry.services.clock.now() - entry.takenAt < HAND_OVER_MS;
-  if (heir !== undefined && inTime && !entry.lost) {
+  if (heir !== undefined && !entry.lost && mayHandOver(entry)) {
     entry.held.delete(attempt);
     give(entry, heir);
     settled(undefined);
@@ -160,20 +157,30 @@ function endHold(entry: Entry, attempt: Attempt, settled: Settled): void {
   entry.services.drive(leaveDisk(entry, settled), entry.tracer);
 }
 
+/** From the first hand-over on: how long the first holder had the lock is his business. */
+function mayHandOver(entry: Entry): boolean {
+  const { clock } = entry.services;
+  entry.handsOverSince ??= clock.now();
+  return clock.now() - entry.handsOverSince < HAND_OVER_MS;
+}
+
 // ------------------------------------------------------------------------------------------------
 // Contending: one run per entry, whoever the contender is meanwhile
 
-function contendWith(entry: Entry, attempt: Attempt, asideMs?: number): void {
+function contendWith(entry: Entry, attempt: Attempt, aside?: Aside): void {
   entry.contender = attempt;
-  entry.services.drive(contend(entry, asideMs), entry.tracer);
+  entry.services.drive(contend(entry, aside), entry.tracer);
 }
 
-function* contend(entry: Entry, asideMs?: number): Run {
+/** How a process stands aside after it was fair: behind whom it has called, or until others will have noticed. */
+type Aside = { readonly kind: "called" } | { readonly kind: "released"; readonly ms: number };
+
+function* contend(entry: Entry, aside?: Aside): Run {
   let patience = newPatience(entry);
   // Mostly nobody has the lock, and a call of some 5 µs is not worth a thread. Whoever is told comes to a free lock, if it
   // comes soon. Whoever polls does so in the thread pool.
   let takes = 0;
-  if (asideMs !== undefined) yield* wait(entry, asideMs);
+  if (aside !== undefined) yield* standAside(entry, patience, aside);
   while (entry.contender !== null) {
     if (patience.contender !== entry.contender) patience = newPatience(entry);
     if (entry.home === null && entry.owes.size >= MAX_DEBTS) {
@@ -193,17 +200,24 @@ function* contend(entry: Entry, asideMs?: number): Run {
         ? yield* verify(entry, patience)
         : yield* refused(entry, patience, outcome.failure, told);
     if (mine) {
-      entry.services.turns?.taken(entry.lockPath, takes > 1);
+      entry.services.turns?.taken(entry.lockPath, takes > 1 || aside !== undefined);
       yield* granted(entry);
       return;
     }
   }
 }
 
+function* standAside(entry: Entry, patience: Patience, aside: Aside): Part<void> {
+  if (aside.kind === "released") yield* wait(entry, aside.ms);
+  else if (takePlace(entry, patience)) yield* listen(entry, jittered(entry, IN_LINE_MS));
+  // Whoever was called comes; without that we would be faster.
+  else yield* wait(entry, SHORT_ASIDE_MS);
+}
+
 function newPatience(entry: Entry): Patience {
   const { contender, services } = entry;
   const since = services.clock.now();
-  entry.patience = { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, since, tries: 0 };
+  entry.patience = { contender, spins: 0, failures: 0, waitMs: FIRST_WAIT_MS, since };
   return entry.patience;
 }
 
@@ -271,9 +285,9 @@ function* granted(entry: Entry): Part<void> {
   yield turn("Granted");
   const contender = entry.contender;
   entry.contender = null;
-  stopWatching(entry);
+  stopWaiting(entry);
   entry.obstacle = undefined;
-  entry.takenAt = entry.services.clock.now();
+  entry.handsOverSince = undefined;
   entry.lost = false;
   entry.services.heartbeat?.held(entry);
   const heir = contender?.gaveUp === true ? entry.queue.head : contender;
@@ -417,23 +431,44 @@ function* waitOrLeave(entry: Entry, error: SessionWriteLockError, failures: numb
   passSlot(entry);
 }
 
-/** What stands in the way is at L: being told of a change there ends the wait. */
+/** What stands in the way is at L: being told of a change there, or being called, ends the wait. */
 function* waitForOthers(entry: Entry, patience: Patience): Part<void> {
-  const { watch } = entry.services;
-  const calmMs = calmLeft(entry, patience);
-  if (calmMs > 0) {
-    yield* wait(entry, calmMs);
+  if (wasToldLately(entry)) {
+    // What it was told of may have come after the Look.
+    if (entry.watching !== undefined) patience.waitMs = Math.min(patience.waitMs, SOON_MS);
+    // Who listened to every change would be busy with nothing else.
+    stopListening(entry);
+    const ms = entry.place?.isOpen() === true ? IN_LINE_MS : SOON_MS;
+    if (takePlace(entry, patience)) yield* listen(entry, jittered(entry, ms));
+    else yield* backOff(entry, patience);
     return;
   }
+  const { watch } = entry.services;
   // Elsewhere a watcher does not see what other machines do.
   if (entry.local && watch !== undefined && entry.watching?.isOpen() !== true) {
     entry.watching = watch(entry.lockPath, () => changed(entry));
     // The Look was before: what has happened since is found by a poll that comes soon.
     if (entry.watching !== undefined) patience.waitMs = Math.min(patience.waitMs, SOON_MS);
   }
+  yield* listen(entry, nextWait(entry, patience));
+}
+
+/** Waits for so long, unless it is told or called before. */
+function* listen(entry: Entry, ms: number): Part<void> {
   entry.listens = true;
-  yield* backOff(entry, patience);
+  yield* wait(entry, ms);
   entry.listens = false;
+}
+
+/** In the line, by the time when its contention began. Whether it has one. */
+function takePlace(entry: Entry, { since }: Patience): boolean {
+  const { contender, home, local, lockPath, services } = entry;
+  if (entry.place?.isOpen() === true) return true;
+  if (!local || home === null || contender?.leaves === true) return false;
+  const waitedMs = services.clock.now() - since;
+  const place = { owner: home.name, since: Date.now() - waitedMs };
+  entry.place = services.line?.join(lockPath, place, () => changed(entry));
+  return entry.place !== undefined;
 }
 
 /** Something at L may have changed: an early `Wake`, if the contender waits for that. */
@@ -442,34 +477,36 @@ function changed(entry: Entry): void {
   if (entry.wait !== null && entry.listens) entry.wait.wake();
 }
 
-/**
- * How long not to listen: under contention, until it has waited for a while. Then it tries whenever L changes; if that is in
- * vain for too many times, it waits for a while again.
- */
-function calmLeft(entry: Entry, patience: Patience): number {
-  if (!wasToldLately(entry)) return 0;
-  const now = entry.services.clock.now();
-  if (patience.tries >= MOST_TRIES) {
-    patience.tries = 0;
-    patience.since = now;
-  }
-  const left = patience.since + CALM_MS - now;
-  if (left <= 0) patience.tries++;
-  return left;
-}
-
 const wasToldLately = ({ services, toldAt }: Entry): boolean => services.clock.now() - toldAt < LATELY_MS;
 
-function stopWatching(entry: Entry): void {
+/** Whether it was called. */
+function stopWaiting(entry: Entry): boolean {
+  stopListening(entry);
+  const wasCalled = entry.place?.stop() === true;
+  entry.place = undefined;
+  entry.listens = false;
+  return wasCalled;
+}
+
+/** Nobody here comes: if somebody was called, the next one is. */
+function leaveLine(entry: Entry): void {
+  if (stopWaiting(entry)) entry.services.line?.callFirst(entry.lockPath);
+}
+
+function stopListening(entry: Entry): void {
   entry.watching?.stop();
   entry.watching = undefined;
-  entry.listens = false;
 }
 
 function* backOff(entry: Entry, patience: Patience): Part<void> {
+  yield* wait(entry, nextWait(entry, patience));
+}
+
+/** Each is half as long again as the one before. */
+function nextWait(entry: Entry, patience: Patience): number {
   const ms = patience.waitMs;
   patience.waitMs = Math.min(LONGEST_WAIT_MS, ms * 1.5);
-  yield* wait(entry, jittered(entry, ms));
+  return jittered(entry, ms);
 }
 
 /** Sleeps; `Wake` is the turn in which it ends. */
@@ -543,23 +580,24 @@ function lostOnRelease(entry: Entry, why: string): void {
 
 /** Out of RELEASING; the head of the queue becomes the contender, aside if the release was for others. */
 function endRelease(entry: Entry): void {
-  const aside = entry.releasing?.aside === true;
+  const isFair = entry.releasing?.aside === true;
   entry.releasing = null;
-  entry.services.turns?.free(entry.lockPath);
+  const called = entry.services.turns?.free(entry.lockPath, entry.local) === true;
   const next = entry.queue.shift();
-  if (next !== undefined) contendWith(entry, next, aside ? asideMs(entry) : undefined);
-  else entry.services.quiet(entry);
+  if (next === undefined) entry.services.quiet(entry);
+  else contendWith(entry, next, isFair ? asideOf(entry, called) : undefined);
 }
 
-/** Nobody here can know whether others wait, nor whether they are told. */
-function asideMs(entry: Entry): number {
+/** Unless somebody was called, nobody here can know whether others wait, nor whether they are told. */
+function asideOf(entry: Entry, called: boolean): Aside {
+  if (called) return { kind: "called" };
   const mayBeTold = entry.local && entry.services.watch !== undefined;
   if (!mayBeTold || entry.shortAsides >= SHORT_ASIDES) {
     entry.shortAsides = 0;
-    return ASIDE_MS;
+    return { kind: "released", ms: ASIDE_MS };
   }
   entry.shortAsides++;
-  return SHORT_ASIDE_MS;
+  return { kind: "released", ms: SHORT_ASIDE_MS };
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -657,7 +695,7 @@ function show(entry: Entry, directory: string, { metadata = "" }: Attempt): void
 function passSlot(entry: Entry): void {
   entry.contender = entry.queue.shift() ?? null;
   if (entry.contender !== null) return;
-  stopWatching(entry);
+  leaveLine(entry);
   leaveHome(entry);
   entry.services.quiet(entry);
 }

@@ -10,6 +10,7 @@ import type { Disk } from "./disk.ts";
 import { Entries } from "./entries.ts";
 import { type LockOwner, type OwnerLife, SessionWriteLockError } from "./errors.ts";
 import type { LegacyClaim } from "./legacy.ts";
+import type { InLine, Line } from "./line.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver, createSystemCalls } from "./owner/observe.ts";
@@ -60,6 +61,8 @@ export interface Attempt {
   waits?(error?: SessionWriteLockError): void;
   /** Extra: JSON text that its owner file shows to others; empty if there is none. */
   readonly metadata?: string;
+  /** Extra: leaves when its first wait begins, and so needs no place in the line. */
+  readonly leaves?: boolean;
   /** Extra: asks for old lock files of the dead to be removed. */
   readonly migrates?: boolean;
   /** Called once instead, if the disk fails in a way that waiting does not mend. */
@@ -87,10 +90,8 @@ export interface Patience {
   spins: number;
   failures: number;
   waitMs: number;
-  /** When it began, or began anew to keep calm. */
-  since: number;
-  /** How often since it has come in vain. */
-  tries: number;
+  /** When it began. */
+  readonly since: number;
 }
 
 /** What the next grant of this process is told of. */
@@ -130,7 +131,9 @@ export interface Entry {
   wait: Wakeable | null;
   /** Set while somebody here waits for others, and is told when something at L may have changed. */
   watching: Watching | undefined;
-  /** When it was last told. */
+  /** Set while somebody here has, or had, a place in the line. */
+  place: InLine | undefined;
+  /** When it was last told, or called. */
   toldAt: number;
   /** How often in a row it stood aside for a short time only. */
   shortAsides: number;
@@ -138,8 +141,8 @@ export interface Entry {
   listens: boolean;
   /** That of the present contention, or of the last one. */
   patience: Patience | null;
-  /** When the lock was last taken from the disk: hand-overs in memory are bounded from here on. */
-  takenAt: number;
+  /** When the first hand-over in memory was, since the lock was taken from the disk: they are bounded from here on. */
+  handsOverSince: number | undefined;
   /** What stood in the way when we last looked. */
   obstacle: Obstacle | undefined;
   /** Until somebody here is granted the lock and told. */
@@ -236,6 +239,8 @@ export interface Services {
   readonly heartbeat?: Heartbeat;
   /** Fairness between processes. Where nobody else is: none. */
   readonly turns?: Turns;
+  /** In which processes wait under contention, on a disk known to be local. None: they poll. */
+  readonly line?: Line;
   /** Calls `told` when something at a lock path may have changed: src/watch.ts. None: waiting is polling. */
   watch?(lockPath: string, told: () => void): Watching | undefined;
   /** Says something that nobody asked for: a loss, a lock that is held too long. */
@@ -288,7 +293,7 @@ export interface Nesting {
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
-const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v3");
+const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v4");
 
 /**
  * The registry of this thread's process: one for all copies of the module.
@@ -350,11 +355,12 @@ export function createEntry(params: EntryParams): Entry {
     owes: new Map(),
     wait: null,
     watching: undefined,
+    place: undefined,
     toldAt: Number.NEGATIVE_INFINITY,
     listens: false,
     shortAsides: 0,
     patience: null,
-    takenAt: Number.NEGATIVE_INFINITY,
+    handsOverSince: undefined,
     obstacle: undefined,
     evictions: NO_EVICTIONS,
     shown: "",

@@ -1,5 +1,5 @@
 /**
- * What the dead leave beside the lock, homes, life sockets and marks about them, is removed by name, once per process and directory,
+ * What the dead leave beside the lock, homes, places in its line, life sockets and marks about them, is removed by name, once per process and directory,
  * in the background. A named extra of the protocol: it touches private things only, never a lock path, and only
  * those whose owner is proved dead.
  */
@@ -7,6 +7,7 @@
 import fs from "node:fs/promises";
 import { join } from "node:path";
 import { OWN_DIRECTORY_FLAGS } from "./bounded.ts";
+import { isLineName, MOST_NAMES, ownerOfPlace } from "./line.ts";
 import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
 import { ownerDigest, parseMarkName, sweepMark } from "./owner/mark.ts";
 import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
@@ -44,6 +45,10 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
       if (owner !== undefined) {
         if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
         else needed.add(owner.life);
+      } else if (local && isLineName(name)) {
+        const { isGone, living } = await sweepLine(join(directory, name), owners);
+        if (isGone) removed.push(name);
+        for (const life of living) needed.add(life);
       } else if (local && isLifeSocketName(name)) sockets.push(name);
       else if (parseMarkName(name) !== undefined) marks.push(name);
       else if (name.endsWith(".lock")) locks.push(join(directory, name));
@@ -89,14 +94,54 @@ async function removeHome(home: string, names: readonly string[]): Promise<boole
 }
 
 /**
+ * The places of the dead go, and a line in which nobody waits. `living`: the lives of those who may wait there yet. Of a
+ * line that somebody else has filled no more is read than whoever calls reads.
+ */
+async function sweepLine(
+  line: string,
+  owners: Owners,
+): Promise<{ readonly isGone: boolean; readonly living: readonly string[] }> {
+  const living: string[] = [];
+  const place = { path: line, local: true };
+  try {
+    await inDirectory(line, async (inside) => {
+      for (const name of await firstNamesIn(inside)) {
+        const owner = ownerOfPlace(name);
+        if (owner === undefined) continue;
+        const [judged] = await askAndJudge(owners, [owner], place);
+        if (judged?.verdict === "dead") await fs.unlink(join(inside, name)).catch(() => {});
+        else living.push(parseOwnerName(owner)?.life ?? "-");
+      }
+    });
+    await fs.rmdir(line);
+    return { isGone: true, living };
+  } catch {
+    return { isGone: false, living }; // somebody waits there, or put a thing of his own there, or it is no directory
+  }
+}
+
+async function firstNamesIn(directory: string): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { name } of await fs.opendir(directory)) {
+    if (names.push(name) >= MOST_NAMES) break;
+  }
+  return names;
+}
+
+async function removeJunkIn(home: string): Promise<void> {
+  await inDirectory(home, async (inside) => {
+    for (const name of (await fs.readdir(inside)).filter(isKnownJunk)) await removeJunk(join(inside, name));
+  });
+}
+
+/**
  * What looks like a home may be a link to a directory of somebody else, whose files have such names too, or become one
  * any moment: so what is opened is the directory itself, and what is removed is what is in it.
  */
-async function removeJunkIn(home: string): Promise<void> {
-  const directory = await fs.open(home, OWN_DIRECTORY_FLAGS);
+async function inDirectory(path: string, action: (inside: string) => Promise<void>): Promise<void> {
+  const directory = await fs.open(path, OWN_DIRECTORY_FLAGS);
   try {
-    const inside = process.platform === "linux" ? `/proc/self/fd/${directory.fd}` : home;
-    for (const name of (await fs.readdir(inside)).filter(isKnownJunk)) await removeJunk(join(inside, name));
+    await action(process.platform === "linux" ? `/proc/self/fd/${directory.fd}` : path);
   } finally {
     await directory.close();
   }

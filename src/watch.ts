@@ -30,7 +30,7 @@ export interface WatcherEvents {
   failed(): void;
 }
 
-/** Opens a watcher of a directory. Throws where there can be none: no descriptors, no watches left (ENOSPC). */
+/** Opens a watcher of a directory, or of a file. Throws where there can be none: no descriptors, no watches left (ENOSPC). */
 export type OpenWatcher = (directory: string, events: WatcherEvents) => Watcher;
 
 export interface WatchesParams {
@@ -121,13 +121,13 @@ export class Watches {
 /** Not of whoever waits first: its AsyncLocalStorage is none of the watcher's business. */
 const context = new AsyncResource("SessionWriteLockWatch");
 
-/** Does not keep the process alive: the timer of whoever waits does. */
-const afterEvents = (callback: () => void): void => {
-  setImmediate(callback).unref();
+/** Keeps the process alive for this turn, and no longer. One that does not would wait for the next event if it was not asked for by one. */
+export const afterEvents = (callback: () => void): void => {
+  setImmediate(callback);
 };
 
 /** The real one. What it watches is the directory that stands there now: of one that takes its place it tells nothing. */
-function openWatcher(directory: string, { changed, failed }: WatcherEvents): Watcher {
+export function openWatcher(directory: string, { changed, failed }: WatcherEvents): Watcher {
   return context.runInAsyncScope(() => {
     const watcher = watch(directory, { persistent: false }, (_event, name) => changed(name));
     watcher.on("error", failed);

@@ -124,6 +124,9 @@ export interface Known {
 }
 
 /** The real state is not a successor of the previous one under the action of that name. */
+/** Longer than any bound. */
+const LONG_MS = 1e6;
+
 export class Divergence extends Error {
   override readonly name = "Divergence";
 }
@@ -234,6 +237,8 @@ export class World {
   /** The options, until one of them happens. */
   private offered: readonly Option[] | undefined;
   private now = 0;
+  /** How much time passes each time that somebody asks for it. */
+  private passes = 0;
   private homesMade = 0;
   private releasing: Task | undefined;
   /** In the turn of a release: a Drop that misses is a loss, since no PutBack can have brought the name back. */
@@ -329,7 +334,10 @@ export class World {
           },
         },
         clock: {
-          now: () => this.now,
+          now: () => {
+            this.now += this.passes;
+            return this.now;
+          },
           random: () => 0.5,
           setTimer: () => {
             throw new Error("the driver arms the timers");
@@ -721,8 +729,10 @@ export class World {
   private release(task: Task, handsOver: boolean, action: "Release" | "Expire" = "Release"): void {
     const attempt = this.attempts.get(task);
     const { entry } = this.process(at(this.config.procOf, task));
-    // The hand-over clock: still in time, or not any more.
-    this.now = handsOver ? entry.takenAt : entry.takenAt + 1e6;
+    // The hand-over clock: still in time, or not any more, also at the first hand-over: a thread may lose its core anywhere.
+    const since = entry.handsOverSince ?? this.now;
+    this.now = handsOver ? since : since + LONG_MS;
+    this.passes = handsOver ? 0 : LONG_MS;
     this.releasing = task;
     if (attempt !== undefined) {
       const client = this.clientOf(attempt);
@@ -736,6 +746,7 @@ export class World {
       else this.protocol.expire(entry, attempt, () => {});
     }
     this.releasing = undefined;
+    this.passes = 0;
     this.compare({ action, arg: task });
   }
 

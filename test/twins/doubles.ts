@@ -296,8 +296,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     patches: [
       ["  entry.held.delete(attempt);\n  entry.releasing = {", "  entry.releasing = {"],
       [
-        "  entry.releasing = null;\n  entry.services.turns",
-        "  entry.releasing = null;\n  entry.held.clear();\n  entry.services.turns",
+        "  entry.releasing = null;\n  const called",
+        "  entry.releasing = null;\n  entry.held.clear();\n  const called",
       ],
     ],
   },
@@ -642,12 +642,7 @@ export const CODE_DOUBLES: readonly Double[] = [
     caughtBy: /./,
     smallest: EXCLUSIVE,
     saidThere: /^Release\(a\d\), Release holding -> check, was never driven after: /,
-    patches: [
-      [
-        "const inTime = entry.services.clock.now() - entry.takenAt < HAND_OVER_MS;",
-        "const inTime = HAND_OVER_MS > 0;",
-      ],
-    ],
+    patches: [["return clock.now() - entry.handsOverSince < HAND_OVER_MS;", "return HAND_OVER_MS > 0;"]],
   },
   {
     guard: "NeverHandsOver",
@@ -658,8 +653,8 @@ export const CODE_DOUBLES: readonly Double[] = [
     saidThere: /^Release\(a\d\), Release holding -> idle, was never driven after: /,
     patches: [
       [
-        "if (heir !== undefined && inTime && !entry.lost) {",
-        "if (heir === undefined && inTime && !entry.lost) {",
+        "if (heir !== undefined && !entry.lost && mayHandOver(entry)) {",
+        "if (heir === undefined && !entry.lost && mayHandOver(entry)) {",
       ],
     ],
   },
@@ -671,8 +666,8 @@ export const CODE_DOUBLES: readonly Double[] = [
     smallest: EXCLUSIVE,
     patches: [
       [
-        "contendWith(entry, next, aside ? asideMs(entry) : undefined);",
-        "contendWith(entry, next, aside ? undefined : undefined);",
+        "contendWith(entry, next, isFair ? asideOf(entry, called) : undefined);",
+        "contendWith(entry, next, isFair ? undefined : undefined);",
       ],
     ],
   },

@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { DiskCall } from "../../src/disk.ts";
 import { Entries } from "../../src/entries.ts";
 import { removeIdleHome, tidyBeforeEnd, watchExit } from "../../src/exit.ts";
+import type { Line } from "../../src/line.ts";
 import type { LifeSocket } from "../../src/owner/life.ts";
 import { type Entry, processRegistry, type Registry } from "../../src/registry.ts";
+import type { Turns } from "../../src/turns.ts";
 import { stubAttempt, stubEntry, unused } from "./stubs.ts";
 
 afterEach(() => void vi.restoreAllMocks());
@@ -60,9 +62,41 @@ describe("a home that nobody uses", () => {
     removeIdleHome(idle);
     expect(calls).toEqual(HOME_CALLS);
   });
+
+  it("goes with its line, but where there is none: on a disk that is not known to be local", () => {
+    for (const local of [true, false]) {
+      const { idle } = leave();
+      const looked: string[] = [];
+      const line: Line = { join: unused, callFirst: (lockPath) => looked.push(lockPath) < 0 };
+      removeIdleHome({ ...idle, local, services: { ...idle.services, line } });
+      removeIdleHome({ ...idle, home: null, local, services: { ...idle.services, line } });
+      expect(looked).toEqual(local ? ["/idle/a.lock", "/idle/a.lock"] : []);
+    }
+  });
 });
 
 describe("before a process ends", () => {
+  it("whoever waits leaves the line, and whoever stands aside; if it was called, the next one is", () => {
+    for (const wasCalled of [false, true]) {
+      const { registry, idle, busy } = leave();
+      const log: string[] = [];
+      const line: Line = { join: unused, callFirst: (lockPath) => log.push(`call at ${lockPath}`) > 0 };
+      const turns: Turns = {
+        taken: unused,
+        free: unused,
+        standAside: unused,
+        stop: (lockPath) => void log.push(`stop at ${lockPath}`),
+      };
+      for (const entry of [idle, busy]) Object.assign(entry.services, { line, turns });
+      busy.place = { isOpen: unused, stop: () => log.push("left") > 0 && wasCalled };
+      tidyBeforeEnd(registry, false);
+      // Of an idle one nobody waits here: whoever is the first there is called, or the line goes.
+      const ofIdle = ["stop at /idle/a.lock", "call at /idle/a.lock"];
+      const ofBusy = ["stop at /busy/a.lock", "left", ...(wasCalled ? ["call at /busy/a.lock"] : [])];
+      expect(log).toEqual([...ofIdle, ...ofBusy]);
+    }
+  });
+
   it("its idle homes go, and the life sockets where it holds nothing: what is held stays, with its proof", () => {
     const { registry, busy, calls, removed } = leave();
     tidyBeforeEnd(registry, false);

@@ -38,7 +38,7 @@ describe("a new entry", () => {
       home: null,
       wait: null,
       patience: null,
-      takenAt: Number.NEGATIVE_INFINITY,
+      handsOverSince: undefined,
       obstacle: undefined,
       evictions: { owners: [], overtaken: false },
       shown: "",

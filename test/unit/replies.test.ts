@@ -686,12 +686,12 @@ describe("a release", () => {
     const entry = entryOf();
     const first = ask(entry);
     const [second, third] = [ask(entry), ask(entry)];
-    expect(entry.takenAt).toBe(now);
     steps();
-    now += protocol.HAND_OVER_MS - 1;
+    // What the first holder takes is none of it.
+    now += 10 * protocol.HAND_OVER_MS;
     expect(release(entry, first)).toEqual({ error: undefined });
     expect([second.outcome, third.outcome, steps()]).toEqual(["granted", "waits", []]);
-    now += 1;
+    now += protocol.HAND_OVER_MS;
     release(entry, second);
     expect(steps()).toEqual(["Check sync: L", "PutBack sync: L to h1", "Confirm sync: h1", "Released"]);
     expect(sleeps.map(({ ms }) => ms)).toEqual([protocol.ASIDE_MS]);
@@ -1246,12 +1246,16 @@ describe("whose turn it is", () => {
     const told: string[] = [];
     const turns: Turns = {
       taken: (lockPath, contested) => told.push(`taken ${short(lockPath)} ${contested}`),
-      free: (lockPath) => told.push(`free ${short(lockPath)}`),
+      free: (lockPath, isLocal) => {
+        told.push(`free ${short(lockPath)} ${isLocal}`);
+        return false;
+      },
       standAside: () => undefined,
+      stop: () => {},
     };
     const entry = entryOf({ turns });
     release(entry, ask(entry));
-    expect(told).toEqual(["taken L false", "free L"]);
+    expect(told).toEqual(["taken L false", "free L true"]);
     answer = says(HELD_BY_OTHER);
     ask(entry);
     answer = () => undefined;

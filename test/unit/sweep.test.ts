@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { lineName, MOST_NAMES, placeName } from "../../src/line.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
 import { isLifeSocketName } from "../../src/owner/life.ts";
 import { markPath } from "../../src/owner/mark.ts";
@@ -12,6 +13,7 @@ import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
 import { sweep, sweepOnce } from "../../src/sweep.ts";
 import { deadPid, holdAndDie } from "../support/processes.ts";
+import { unused } from "./stubs.ts";
 
 const self = readOwnerScope(createObserver());
 const owners = createOwners(self);
@@ -106,6 +108,66 @@ describe("the sweep", () => {
     expect(exist(late)).toEqual([true]);
     // By itself it would have gone.
     expect(await sweep(first, owners)).toEqual([basename(late)]);
+  });
+});
+
+describe("the sweep of a line", () => {
+  const placeOf = (owner: typeof self, nonce: string, since = 1, life = "-"): string =>
+    placeName({ owner: nameOf(owner, nonce, life), since });
+  function makeLine(name: string, ...places: readonly string[]): string {
+    const line = join(directory, lineName(name));
+    fs.mkdirSync(line);
+    for (const place of places) fs.writeFileSync(join(line, place), "");
+    return line;
+  }
+
+  it("takes the places of the dead away, and then the line; those of the living and of others stay, and with them theirs", async () => {
+    const ofTheDead = makeLine("a.lock", placeOf(dead, "a"), placeOf(dead, "b", 2));
+    const empty = makeLine("b.lock");
+    const [living, unknown] = [placeOf(self, "c"), placeOf(elsewhere, "d")];
+    const mixed = makeLine("c.lock", placeOf(dead, "e"), living, unknown);
+    const foreign = makeLine("d.lock", placeOf(dead, "f"), "notes.txt");
+    const looksLikeOne = join(directory, ".swl-0123456789ab-lines");
+    fs.mkdirSync(looksLikeOne);
+
+    const removed = await sweep(directory, owners);
+
+    expect([...removed].sort()).toEqual(sortedNames(ofTheDead, empty));
+    expect(exist(ofTheDead, empty, mixed, foreign, looksLikeOne)).toEqual([false, false, true, true, true]);
+    expect(fs.readdirSync(mixed).sort()).toEqual([living, unknown].sort());
+    expect(fs.readdirSync(foreign)).toEqual(["notes.txt"]);
+  });
+
+  it("follows no link, and leaves what is no directory", async () => {
+    const elsewhereLine = join(directory, "elsewhere");
+    fs.mkdirSync(elsewhereLine);
+    fs.writeFileSync(join(elsewhereLine, placeOf(dead, "a")), "");
+    fs.symlinkSync("elsewhere", join(directory, lineName("a.lock")));
+    fs.writeFileSync(join(directory, lineName("b.lock")), "");
+    expect(await sweep(directory, owners)).toEqual([]);
+    expect(fs.readdirSync(elsewhereLine)).toHaveLength(1);
+    expect(exist(join(directory, lineName("b.lock")))).toEqual([true]);
+  });
+
+  it("goes on behind a place that cannot be removed, since it is none of ours", async () => {
+    const line = makeLine("a.lock", placeOf(dead, "b", 2));
+    fs.mkdirSync(join(line, placeOf(dead, "a")));
+    expect(await sweep(directory, owners)).toEqual([]);
+    expect(fs.readdirSync(line)).toEqual([placeOf(dead, "a")]);
+  });
+
+  it("reads no more of one that somebody has filled than whoever calls there", async () => {
+    const names = Array.from({ length: MOST_NAMES + 1 }, (_, i) => placeOf(dead, "a", i));
+    const line = makeLine("a.lock", ...names);
+    const judgesFast: typeof owners = {
+      newHome: unused,
+      content: unused,
+      isOwner: unused,
+      judge: () => ({ verdict: "dead", reason: "" }),
+    };
+    expect(await sweep(directory, judgesFast)).toEqual([]);
+    expect(fs.readdirSync(line)).toHaveLength(1);
+    expect(await sweep(directory, judgesFast)).toEqual([basename(line)]);
   });
 });
 

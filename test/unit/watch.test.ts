@@ -5,15 +5,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { nodeDisk } from "../../src/disk.ts";
+import type { Line } from "../../src/line.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
 import {
   ASIDE_MS,
-  CALM_MS,
   giveUp,
   HAND_OVER_MS,
-  MOST_TRIES,
+  IN_LINE_MS,
   release,
   request,
   SHORT_ASIDE_MS,
@@ -211,29 +211,60 @@ describe("a contender that waits for others", () => {
     expect(delays.at(-1)).toBeLessThanOrEqual(SOON_MS);
   });
 
-  it("that was told and came too late does not listen for a while, and then again", async () => {
-    const { mine, tell, passTime, asked, delays } = await contend();
-    expect(asked()).toBe(1);
+  it("that was told and came too late listens no more, and takes a place in the line, where it is called", async () => {
+    const { mine, others, tell, call, passTime, asked, places, delays } = await contend({ lines: true });
+    expect([asked(), places]).toEqual([1, []]);
     tell();
     await waits(mine.entry);
-    expect([asked(), mine.entry.listens, delays.length, delays.at(-1)]).toEqual([1, false, 2, CALM_MS]);
-    passTime();
+    expect([asked(), mine.entry.watching, mine.entry.listens]).toEqual([1, undefined, true]);
+    // What has happened between its Look and its place it finds soon; then it has time.
+    expect([delays.length, delays.at(-1), places]).toEqual([2, SOON_MS, [`${mine.entry.home?.name} waits`]]);
+    tell();
+    passTime(SOON_MS);
     await waits(mine.entry);
-    expect([asked(), mine.entry.listens]).toEqual([2, true]);
+    expect(delays.at(-1)).toBe(IN_LINE_MS);
+    await others.letGo();
+    call();
+    await mine.granted;
+    expect([mine.entry.place, places]).toEqual([undefined, [`${mine.entry.home?.name} left`]]);
   });
 
-  it("that has waited for its while comes whenever it is told, for a bounded number of times", async () => {
-    const { mine, tell, passTime } = await contend();
-    passTime();
-    await waits(mine.entry);
-    for (let i = 0; i < MOST_TRIES; i++) {
-      tell();
-      await waits(mine.entry);
-      expect(mine.entry.listens).toBe(true);
-    }
+  it("that was called and came too late takes a place anew, as early in the line as before", async () => {
+    const { mine, call, tell, passTime, places, sinces } = await contend({ lines: true });
     tell();
     await waits(mine.entry);
-    expect(mine.entry.listens).toBe(false);
+    passTime(1);
+    call();
+    await waits(mine.entry);
+    expect(places).toHaveLength(2);
+    expect(Math.abs((sinces[1] ?? 0) - (sinces[0] ?? Number.NaN))).toBeLessThan(MUCH_MS);
+  });
+
+  it("twin: where there can be no place it polls", async () => {
+    const { mine, tell, places, delays } = await contend();
+    tell();
+    await waits(mine.entry);
+    expect([places, mine.entry.listens, delays.length]).toEqual([[], false, 2]);
+    expect(delays.at(-1)).toBeLessThanOrEqual(SOON_MS);
+  });
+
+  it("that was called and gives up has the next one called; twin: not if it was not called", async () => {
+    for (const wasCalled of [true, false]) {
+      const { mine, others, tell, markCalled, calledNext } = await contend({ lines: true });
+      tell();
+      await waits(mine.entry);
+      if (wasCalled) markCalled();
+      giveUp(mine.entry, mine.attempt);
+      expect([mine.entry.place, calledNext()]).toEqual([undefined, wasCalled ? 1 : 0]);
+      await others.letGo();
+    }
+  });
+
+  it("that only tries takes no place", async () => {
+    const { mine, tell, places } = await contend({ lines: true, leaves: true });
+    tell();
+    await waits(mine.entry);
+    expect(places).toEqual([]);
   });
 
   it("stops its watcher when it gives up; with an heir the watcher goes to the heir", async () => {
@@ -283,9 +314,10 @@ describe("a process that gave way for others stands aside", () => {
     let holder = ask(entry);
     for (const _ of expected) {
       await holder.granted;
-      const next = ask(entry);
-      now += HAND_OVER_MS;
+      const [between, next] = [ask(entry), ask(entry)];
       await letGo(entry, holder.attempt);
+      now += HAND_OVER_MS;
+      await letGo(entry, between.attempt);
       holder = next;
     }
     await holder.granted;
@@ -296,6 +328,9 @@ describe("a process that gave way for others stands aside", () => {
     expect((expected.length * HAND_OVER_MS + asides) / periods).toBeLessThan(100);
   });
 });
+
+/** The time of day, which this machine may take to get on. */
+const MUCH_MS = 60_000;
 
 /** Nothing is recent after that. */
 const LONG_MS = 1_000;
@@ -376,7 +411,7 @@ interface Asking {
   readonly granted: Promise<void>;
 }
 
-function ask(entry: Entry): Asking {
+function ask(entry: Entry, more: Partial<Attempt> = {}): Asking {
   const { promise, resolve, reject } = later();
   const attempt: Attempt = {
     reentrant: false,
@@ -385,6 +420,7 @@ function ask(entry: Entry): Asking {
     granted: () => resolve(),
     failed: reject,
     lost: reject,
+    ...more,
   };
   request(entry, attempt);
   return { attempt, granted: promise };
@@ -402,8 +438,17 @@ interface Contention {
   readonly others: { letGo(): Promise<Error | undefined> };
   /** As its watcher would. */
   readonly tell: () => void;
-  /** Ends every wait, as its timer would. */
-  readonly passTime: () => void;
+  /** As whoever lets go would. */
+  readonly call: () => void;
+  /** The same, but it does not know yet. */
+  readonly markCalled: () => void;
+  /** How often it has called somebody. */
+  readonly calledNext: () => number;
+  /** Who has, or had, a place in the line, and since when. */
+  readonly places: readonly string[];
+  readonly sinces: readonly number[];
+  /** Ends every wait, as its timer would. So long after that nothing is recent, if nothing is said. */
+  readonly passTime: (ms?: number) => void;
   /** How often it asked for a watcher, and stopped one. */
   readonly asked: () => number;
   readonly stopped: () => number;
@@ -414,9 +459,13 @@ interface Contention {
 async function contend({
   local = true,
   watch,
+  lines = false,
+  leaves = false,
 }: {
   readonly local?: boolean;
   readonly watch?: Services["watch"];
+  readonly lines?: boolean;
+  readonly leaves?: boolean;
 } = {}): Promise<Contention> {
   const theirs = entryOf(systemClock, undefined, local);
   const holder = ask(theirs);
@@ -452,15 +501,44 @@ async function contend({
     };
     return { isOpen: () => open, stop };
   };
-  const entry = entryOf(clock, watched, local);
-  const mine = { ...ask(entry), entry };
+  const places: string[] = [];
+  const sinces: number[] = [];
+  let calls = 0;
+  let call = (): void => {};
+  let state = "";
+  const line: Line = {
+    join: (_lockPath, { owner, since }, called) => {
+      const at = places.push(`${owner} waits`) - 1;
+      sinces.push(since);
+      state = "waits";
+      call = () => {
+        state = "called";
+        called();
+      };
+      const stop = (): boolean => {
+        places[at] = `${owner} left`;
+        return state === "called";
+      };
+      return { isOpen: () => state === "waits", stop };
+    },
+    callFirst: () => ++calls > 0,
+  };
+  const entry = entryOf(clock, watched, local, lines ? line : undefined);
+  const mine = { ...ask(entry, { leaves }), entry };
   await waits(entry);
   return {
     mine,
     others: { letGo: () => letGo(theirs, holder.attempt) },
     tell: () => tell(),
-    passTime: () => {
-      now += LONG_MS;
+    call: () => call(),
+    markCalled: () => {
+      state = "called";
+    },
+    calledNext: () => calls,
+    places,
+    sinces,
+    passTime: (ms = LONG_MS) => {
+      now += ms;
       const ripe = timers;
       timers = [];
       for (const callback of ripe) callback();
@@ -471,7 +549,7 @@ async function contend({
   };
 }
 
-function entryOf(clock: Clock, watch: Services["watch"], local: boolean): Entry {
+function entryOf(clock: Clock, watch: Services["watch"], local: boolean, line?: Line): Entry {
   return createEntry({
     lockPath: join(directory, "a.jsonl.lock"),
     sessionFile: join(directory, "a.jsonl"),
@@ -482,6 +560,7 @@ function entryOf(clock: Clock, watch: Services["watch"], local: boolean): Entry 
       owners: createOwners(readOwnerScope(createObserver())),
       drive: createDriver(nodeDisk, clock),
       ...(watch === undefined ? {} : { watch }),
+      ...(line === undefined ? {} : { line }),
       warn: (message) => {
         throw new Error(`nobody expects: ${message}`);
       },

@@ -5,6 +5,7 @@
 
 import { basename, dirname } from "node:path";
 import type { Proc } from "../../../model/state.ts";
+import { isLineName, ownerOfPlace } from "../../../src/line.ts";
 import { isLifeSocketName } from "../../../src/owner/life.ts";
 import { parseMarkName } from "../../../src/owner/mark.ts";
 import { parseHomeName, parseOwnerName } from "../../../src/owner/name.ts";
@@ -109,6 +110,8 @@ type What =
         | "probe"
         | "life socket"
         | "mark"
+        | "line"
+        | "place"
         | "something else";
     }
   | { readonly is: "home" | "in home" | "in lock"; readonly owner: string };
@@ -139,6 +142,11 @@ function whatIs(path: string, sessionFile: string): What | undefined {
   if (/^x+$/.test(basename(path))) return { is: "probe" };
   if (isLifeSocketName(basename(path)) && dirname(path) === directory) return { is: "life socket" };
   if (parseMarkName(basename(path)) !== undefined && dirname(path) === directory) return { is: "mark" };
+  if (isLineName(basename(path)) && dirname(path) === directory) return { is: "line" };
+  if (isLineName(basename(dirname(path))) && dirname(dirname(path)) === directory) {
+    const place = ownerOfPlace(basename(path));
+    if (place !== undefined) return { is: "place" };
+  }
   if (home !== undefined && dirname(path) === directory)
     return { is: "home", owner: ownerIn(basename(path)) };
   const inside = parseOwnerName(basename(path)) === undefined ? undefined : basename(path);
@@ -285,6 +293,14 @@ const EXTRAS: readonly Extra[] = [
     on: ["mark"],
     writes: true,
   },
+  {
+    name: "line: made, looked at, goes",
+    calls: /^(mkdir|lstat|statx|newfstatat|openat|fstat|fchmod|fchown|getdents64|close|rmdir)$/,
+    on: ["line"],
+  },
+  { name: "line: a place is taken", calls: /^openat$/, on: ["place"], args: /O_CREAT\|O_EXCL/, writes: true },
+  { name: "line: a place is watched", calls: /^(inotify_add_watch|access|close)$/, on: ["place"] },
+  { name: "line: somebody is called, or leaves", calls: /^unlink$/, on: ["place"] },
   { name: "watcher: of whoever waits", calls: /^inotify_add_watch$/, on: ["directory"] },
   { name: "sweep: the directory", calls: /^(openat|newfstatat|fstat|getdents64|close)$/, on: ["directory"] },
   {

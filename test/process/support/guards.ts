@@ -201,7 +201,7 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   sharedRegistry: {
     name: "OwnRegistry",
     file: "registry.ts",
-    patches: [['Symbol.for("session-write-lock.registry.v3")', 'Symbol("mine alone")']],
+    patches: [['Symbol.for("session-write-lock.registry.v4")', 'Symbol("mine alone")']],
   },
 };
 
