@@ -97,23 +97,32 @@ const commands = {
     }
     return { sections: count, found };
   },
-  /** So many tasks that go in and out until a moment, each for one turn, or for so long; when each of them asked and was let in. */
-  async crowd({ tasks, ms, holdMs }) {
+  /**
+   * So many tasks that go in and out until a moment, each for one turn, or for so long; when each of them asked and was let in.
+   * `inside`: the witnesses watch.
+   */
+  async crowd({ tasks, ms, holdMs, inside = false }) {
     const until = now() + ms;
     const turns = [];
+    const found = [];
+    const tell = (marker) => found.push(marker);
     const goInAndOut = async () => {
       while (now() < until) {
         const askedAt = now();
         const lock = await acquireSessionWriteLock({ sessionFile: params.sessionFile, timeoutMs: 60_000 });
         turns.push({ askedAt, at: now() });
+        if (inside) witness.putMarker(tell);
+        const counter = inside ? witness.readCounter() : undefined;
         await new Promise((resolve) =>
           holdMs === undefined ? setImmediate(resolve) : setTimeout(resolve, holdMs),
         );
+        if (counter !== undefined) witness.writeCounter(counter + 1);
+        if (inside) witness.removeMarker(tell);
         await lock.release();
       }
     };
     await Promise.all(Array.from({ length: tasks }, goInAndOut));
-    return { turns: turns.sort((a, b) => a.at - b.at) };
+    return { turns: turns.sort((a, b) => a.at - b.at), found };
   },
   /** Cleans the directory again and again until a moment; which pids' locks it removed. */
   async clean({ ms }) {
