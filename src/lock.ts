@@ -547,17 +547,15 @@ function createHandle(entry: Entry, attempt: Attempt, options: AcquireOptions): 
     if (look?.ours === false) loseLock(entry, error);
     throw error;
   };
-  const lock: SessionWriteLock = {
+  const lock = withSignal({
+    [LOSS]: loss,
     sessionFile,
     lockPath,
-    get signal() {
-      return loss.signal;
-    },
     isHeld,
     assertHeld,
     release: release_,
     [Symbol.asyncDispose]: release_,
-  };
+  });
   return {
     lock,
     reentrant: options.allowReentrant,
@@ -582,6 +580,24 @@ class Loss {
     this.#reason ??= reason;
     this.#controller?.abort(this.#reason);
   }
+}
+
+const LOSS = Symbol("loss");
+
+/**
+ * One getter for all handles. V8 keeps what an object literal has for a getter, and all that this one refers to, until a major
+ * collection: each minor one would copy what the acquisitions before it have left (spec/performance.md).
+ */
+const SIGNAL = {
+  enumerable: true,
+  get(this: { readonly [LOSS]: Loss }): AbortSignal {
+    return this[LOSS].signal;
+  },
+};
+
+/** An own property, so that a copy of a lock (`{ ...lock }`) has it as well. */
+function withSignal<T extends { readonly [LOSS]: Loss }>(handle: T): T & { readonly signal: AbortSignal } {
+  return Object.defineProperty(handle, "signal", SIGNAL) as T & { readonly signal: AbortSignal };
 }
 
 /** Looks now: is exactly our name at L? */

@@ -121,9 +121,9 @@ export class Watches {
 /** Not of whoever waits first: its AsyncLocalStorage is none of the watcher's business. */
 const context = new AsyncResource("SessionWriteLockWatch");
 
-/** Does not keep the process alive: the timer of whoever waits does. */
+/** Keeps the process alive for this turn, and no longer. One that does not would wait for the next event if it was not asked for by one. */
 export const afterEvents = (callback: () => void): void => {
-  setImmediate(callback).unref();
+  setImmediate(callback);
 };
 
 /** The real one. What it watches is the directory that stands there now: of one that takes its place it tells nothing. */

@@ -31,7 +31,7 @@ export interface DoctorOptions {
   /** Without what takes seconds, or a process of its own. */
   readonly quick?: boolean;
   readonly world?: World;
-  /** Is given what removes all that the doctor has made, for whoever is ended by a signal. */
+  /** Is given what removes all that the doctor makes, before it makes anything: for whoever is ended by a signal. */
   readonly onScratch?: (remove: () => void) => void;
 }
 
@@ -55,10 +55,9 @@ export async function examine(given: string, options: DoctorOptions = {}): Promi
     checkHost(world.observer),
     checkSpace(directory),
   ];
-  const scratch = openScratch(directory);
+  const scratch = openScratch(directory, onScratch);
   if (typeof scratch === "string") rows.push(...(await doWithout(scratch, world, { quick, local })));
   else {
-    onScratch(scratch.remove);
     try {
       rows.push(
         ...checkHomes(scratch.path, directory),
@@ -129,12 +128,18 @@ interface Scratch {
 const PREFIX = ".swl-doctor-";
 
 /** Or why there is none. Named with its owner, so that a later doctor knows it for one of the dead. */
-function openScratch(directory: string): Scratch | string {
+function openScratch(
+  directory: string,
+  onScratch: NonNullable<DoctorOptions["onScratch"]>,
+): Scratch | string {
   const owner = formatOwnerName({ ...processRegistry().self, life: "-", nonce: newNonce() });
   const path = join(directory, `${PREFIX}${owner}`);
+  const remove = (): void => removeTree(path);
+  // Before it is made: a signal may come right after.
+  onScratch(remove);
   try {
     fs.mkdirSync(path, { mode: 0o700 });
-    return { path, remove: () => removeTree(path) };
+    return { path, remove };
   } catch (error) {
     return errnoText(error);
   }

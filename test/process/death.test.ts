@@ -3,12 +3,13 @@
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import type { Child } from "./support/child.ts";
+import type { Acquired, Child } from "./support/child.ts";
 import { now } from "./support/child.ts";
 import { mountable, mountFor } from "./support/disks.ts";
 import { AT_ONCE_MS, deepCount, latencies } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { mounts, openPlace, type Place, pidNamespaces, root, takePid } from "./support/places.ts";
+import { type OccupiedPool, occupyPool } from "./support/pool.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
 const TAKEOVERS = deepCount(20, 500);
@@ -16,6 +17,7 @@ const TAKEOVERS = deepCount(20, 500);
 /** A disk on which a release is a Drop: asynchronous, so that it can be queued. */
 const WITH_DROP = 'mount -t ramfs ramfs "$mnt"';
 
+const NATURALLY = "its natural end";
 const WAYS_TO_END: readonly (readonly [how: string, end: (holder: Child) => void])[] = [
   ["an uncaught exception", (holder) => void holder.ask("throw")],
   ["an unhandled rejection", (holder) => void holder.ask("reject")],
@@ -24,7 +26,7 @@ const WAYS_TO_END: readonly (readonly [how: string, end: (holder: Child) => void
   ["SIGINT", (holder) => holder.signal("SIGINT")],
   ["SIGHUP", (holder) => holder.signal("SIGHUP")],
   ["SIGQUIT", (holder) => holder.signal("SIGQUIT")],
-  ["its natural end", (holder) => void holder.leave()],
+  [NATURALLY, (holder) => void holder.leave()],
 ];
 
 describe("a holder that is killed", () => {
@@ -139,11 +141,14 @@ describe("a process that ends while it holds", () => {
       await holder.acquire();
       const next = await session.start("next");
       const waiting = next.acquire({ timeoutMs: 30_000 });
-      await holder.ask("occupyPool", { iterations: POOL_ITERATIONS });
+      const pool = await occupyPool(session, holder);
       await holder.ask("queueRelease");
       // Not in HELD_LOCKS any more, and on the disk still: the Drop waits for the pool.
       expect(session.owners()).toHaveLength(1);
       void holder.ask("exit");
+      await pool.untilExiting();
+      expect(session.owners()).toHaveLength(1);
+      pool.letGo();
       expect(await waiting).toMatchObject({ held: true, found: [] });
       await holder.ended;
       expect(await next.ask("assertHeld")).toMatchObject({ ours: true });
@@ -155,41 +160,60 @@ describe("a process that ends while it holds", () => {
 
   for (const [how, end] of WAYS_TO_END.filter(([way]) => !way.startsWith("SIG"))) {
     scenario(`by ${how} leaves no line behind that comes after a line of the next`, {}, async (session) => {
-      expect(await writeAfterExit(session, end)).toEqual([
-        "the last line of the dead",
-        "the first line of the next",
-      ]);
+      const { holder, pool, waiting, next } = await endWithQueuedWrite(session, end);
+      // Only with its loop empty does it come to its natural end, and the write is in the loop.
+      if (how !== NATURALLY) await pool.untilExiting();
+      // Whoever had the lock already would be seen to write first.
+      const early = Promise.race([waiting.then(() => true), sleep(GRACE_MS, false)]);
+      expect(await early).toBe(false);
+      pool.letGo();
+      expect(await waiting).toMatchObject({ held: true });
+      await next.ask("write", { text: FIRST_LINE });
+      await holder.ended;
+      expect(session.lines()).toEqual([LAST_LINE, FIRST_LINE]);
     });
   }
 
   scenario("twin: with an exit hook that releases, a late line of the dead follows", {}, async (session) => {
     const exit = (holder: Child): void => void holder.ask("exit");
-    const lines = await writeAfterExit(session, exit, without("noReleaseOnExit"));
-    expect(lines).toEqual(["the first line of the next", "the last line of the dead"]);
+    const { holder, pool, waiting, next } = await endWithQueuedWrite(
+      session,
+      exit,
+      without("noReleaseOnExit"),
+    );
+    expect(await waiting).toMatchObject({ held: true });
+    await next.ask("write", { text: FIRST_LINE });
+    pool.letGo();
+    await holder.ended;
+    expect(session.lines()).toEqual([FIRST_LINE, LAST_LINE]);
   });
 });
 
-/** A holder whose only write is queued behind a busy pool comes to its end; another waits, and writes. */
-async function writeAfterExit(
+const LAST_LINE = "the last line of the dead";
+const FIRST_LINE = "the first line of the next";
+/** What should not happen has so long to happen. */
+const GRACE_MS = 200;
+
+/** A holder whose only write is queued behind a busy pool comes to its end; another waits. */
+async function endWithQueuedWrite(
   session: Session,
   end: (holder: Child) => void,
   library?: string,
-): Promise<readonly string[]> {
+): Promise<{
+  readonly holder: Child;
+  readonly pool: OccupiedPool;
+  readonly next: Child;
+  readonly waiting: Promise<Acquired>;
+}> {
   const holder = await session.start("holder", { library });
   await holder.acquire();
   const next = await session.start("next");
   const waiting = next.acquire({ timeoutMs: 30_000 });
-  await holder.ask("occupyPool", { iterations: POOL_ITERATIONS });
-  await holder.ask("queueWrite", { text: "the last line of the dead" });
+  const pool = await occupyPool(session, holder);
+  await holder.ask("queueWrite", { text: LAST_LINE });
   end(holder);
-  expect(await waiting).toMatchObject({ held: true });
-  await next.ask("write", { text: "the first line of the next" });
-  await holder.ended;
-  return session.lines();
+  return { holder, pool, next, waiting };
 }
-
-/** Some hundred milliseconds of work for each thread of the pool: longer than a takeover. */
-const POOL_ITERATIONS = 400_000;
 
 /** The holder's parent never waits for its children: what was killed stays a zombie. */
 async function leaveZombie(session: Session): Promise<Child> {

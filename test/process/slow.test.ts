@@ -3,6 +3,7 @@
  * do meanwhile, and whoever gives up, the witnesses see one holder at a time.
  */
 
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
@@ -10,7 +11,7 @@ import { AT_ONCE_MS, deepCount } from "./support/figures.ts";
 import { without, withTakesInFlight } from "./support/guards.ts";
 import { tracing } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
-import { CALLS, SIDES, slow, untilStopped } from "./support/strace.ts";
+import { CALLS, hold, SIDES, slow } from "./support/strace.ts";
 
 /** Longer than a give-up of a few ten milliseconds, so that it may fall into the call. */
 const SLOW_MS = 50;
@@ -82,11 +83,17 @@ async function giveUpBeforeHeir(
   session: Session,
   library: string,
 ): Promise<{ readonly giver: Child; readonly heir: Acquired }> {
-  const prefix = slow("rename", "delay_enter", 10 * SLOW_MS);
-  const giver = await session.start("giver", { prefix, library });
+  const giver = await session.start("giver", { library });
+  // It makes its life socket: from here on a rename is a Take.
+  const elsewhere = { as: "elsewhere", inside: false, sessionFile: join(session.directory, "c.jsonl") };
+  expect(await giver.acquire(elsewhere)).toMatchObject({ held: true });
+  await giver.release(elsewhere);
+  const take = await hold(session, giver, { call: "rename", side: "delay_enter" });
   const first = giver.acquire({ as: "first", timeoutMs: SLOW_MS });
   const waiting = giver.acquire({ as: "heir", timeoutMs: 20_000 });
   expect(await first).toMatchObject({ held: false, code: "ELOCKED" });
+  await take.untilHeld();
+  await take.letGo();
   return { giver, heir: await waiting };
 }
 
@@ -148,18 +155,19 @@ describe("a process that is killed in the middle of a call, while it takes over"
           const dead = await session.start("dead");
           await dead.acquire();
           await dead.kill();
-          const victim = await session.start("victim", { prefix: slow(call, side, 1_000) });
+          const victim = await session.start("victim");
+          // The first rename is that of its life socket, the second one its Take.
+          const held = await hold(session, victim, { call, side, nth: call === "rename" ? 2 : 1 });
           void victim.acquire();
-          // Its first rename is that of its life socket, before there is a home; the one that counts is Take.
-          if (call === "rename") while (!contends(session, victim)) await sleep(5);
-          await untilStopped(victim);
+          await held.untilHeld();
           victim.signal("SIGKILL");
           const next = await session.start("next");
           const acquired = await next.acquire();
           expect(acquired).toMatchObject({ held: true, found: ["dead"] });
           expect(acquired.waitedMs).toBeLessThan(AT_ONCE_MS);
           // strace waits for the end of its delay; nobody else has to.
-          await victim.destroy();
+          await held.letGo();
+          await victim.ended;
         },
       );
     }
@@ -199,12 +207,15 @@ async function overtakeEvictor(
   await dead.acquire();
   await dead.kill();
   // The double begins with an rmdir, which finds that the directory is not empty.
-  const prefix = slow(library === undefined ? "unlink" : "rmdir", "delay_enter", 1_000);
-  const evictor = await session.start("evictor", { prefix, library });
+  const call = library === undefined ? "unlink" : "rmdir";
+  const evictor = await session.start("evictor", { library });
   const faster = await session.start("faster");
-  const evicting = evictor.acquire({ timeoutMs: library === undefined ? 1_200 : 10_000 });
-  await untilStopped(evictor);
-  return { faster, acquired: await faster.acquire({ timeoutMs: 5_000 }), evicting };
+  const eviction = await hold(session, evictor, { call, side: "delay_enter" });
+  const evicting = evictor.acquire({ timeoutMs: library === undefined ? 1_200 : 20_000 });
+  await eviction.untilHeld();
+  const acquired = await faster.acquire({ timeoutMs: 20_000 });
+  await eviction.letGo();
+  return { faster, acquired, evicting };
 }
 
 describe("a process in which one kind of call is slow, among others that are not", () => {

@@ -3,13 +3,15 @@
 import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
+import { parseHomeName } from "../../src/owner/name.ts";
 import type { Acquired, Answer, Child, Start } from "./support/child.ts";
 import { AT_ONCE_MS } from "./support/figures.ts";
 import { without, withTakesInFlight } from "./support/guards.ts";
 import { copyLibrary } from "./support/library.ts";
 import { tracing } from "./support/places.ts";
+import { occupyPool } from "./support/pool.ts";
 import { type Session, scenario } from "./support/scenario.ts";
-import { slow, untilStopped } from "./support/strace.ts";
+import { hold } from "./support/strace.ts";
 
 const SECTIONS = 30;
 
@@ -44,13 +46,15 @@ describe("worker threads", () => {
 
   scenario("terminated while their Take waits for the pool take nothing with them", {}, async (session) => {
     const { host, next } = await startThread(session, { library: withTakesInFlight() });
-    await host.ask("occupyPool", { iterations: 300_000 });
+    const pool = await occupyPool(session, host);
     void tell(host, "thread", { do: "acquire", timeoutMs: 30_000 });
     await untilHomeOf(session, host);
     await host.ask("terminateThread", { who: "thread" });
     const acquired = await next.acquire();
     expect(acquired).toMatchObject({ held: true, found: [] });
-    expect(host.isRunning()).toBe(true);
+    pool.letGo();
+    await host.leave();
+    expect(await next.ask("assertHeld")).toMatchObject({ ours: true });
   });
 
   // A4 for threads, which have a pool that outlives them: terminate() waits for what is in the kernel.
@@ -64,13 +68,13 @@ describe("worker threads", () => {
       `terminated while their Take is ${where} leave a lock that is taken over, and nothing happens later`,
       { needs: [tracing] },
       async (session) => {
-        const { host, next } = await startThread(session, {
-          library: library(),
-          prefix: slow("rename", delay, 400),
-        });
+        const { host, next } = await startThread(session, { library: library() });
+        const take = await hold(session, host, { call: "rename", side: delay });
         void tell(host, "thread", { do: "acquire", timeoutMs: 30_000 });
-        await untilStopped(host);
+        await take.untilHeld();
         expect(session.owners()).toHaveLength(delay === "delay_exit" ? 1 : 0);
+        await host.ask("startTerminating", { who: "thread" });
+        await take.letGo();
         await host.ask("terminateThread", { who: "thread" });
         expect(session.owners().map((name) => name.split("_")[1])).toEqual([String(host.pid)]);
         const acquired = await next.acquire();
@@ -159,5 +163,7 @@ async function untilHomes(session: Session, count: number): Promise<void> {
 }
 
 function homes({ directory }: Session): readonly string[] {
-  return existsSync(directory) ? readdirSync(directory).filter((name) => name.startsWith(".swl-")) : [];
+  return existsSync(directory)
+    ? readdirSync(directory).filter((name) => parseHomeName(name) !== undefined)
+    : [];
 }

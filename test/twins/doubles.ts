@@ -296,8 +296,8 @@ export const DOUBLES: readonly Double<Guard>[] = [
     patches: [
       ["  entry.held.delete(attempt);\n  entry.releasing = {", "  entry.releasing = {"],
       [
-        "  entry.releasing = null;\n  entry.services.turns",
-        "  entry.releasing = null;\n  entry.held.clear();\n  entry.services.turns",
+        "  entry.releasing = null;\n  const called",
+        "  entry.releasing = null;\n  entry.held.clear();\n  const called",
       ],
     ],
   },
@@ -666,8 +666,8 @@ export const CODE_DOUBLES: readonly Double[] = [
     smallest: EXCLUSIVE,
     patches: [
       [
-        "contendWith(entry, next, aside ? asideMs(entry) : undefined);",
-        "contendWith(entry, next, aside ? undefined : undefined);",
+        "contendWith(entry, next, isFair ? asideOf(entry, called) : undefined);",
+        "contendWith(entry, next, isFair ? undefined : undefined);",
       ],
     ],
   },

@@ -72,6 +72,26 @@ describe("a lock for a guest", () => {
   });
 });
 
+describe("the signal of a lock", () => {
+  it("comes from one getter for all: V8 keeps one of each handle, and all that it refers to, until a major collection", async () => {
+    const other = await acquireSessionWriteLock({ sessionFile: join(directory, "b.jsonl") });
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    const getters = [lock, other].map((each) => Object.getOwnPropertyDescriptor(each, "signal")?.get);
+    expect(getters[0]).toBeTypeOf("function");
+    expect(getters[0]).toBe(getters[1]);
+    expect(lock.signal).not.toBe(other.signal);
+    await Promise.all([lock.release(), other.release()]);
+  });
+
+  it("is that of its copies too", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    const copy = { ...lock };
+    expect(copy.signal).toBe(lock.signal);
+    await copy.release();
+    expect([lock.isHeld(), copy.isHeld()]).toEqual([false, false]);
+  });
+});
+
 describe("before this process ends itself by a signal,", () => {
   it("what it does not use goes; who holds is waited for, but not for longer than is said", async () => {
     const [held, idle] = [join(directory, "held.jsonl"), join(directory, "idle.jsonl")];

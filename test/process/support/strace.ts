@@ -3,8 +3,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "./child.ts";
+import type { Session } from "./scenario.ts";
 
 /** The calls that the lock is made of; getdents64 is what readdir does. */
 export const CALLS = ["mkdir", "rename", "getdents64", "unlink", "rmdir"] as const;
@@ -28,13 +30,20 @@ export interface Injection {
   readonly when: string;
 }
 
-/** Does this to a running process, from here on until it is let go, or dead; then says how often it was done to a call. */
+export interface Injected {
+  /** Lets go of the process. How often it was done to a call. */
+  end(): Promise<(call: string) => number>;
+  /** Lets go of it wherever it is held, and if it is dead: an strace that is asked to waits for what it holds. */
+  letGo(): Promise<void>;
+}
+
+/** Does this to a running process, from here on until it is let go, or dead. */
 export async function inject(
   { hostPid }: Child,
   injections: readonly Injection[],
   threads: "all" | "main",
   file: string,
-): Promise<{ end(): Promise<(call: string) => number> }> {
+): Promise<Injected> {
   const calls = [...new Set(injections.map(({ call }) => call))].join(",");
   const what = injections.flatMap(({ call, what, when }) => ["-e", `inject=${call}:${what}:when=${when}`]);
   const follow = threads === "all" ? ["-f"] : [];
@@ -43,6 +52,10 @@ export async function inject(
   const ended = once(strace, "close");
   await untilAttached(strace, 1);
   return {
+    letGo: async () => {
+      strace.kill("SIGKILL");
+      await ended;
+    },
     end: async () => {
       if (strace.exitCode === null) strace.kill("SIGINT");
       await ended;
@@ -54,22 +67,62 @@ export async function inject(
   };
 }
 
-/** How many looks in a row a thread must be held: at an event (a new thread, say) strace holds it for a moment. */
-const LOOKS = 5;
-const LOOK_EVERY_MS = 20;
+/** Longer than any test: it ends when it is let go, whatever the machine does meanwhile. */
+const HELD = "3600s";
 
-/** Waits until strace holds a thread of that process: the delay of an injected call, which must be longer. */
-export async function untilStopped({ hostPid }: Child): Promise<void> {
-  const isStopped = (tid: string): boolean =>
-    readFileSync(`/proc/${hostPid}/task/${tid}/stat`, "latin1").includes(") t ");
-  for (;;) {
-    let held = readdirSync(`/proc/${hostPid}/task`).filter(isStopped);
-    for (let look = 1; look < LOOKS && held.length > 0; look++) {
-      await sleep(LOOK_EVERY_MS);
-      held = held.filter(isStopped);
-    }
-    if (held.length > 0) return;
-    await sleep(LOOK_EVERY_MS);
+/** A process that will be held in one call. */
+export interface Hold {
+  /** Waits until it is held there. */
+  untilHeld(): Promise<void>;
+  /** It goes on from there, and nothing more is done to it. Also if it is dead. */
+  letGo(): Promise<void>;
+}
+
+export interface HeldCall {
+  readonly call: string;
+  /** Before its effect, or after it. */
+  readonly side: Side;
+  /** Which one of each thread, from here on: the first, if nothing is said. */
+  readonly nth?: number;
+}
+
+/** Holds a running process in such a call. */
+export async function hold(
+  { scratch }: Session,
+  child: Child,
+  { call, side, nth = 1 }: HeldCall,
+): Promise<Hold> {
+  const held = { call, what: `${side}=${HELD}`, when: String(nth) };
+  const file = join(scratch, `held-${child.who}`);
+  const injection = await inject(child, [held], "all", file);
+  return {
+    untilHeld: async () => {
+      while (!isHeld(child)) await sleep(LOOK_EVERY_MS);
+    },
+    letGo: injection.letGo,
+  };
+}
+
+const LOOK_EVERY_MS = 10;
+
+/**
+ * Does strace hold a thread, and sleep? At an event (a new thread, say) it holds one for a moment too, but is awake, or
+ * about to be: so a thread counts that was held before and after it was seen asleep.
+ */
+function isHeld({ hostPid }: Child): boolean {
+  const task = `/proc/${hostPid}/task`;
+  const stopped = readdirSync(task).filter((tid) => stateIn(`${task}/${tid}/stat`) === "t");
+  const [, tracer = "0"] = /^TracerPid:\t(\d+)$/m.exec(readFileSync(`/proc/${hostPid}/status`, "utf8")) ?? [];
+  if (stopped.length === 0 || tracer === "0" || stateIn(`/proc/${tracer}/stat`) !== "S") return false;
+  return stopped.some((tid) => stateIn(`${task}/${tid}/stat`) === "t");
+}
+
+/** Of a thread that has ended it is none. */
+function stateIn(stat: string): string | undefined {
+  try {
+    return /\) (\S) /.exec(readFileSync(stat, "latin1"))?.[1];
+  } catch {
+    return undefined;
   }
 }
 

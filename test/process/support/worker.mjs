@@ -9,7 +9,6 @@
 
 import childProcess from "node:child_process";
 import cluster from "node:cluster";
-import crypto from "node:crypto";
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
@@ -156,9 +155,10 @@ const commands = {
   // ----------------------------------------------------------------------------------------------
   // The thread pool
 
-  /** Every thread of the pool computes for a while. Nothing that is sent now runs before. */
-  occupyPool({ iterations }) {
-    for (let thread = 0; thread < 4; thread++) crypto.pbkdf2("a", "b", iterations, 64, "sha512", () => {});
+  /** Every thread of the pool waits for somebody to write to the named pipe. Nothing that is sent now runs before. */
+  occupyPool({ pipe, exiting }) {
+    for (let thread = 0; thread < 4; thread++) fs.open(pipe, "r", () => {});
+    process.once("exit", () => fs.writeFileSync(exiting, ""));
   },
   /** Sends one write to the pool, and does not wait for it. */
   queueWrite({ text }) {
@@ -212,6 +212,10 @@ const commands = {
     const at = now();
     await threads.get(who).terminate();
     return { at };
+  },
+  /** Does not wait for its end. */
+  startTerminating({ who }) {
+    void threads.get(who).terminate();
   },
   /** Processes that this one forks, each with so many sections; answers what they found. */
   async family({ how, size, count }) {

@@ -353,6 +353,13 @@ describe("what the doctor leaves", () => {
     expect(stat()).toEqual(before);
   });
 
+  it("can be removed from before it is made: a signal may come right after", async () => {
+    const there: (readonly string[])[] = [];
+    const onScratch = (): void => void there.push(fs.readdirSync(directory));
+    await examine(directory, { quick: true, onScratch });
+    expect(there).toEqual([[]]);
+  });
+
   it.runIf(linux)("goes with the next doctor if it was killed, and not while it lives", async () => {
     const name = (pid: string, life: string): string =>
       `.swl-doctor-${formatOwnerName({ ...self, pid, tid: pid, life, nonce: newNonce() })}`;
