@@ -99,23 +99,32 @@ const commands = {
     }
     return { sections: count, found };
   },
-  /** So many tasks that go in and out, each for one turn, or for so long, for so long and until they had so many turns, or until they are told to stop; when each of them asked and was let in. */
-  async crowd({ tasks, ms = Number.POSITIVE_INFINITY, count = 0, holdMs }) {
+  /**
+   * So many tasks that go in and out, each for one turn, or for so long, for so long and until they had so many turns, or
+   * until they are told to stop; when each of them asked and was let in. `inside`: the witnesses watch.
+   */
+  async crowd({ tasks, ms = Number.POSITIVE_INFINITY, count = 0, holdMs, inside = false }) {
     const until = now() + ms;
     const turns = [];
+    const found = [];
+    const tell = (marker) => found.push(marker);
     const goInAndOut = async () => {
       while (!crowdIsOver && (now() < until || turns.length < count)) {
         const askedAt = now();
         const lock = await acquireSessionWriteLock({ sessionFile: params.sessionFile, timeoutMs: 60_000 });
         turns.push({ askedAt, at: now() });
+        if (inside) witness.putMarker(tell);
+        const counter = inside ? witness.readCounter() : undefined;
         await new Promise((resolve) =>
           holdMs === undefined ? setImmediate(resolve) : setTimeout(resolve, holdMs),
         );
+        if (counter !== undefined) witness.writeCounter(counter + 1);
+        if (inside) witness.removeMarker(tell);
         await lock.release();
       }
     };
     await Promise.all(Array.from({ length: tasks }, goInAndOut));
-    return { turns: turns.sort((a, b) => a.at - b.at) };
+    return { turns: turns.sort((a, b) => a.at - b.at), found };
   },
   stopCrowd() {
     crowdIsOver = true;
