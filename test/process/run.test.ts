@@ -19,7 +19,7 @@ import { skipWithout } from "./support/scenario.ts";
 const CLI = join(root, "dist", "cli", "main.js");
 /** Longer than anybody needs who may have the lock; whoever is refused is refused for so long. */
 const REFUSED = "700ms";
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 
 let directory = "";
 let file = "";
