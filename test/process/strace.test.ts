@@ -136,6 +136,7 @@ const EXPECTED_EXTRAS = [
   "life socket: asked",
   "life socket: goes",
   "life socket: made",
+  "line: looked for",
   "lstat of the lock path",
   "lstat of the longest names",
   "realpath",

@@ -293,9 +293,10 @@ const EXTRAS: readonly Extra[] = [
     on: ["mark"],
     writes: true,
   },
+  { name: "line: looked for", calls: /^(lstat|statx|newfstatat)$/, on: ["line"], args: /NOFOLLOW/ },
   {
-    name: "line: made, looked at, goes",
-    calls: /^(mkdir|lstat|statx|newfstatat|openat|fstat|fchmod|fchown|getdents64|close|rmdir)$/,
+    name: "line: made, read, goes",
+    calls: /^(mkdir|openat|fstat|newfstatat|fchmod|fchown|getdents64|close|rmdir)$/,
     on: ["line"],
   },
   { name: "line: a place is taken", calls: /^openat$/, on: ["place"], args: /O_CREAT\|O_EXCL/, writes: true },

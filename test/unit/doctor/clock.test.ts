@@ -67,11 +67,31 @@ const row = (subject: string, tried: string, result: string, seen: string, means
 const NOT_TRIED = "it could not be tried";
 
 describe("one look at the clocks", () => {
-  it("compares the server's with the middle of our two looks, and ours with one that is never set", () => {
-    const walls = [START, START + 10, START + 20];
-    const world = { ...worldWith(), wall: () => walls.shift() ?? 0 };
-    serverMs = START + 7.5;
-    expect(lookAtClock(world, directory)).toEqual({ aheadMs: 2.5, sinceMs: START + 20 - 1_000 });
+  it.each([
+    [-2.5, -2.5],
+    [0, 0],
+    [7.5, 0],
+    [12.5, 2.5],
+  ])("says how far the server's is outside of our two looks: %d ms", (afterMs, aheadMs) => {
+    const walls = [START, START + 10];
+    serverMs = START + afterMs;
+    expect(lookAtClock({ ...worldWith(), wall: () => walls.shift() ?? 0 }, directory).aheadMs).toBe(aheadMs);
+  });
+
+  it("compares ours with one that is never set, in the look that took the shortest", () => {
+    const walls = [START, START, START + 1, START + 20, START + 3, START + 4, START + 5];
+    const monotonics = [0, 9, 100, 101, 200, 209, 300, 302, 400, 401];
+    const world = {
+      ...worldWith(),
+      wall: () => walls.shift() ?? 0,
+      monotonic: () => monotonics.shift() ?? Number.NaN,
+    };
+    expect(lookAtClock(world, directory).sinceMs).toBe(START + 20 - 100);
+    expect([walls, monotonics]).toEqual([[], []]);
+  });
+
+  it("writes one byte for each", () => {
+    lookAtClock(worldWith(), directory);
     expect(fs.readFileSync(path("clock"), "utf8")).toBe(".");
     lookAtClock(worldWith(), directory);
     expect(fs.readFileSync(path("clock"), "utf8")).toBe("..");
@@ -117,9 +137,13 @@ describe("a beat", () => {
   const TRIED = "a beat moves the mtime";
   const NONE = "no lease: switch it off with staleMs: Infinity";
   /** A stamp that moves when so much time has gone by. */
-  const after = (ms: number) => (): DiskReply => {
-    monotonicMs += ms;
-    return stamp(1);
+  const after = (ms: number): (() => DiskReply) => {
+    let beats = 0;
+    return () => {
+      if (beats++ > 0) return stamp(1);
+      monotonicMs += ms;
+      return DONE;
+    };
   };
 
   it.each([
@@ -151,7 +175,7 @@ describe("a beat", () => {
     };
     expect((await check(worldWith(none)))[1]).toEqual(row("A8", TRIED, "fail", "never", NONE));
     // Four seconds are not more than four seconds.
-    expect(beats).toBe(3);
+    expect(beats).toBe(4);
   });
 
   it("that moves the mtime back, or is refused, is none", async () => {

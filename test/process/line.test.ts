@@ -1,0 +1,185 @@
+/** The line of those who wait, in real processes that go in and out as fast as they can. */
+
+import fs from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect } from "vitest";
+import { isLineName, ownerOfPlace } from "../../src/line.ts";
+import { parseOwnerName } from "../../src/owner/name.ts";
+import type { Child } from "./support/child.ts";
+import { deepCount } from "./support/figures.ts";
+import { buildDouble, type LibraryDouble } from "./support/library.ts";
+import { type Session, scenario } from "./support/scenario.ts";
+
+const MS = deepCount(1_000, 15_000);
+/** Long enough for many turns. */
+const ROUND_MS = 300;
+/** In the time of a round. */
+const LOOKS = 40;
+const PROCESSES = ["a", "b", "c", "d"];
+/** In percent, of the changes of hands: to the one of two or three others who has waited for longest. By chance it is a half or a third. */
+const IN_ORDER = 60;
+
+describe("four processes that go in and out as fast as they can", () => {
+  scenario("exclude one another, are served in turn, and leave nothing", {}, async (session) => {
+    const children = await startAll(session, PROCESSES);
+    const crowds = await inAndOut(children);
+    expect(crowds.flatMap(({ found }) => found)).toEqual([]);
+    expect(session.counter()).toBe(crowds.reduce((sum, { turns }) => sum + turns.length, 0));
+    expect(Math.min(...crowds.map(({ turns }) => turns.length))).toBeGreaterThan(0);
+    expect(percentInOrder(crowds)).toBeGreaterThan(IN_ORDER);
+    for (const child of children) await child.leave();
+    // Nobody has to sweep.
+    expect(ours(session)).toEqual([]);
+  });
+
+  scenario("twin: where nobody is called they are not served in turn", {}, async (session) => {
+    const children = await startAll(session, PROCESSES, neverCalls());
+    const crowds = await inAndOut(children);
+    expect(percentInOrder(crowds)).toBeLessThan(IN_ORDER);
+  });
+});
+
+describe("a process that is killed in the line", () => {
+  scenario("is called there like any other, and keeps nobody from going on", {}, async (session) => {
+    const { victim, others } = await killInLine(session, neverSweeps());
+    const crowds = await inAndOut(others, ROUND_MS);
+    expect(Math.min(...crowds.map(({ turns }) => turns.length))).toBeGreaterThan(0);
+    expect(placesOf(session, victim)).toEqual([]);
+  });
+
+  scenario(
+    "twin: where nobody is called, its place stays until a later process sweeps",
+    {},
+    async (session) => {
+      const { victim, others } = await killInLine(session, neverCalls());
+      await inAndOut(others, ROUND_MS);
+      expect(placesOf(session, victim)).toHaveLength(1);
+    },
+  );
+});
+
+interface Crowd {
+  readonly turns: readonly { readonly askedAt: number; readonly at: number }[];
+  readonly found: readonly string[];
+}
+
+const startAll = (session: Session, names: readonly string[], library?: string): Promise<Child[]> =>
+  Promise.all(names.map((who) => session.start(who, { library })));
+
+const inAndOut = async (children: readonly Child[], ms = MS): Promise<readonly Crowd[]> =>
+  await Promise.all(
+    children.map(
+      async (child) => (await child.ask("crowd", { tasks: 1, ms, inside: true })) as unknown as Crowd,
+    ),
+  );
+
+/** One of three that go in and out: the others are stopped while it is killed, so that nobody calls it before. */
+async function killInLine(
+  session: Session,
+  library: string,
+): Promise<{ readonly victim: Child; readonly others: readonly Child[] }> {
+  const victim = await session.start("victim", { library });
+  const others = await startAll(session, PROCESSES.slice(0, 2), library);
+  void victim.ask("crowd", { tasks: 1, ms: 60_000 });
+  let isInLine = false;
+  while (!isInLine) {
+    const round = inAndOut(others, ROUND_MS);
+    for (let i = 0; i < LOOKS && !isInLine; i++) {
+      await sleep(5);
+      for (const child of [...others, victim]) await stop(child);
+      isInLine = placesOf(session, victim).length > 0;
+      if (isInLine) await victim.kill();
+      for (const child of isInLine ? others : [...others, victim]) child.signal("SIGCONT");
+    }
+    await round;
+  }
+  return { victim, others };
+}
+
+/** A call that is under way ends before. */
+async function stop({ hostPid, signal }: Child): Promise<void> {
+  signal("SIGSTOP");
+  const states = (): readonly string[] =>
+    namesIn(`/proc/${hostPid}/task`).map((tid) => {
+      const stat = fs.readFileSync(`/proc/${hostPid}/task/${tid}/stat`, "utf8");
+      return stat.slice(stat.lastIndexOf(")") + 2)[0] ?? "";
+    });
+  while (states().some((state) => state !== "T")) await sleep(1);
+}
+
+function placesOf(session: Session, { pid }: Child): readonly string[] {
+  return linesIn(session)
+    .flatMap((line) => namesIn(join(session.directory, line)))
+    .filter((name) => parseOwnerName(ownerOfPlace(name) ?? "")?.pid === String(pid));
+}
+
+const linesIn = ({ directory }: Session): readonly string[] => namesIn(directory).filter(isLineName);
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** What processes of this scenario have left: the bystander's home is not theirs. */
+function ours(session: Session): readonly string[] {
+  const bystander = `_${process.pid}_`;
+  return session
+    .listing()
+    .filter((entry) => /^(a\.jsonl\.lock|\.swl-)/.test(entry))
+    .filter((entry) => !entry.startsWith(".swl-not-a-home") && !entry.includes(bystander));
+}
+
+function percentInOrder(crowds: readonly Crowd[]): number {
+  const { changes, percent } = orderOf(crowds);
+  const sections = crowds.reduce((sum, { turns }) => sum + turns.length, 0);
+  console.log(
+    `${sections} sections; of ${changes} changes of hands ${percent.toFixed(1)} % went to the first`,
+  );
+  return percent;
+}
+
+interface Order {
+  /** How often the lock changed hands while two others waited, or more. */
+  readonly changes: number;
+  /** How often whoever had waited for longest was the next, in percent. */
+  readonly percent: number;
+}
+
+/** A turn: the sections of one process without anybody else's in between. */
+function orderOf(crowds: readonly Crowd[]): Order {
+  const sections = crowds
+    .flatMap(({ turns }, who) => turns.map((turn) => ({ ...turn, who })))
+    .sort((one, other) => one.at - other.at);
+  let [changes, inOrder] = [0, 0];
+  for (const [i, { who, at }] of sections.entries()) {
+    const next = sections[i + 1];
+    if (next === undefined || next.who === who) continue;
+    const waiting = crowds.flatMap(({ turns }, other) => {
+      const served = other === who ? undefined : turns.find((turn) => turn.at > at);
+      return served !== undefined && served.askedAt < at ? [{ other, askedAt: served.askedAt }] : [];
+    });
+    if (waiting.length < 2) continue;
+    const [first] = waiting.sort((one, other) => one.askedAt - other.askedAt);
+    changes++;
+    if (first?.other === next.who) inOrder++;
+  }
+  return { changes, percent: changes === 0 ? 0 : (100 * inOrder) / changes };
+}
+
+const NO_SWEEP: LibraryDouble["patches"] = [["{12}-line$/.test(name);", "{12}-line$/.test('');"]];
+
+/** No guard is missing: the places of the dead are left to those who call. */
+const neverSweeps = (): string =>
+  buildDouble({ name: "NeverSweepsLines", file: "line.ts", patches: NO_SWEEP });
+
+const neverCalls = (): string =>
+  buildDouble({
+    name: "NeverCalls",
+    file: "line.ts",
+    patches: [...NO_SWEEP, ["if (ownerOfPlace(name) !== undefined && take(", "if (name === '' && take("]],
+  });
