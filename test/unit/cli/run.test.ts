@@ -48,6 +48,7 @@ describe("the options of run", () => {
     ["250ms", 250],
     ["10s", 10_000],
     ["1.5s", 1_500],
+    ["1.25s", 1_250],
     ["2m", 120_000],
     ["1h", 3_600_000],
     ["inf", Number.POSITIVE_INFINITY],
@@ -81,6 +82,7 @@ describe("a command line that is none", () => {
   it.each([
     [[], "run needs a session file"],
     [["", "--", "true"], "run needs a session file"],
+    [["--", "true"], "run needs a session file"],
     [["f", "g", "--", "true"], "run takes one session file, and -- before the command: g"],
     [["f"], "run needs -- and a command behind it"],
     [["f", "--"], "a command is missing behind --"],
@@ -248,7 +250,8 @@ describe.skipIf(process.platform === "win32")("run", () => {
   });
 
   /** A command that says by its exit code which signal it got; and that it is there, by a file. */
-  const TRAPS = "trap 'exit 9' TERM; trap 'exit 8' INT; echo > ready; while :; do sleep 0.01; done";
+  const TRAPS =
+    "trap 'exit 9' TERM; trap 'exit 8' INT; trap 'exit 7' QUIT; echo > ready; while :; do sleep 0.01; done";
   const ready = (): Promise<void> => until(() => expect(fs.existsSync(join(directory, "ready"))).toBe(true));
 
   it.each([
@@ -268,6 +271,7 @@ describe.skipIf(process.platform === "win32")("run", () => {
     const ended = under(TRAPS);
     await ready();
     process.emit("SIGINT", "SIGINT");
+    process.emit("SIGQUIT", "SIGQUIT");
     process.emit("SIGTERM", "SIGTERM");
     expect(await ended).toBe(9);
   });
