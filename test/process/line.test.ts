@@ -9,6 +9,7 @@ import { parseOwnerName } from "../../src/owner/name.ts";
 import type { Child } from "./support/child.ts";
 import { deepCount } from "./support/figures.ts";
 import { buildDouble, type LibraryDouble } from "./support/library.ts";
+import { IN_ORDER, inAndOut, percentInOrder } from "./support/order.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
 const MS = deepCount(1_000, 15_000);
@@ -17,13 +18,10 @@ const ROUND_MS = 300;
 /** In the time of a round. */
 const LOOKS = 40;
 const PROCESSES = ["a", "b", "c", "d"];
-/** In percent, of the changes of hands: to the one of two or three others who has waited for longest. By chance it is a half or a third. */
-const IN_ORDER = 60;
-
 describe("four processes that go in and out as fast as they can", () => {
   scenario("exclude one another, are served in turn, and leave nothing", {}, async (session) => {
     const children = await startAll(session, PROCESSES);
-    const crowds = await inAndOut(children);
+    const crowds = await inAndOut(children, MS);
     expect(crowds.flatMap(({ found }) => found)).toEqual([]);
     expect(session.counter()).toBe(crowds.reduce((sum, { turns }) => sum + turns.length, 0));
     expect(Math.min(...crowds.map(({ turns }) => turns.length))).toBeGreaterThan(0);
@@ -35,7 +33,7 @@ describe("four processes that go in and out as fast as they can", () => {
 
   scenario("twin: where nobody is called they are not served in turn", {}, async (session) => {
     const children = await startAll(session, PROCESSES, neverCalls());
-    const crowds = await inAndOut(children);
+    const crowds = await inAndOut(children, MS);
     expect(percentInOrder(crowds)).toBeLessThan(IN_ORDER);
   });
 });
@@ -59,20 +57,8 @@ describe("a process that is killed in the line", () => {
   );
 });
 
-interface Crowd {
-  readonly turns: readonly { readonly askedAt: number; readonly at: number }[];
-  readonly found: readonly string[];
-}
-
 const startAll = (session: Session, names: readonly string[], library?: string): Promise<Child[]> =>
   Promise.all(names.map((who) => session.start(who, { library })));
-
-const inAndOut = async (children: readonly Child[], ms = MS): Promise<readonly Crowd[]> =>
-  await Promise.all(
-    children.map(
-      async (child) => (await child.ask("crowd", { tasks: 1, ms, inside: true })) as unknown as Crowd,
-    ),
-  );
 
 /** One of three that go in and out: the others are stopped while it is killed, so that nobody calls it before. */
 async function killInLine(
@@ -132,43 +118,6 @@ function ours(session: Session): readonly string[] {
     .listing()
     .filter((entry) => /^(a\.jsonl\.lock|\.swl-)/.test(entry))
     .filter((entry) => !entry.startsWith(".swl-not-a-home") && !entry.includes(bystander));
-}
-
-function percentInOrder(crowds: readonly Crowd[]): number {
-  const { changes, percent } = orderOf(crowds);
-  const sections = crowds.reduce((sum, { turns }) => sum + turns.length, 0);
-  console.log(
-    `${sections} sections; of ${changes} changes of hands ${percent.toFixed(1)} % went to the first`,
-  );
-  return percent;
-}
-
-interface Order {
-  /** How often the lock changed hands while two others waited, or more. */
-  readonly changes: number;
-  /** How often whoever had waited for longest was the next, in percent. */
-  readonly percent: number;
-}
-
-/** A turn: the sections of one process without anybody else's in between. */
-function orderOf(crowds: readonly Crowd[]): Order {
-  const sections = crowds
-    .flatMap(({ turns }, who) => turns.map((turn) => ({ ...turn, who })))
-    .sort((one, other) => one.at - other.at);
-  let [changes, inOrder] = [0, 0];
-  for (const [i, { who, at }] of sections.entries()) {
-    const next = sections[i + 1];
-    if (next === undefined || next.who === who) continue;
-    const waiting = crowds.flatMap(({ turns }, other) => {
-      const served = other === who ? undefined : turns.find((turn) => turn.at > at);
-      return served !== undefined && served.askedAt < at ? [{ other, askedAt: served.askedAt }] : [];
-    });
-    if (waiting.length < 2) continue;
-    const [first] = waiting.sort((one, other) => one.askedAt - other.askedAt);
-    changes++;
-    if (first?.other === next.who) inOrder++;
-  }
-  return { changes, percent: changes === 0 ? 0 : (100 * inOrder) / changes };
 }
 
 const NO_SWEEP: LibraryDouble["patches"] = [["{12}-line$/.test(name);", "{12}-line$/.test('');"]];
