@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { lineName } from "../../src/line.ts";
 import type { Child } from "./support/child.ts";
-import { type Crowd, inAndOut, percentInOrder } from "./support/order.ts";
+import { type Crowd, inAndOut, sayOrder } from "./support/order.ts";
 import { root, runIn, tool } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
@@ -144,13 +144,13 @@ describe("processes of several users that go in and out as fast as they can", ()
   }
 
   scenario("are served in a directory of everybody's", { needs }, async (session) => {
-    percentInOrder(await together(session, (uid) => uid));
+    sayOrder(await together(session, (uid) => uid));
   });
 
   scenario("are served in a directory of the group's", { needs }, async (session) => {
     fs.chownSync(session.directory, 0, GROUP);
     fs.chmodSync(session.directory, 0o2770);
-    percentInOrder(await together(session, () => GROUP));
+    sayOrder(await together(session, () => GROUP));
   });
 
   scenario("are served also beside a line that one of them keeps to himself", { needs }, async (session) => {
@@ -158,6 +158,6 @@ describe("processes of several users that go in and out as fast as they can", ()
     fs.mkdirSync(line);
     fs.chmodSync(line, 0o755);
     fs.chownSync(line, ALICE, ALICE);
-    percentInOrder(await together(session, (uid) => uid));
+    sayOrder(await together(session, (uid) => uid));
   });
 });
