@@ -24,8 +24,8 @@ export const systemClock: Clock = {
   setTimer: (ms, callback, background) => {
     let timer: NodeJS.Timeout | undefined;
     const arm = (left: number): void => {
-      const delay = Math.min(left, LONGEST_DELAY_MS);
-      timer = setTimeout(() => (left > delay ? arm(left - delay) : callback()), delay);
+      const rest = left - LONGEST_DELAY_MS;
+      timer = rest > 0 ? setTimeout(arm, LONGEST_DELAY_MS, rest) : setTimeout(callback, left);
       if (background !== undefined) timer.unref();
     };
     arm(ms);

@@ -187,15 +187,15 @@ export function readOptions(
     }
     return value;
   };
-  for (const [name, value] of Object.entries({ allowReentrant, migrateLegacyLocks, revokeAfterMaxHold })) {
-    if (typeof value !== "boolean") return fail(`${name} must be a boolean, not ${textOf(value)}`);
-  }
+  const refuseOther = (name: string, type: "boolean" | "function", value: unknown): void => {
+    if (typeof value !== type) fail(`${name} must be a ${type}, not ${textOf(value)}`);
+  };
+  refuseOther("allowReentrant", "boolean", allowReentrant);
+  refuseOther("migrateLegacyLocks", "boolean", migrateLegacyLocks);
+  refuseOther("revokeAfterMaxHold", "boolean", revokeAfterMaxHold);
   if (signal !== undefined && !isAbortSignal(signal)) return fail("signal must be an AbortSignal");
-  for (const [name, hook] of Object.entries({ onWaiting, onTakeover })) {
-    if (hook !== undefined && typeof hook !== "function") {
-      return fail(`${name} must be a function, not ${textOf(hook)}`);
-    }
-  }
+  if (onWaiting !== undefined) refuseOther("onWaiting", "function", onWaiting);
+  if (onTakeover !== undefined) refuseOther("onTakeover", "function", onTakeover);
   const metadata = metadataText(params.metadata);
   if (metadata === undefined) {
     return fail(`metadata must be a JSON value of at most ${MAX_METADATA_BYTES} bytes`);

@@ -21,7 +21,8 @@ export interface LockPath {
 export function resolveLockPath(given: string): LockPath {
   const absolute = resolve(given);
   const parent = makeDirectory(dirname(absolute), given);
-  const sessionFile = join(parent, basename(absolute));
+  // As `join` would, which looks at each character again: nothing that realpath gives ends in a slash, but the root.
+  const sessionFile = `${parent === "/" ? "" : parent}/${basename(absolute)}`;
   return { sessionFile, lockPath: `${sessionFile}.lock`, directory: parent };
 }
 

@@ -258,7 +258,7 @@ const CLEAN_REFUSALS = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
 
 function takeOutcome(reply: DiskReply): TakeOutcome {
   if (reply.ok) return { kind: "taken" };
-  return { kind: "refused", failure: { ...reply, clean: CLEAN_REFUSALS.includes(reply.errno) } };
+  return { kind: "refused", failure: { clean: CLEAN_REFUSALS.includes(reply.errno), ...reply } };
 }
 
 /** `Verify`: exactly the names that we prepared, known junk aside; else the home is given up. */
@@ -736,9 +736,11 @@ function homeOf(entry: Entry): Home {
 /** Does a readdir show the names of this home and, known junk aside, no other? */
 export function isExactly(reply: DiskReply, home: Home): boolean {
   if (!reply.ok) return false;
-  const names = reply.names.filter((name) => !isKnownJunk(name));
+  const { names } = reply;
   const expected = namesOf(home);
-  return names.length === expected.length && expected.every((name) => names.includes(name));
+  let found = 0;
+  for (const name of names) if (!isKnownJunk(name)) found++;
+  return found === expected.length && expected.every((name) => names.includes(name));
 }
 
 function jittered(entry: Entry, ms: number): number {
@@ -795,7 +797,13 @@ const call = (action: CallAction, mode: "sync" | "async", diskCall: DiskCall): S
   call: diskCall,
 });
 /** On a disk known to be local a call that is asynchronous may be made at once. */
-const promptly = ({ local }: Entry, step: Step & { kind: "call" }): Step => ({ ...step, atOnce: local });
+const promptly = ({ local }: Entry, { action, mode, call }: Step & { kind: "call" }): Step => ({
+  kind: "call",
+  action,
+  mode,
+  atOnce: local,
+  call,
+});
 const turn = (action: TurnAction): Step => ({ kind: "turn", action });
 const rename = (from: string, to: string): DiskCall => ({ call: "rename", from, to });
 const readdir = (path: string): DiskCall => ({ call: "readdir", path });

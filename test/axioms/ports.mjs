@@ -6,8 +6,9 @@
 import fs from "node:fs";
 import { performNow } from "../../dist/disk.js";
 
-/** Long enough for another process to come in between. */
-const GAP_NS = 150_000n;
+/** Long enough for another process to come in between; asleep, so that it can where they share one processor. */
+const GAP_MS = 0.15;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /** What the package's disk says, in a word. */
 function viaPackage(call) {
@@ -98,6 +99,5 @@ export const ports = {
 const listings = new Map();
 
 function pause() {
-  const end = process.hrtime.bigint() + GAP_NS;
-  while (process.hrtime.bigint() < end);
+  Atomics.wait(sleeper, 0, 0, GAP_MS);
 }

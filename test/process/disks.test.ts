@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
 import { DISKS, FUSE_DISKS, mountFor, needsOf, OVERLAY } from "./support/disks.ts";
-import { AT_ONCE_MS } from "./support/figures.ts";
+import { AT_ONCE_MS, LIMIT_MS } from "./support/figures.ts";
 import { type Guard, without } from "./support/guards.ts";
 import { mounts, openPlace, type Place, root, runIn, tool } from "./support/places.ts";
 import { listing, type Session, scenario } from "./support/scenario.ts";
@@ -91,7 +91,8 @@ describe("exclusion and takeover", () => {
       await one.acquire();
       expect(await other.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "ELOCKED" });
       // In one process these are two lock paths, since nothing tells them apart from two directories.
-      const self = await one.acquire({ as: "again", sessionFile: elsewhere, timeoutMs: 200 });
+      const again = { as: "again", sessionFile: elsewhere, timeoutMs: 200, judged: true };
+      const self = await one.acquire(again);
       expect(self).toMatchObject({
         held: false,
         verdict: expect.stringContaining("by another path (a bind mount)"),
@@ -221,7 +222,7 @@ describe("a process that may open no more files when it asks for the first time"
     files.restore();
     expect(await acquireAside(holder)).toMatchObject({ held: true });
     await holder.kill();
-    return (await next.acquire({ timeoutMs: guard === undefined ? 10_000 : 300 })).held;
+    return (await next.acquire({ timeoutMs: guard === undefined ? LIMIT_MS : 300 })).held;
   };
   const needs = [root, tool("prlimit")];
 
@@ -281,7 +282,7 @@ describe("an idle home that somebody spoils", () => {
         fs.writeFileSync(join(home, "notes.txt"), ""),
       );
       for (const child of [holder, other]) {
-        const refused = await child.acquire({ timeoutMs: 300 });
+        const refused = await child.acquire({ timeoutMs: 300, judged: true });
         expect(refused).toMatchObject({ held: false, code: "ELOCKED", reason: "foreign" });
         expect(refused.message).toContain('"notes.txt"');
       }

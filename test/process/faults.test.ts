@@ -173,7 +173,7 @@ describe("a process that is killed at its n-th call of a kind", () => {
   for (const call of KILLED_AT) {
     scenario(
       `${call}: the next one gets the lock, and sweeps`,
-      { needs: [tracing], timeout: 120_000 },
+      { needs: [tracing], timeout: 300_000 },
       async (session) => {
         for (let n = 1; n <= CALLS; n++) {
           const who = `struck-${n}`;

@@ -62,7 +62,7 @@ describe("metadata", () => {
     const holder = await session.start("holder");
     await holder.acquire({ options: { metadata: { run: "r1", key: "agent:main" } } });
     const waiter = await session.start("waiter");
-    const refused = await waiter.acquire({ timeoutMs: 200 });
+    const refused = await waiter.acquire({ timeoutMs: 200, judged: true });
     expect(refused).toMatchObject({
       held: false,
       code: "ELOCKED",

@@ -94,7 +94,7 @@ describe("a holder whose directory is taken away", () => {
   scenario("a waiter in it is told that the disk has failed", {}, async (session) => {
     const { sessionFile, directory } = await hold(session, "holder");
     const waiter = await session.start("waiter", { sessionFile });
-    const waiting = waiter.acquire({ timeoutMs: 30_000 });
+    const waiting = waiter.acquire();
     while (fs.readdirSync(directory).filter((name) => name.includes("own1_")).length < 1) await sleep(5);
     RENAMED.befall(directory);
     expect(await waiting).toMatchObject({ held: false, code: "EDISK" });

@@ -172,7 +172,7 @@ describe("a living owner is never taken for dead, seen from", () => {
       const { holder, judge } = await set(session);
       expect(await holder.acquire()).toMatchObject({ held: true });
       const judging = await judge();
-      const refused = await judging.acquire({ timeoutMs: PATIENCE_MS });
+      const refused = await judging.acquire({ timeoutMs: PATIENCE_MS, judged: true });
       expect(refused).toMatchObject({ held: false, code: "ELOCKED" });
       expect(refused.verdict).toMatch(verdict);
       expect(await holder.ask("assertHeld")).toMatchObject({ ours: true });
@@ -188,7 +188,7 @@ describe("a living owner is never taken for dead, seen from", () => {
       const { holder, judge } = await set(session, without(guard));
       await holder.acquire();
       const judging = await judge(without(guard));
-      const both = await judging.acquire({ timeoutMs: 5_000 });
+      const both = await judging.acquire();
       expect(both).toMatchObject({ held: true, found: ["holder"] });
       expect(await holder.ask("assertHeld")).toMatchObject({ ours: false });
       await judging.release();
@@ -258,7 +258,7 @@ describe("an owner that was killed", () => {
     },
     async (session) => {
       const next = await renameHost(session, without("hostIgnored"));
-      expect(await next.acquire({ timeoutMs: PATIENCE_MS })).toMatchObject({
+      expect(await next.acquire({ timeoutMs: PATIENCE_MS, judged: true })).toMatchObject({
         held: false,
         verdict: expect.stringContaining("another host"),
       });
@@ -276,7 +276,7 @@ describe("an owner that was killed", () => {
       await holder.kill();
       const [name] = session.owners();
       const next = await session.start("next");
-      const refused = await next.acquire({ timeoutMs: PATIENCE_MS });
+      const refused = await next.acquire({ timeoutMs: PATIENCE_MS, judged: true });
       expect(refused).toMatchObject({ held: false, code: "ELOCKED" });
       expect(refused.verdict).toMatch(/^another boot id/);
       expect(session.owners()).toEqual([name]);
@@ -302,7 +302,7 @@ describe("a clock that was set", () => {
         const next = await session.start("next", { env: lies });
         const { text } = await next.ask("date");
         expect(Math.abs(Date.parse(String(text)) - Date.now())).toBeGreaterThan(23 * 3_600_000);
-        const refused = await next.acquire({ timeoutMs: PATIENCE_MS });
+        const refused = await next.acquire({ timeoutMs: PATIENCE_MS, judged: true });
         expect(refused).toMatchObject({ held: false, verdict: expect.stringMatching(/runs since/) });
         expect(refused.waitedMs).toBeGreaterThan(PATIENCE_MS - 50);
         const waiting = next.acquire();

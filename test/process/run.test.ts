@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { now } from "./support/child.ts";
-import { AT_ONCE_MS } from "./support/figures.ts";
+import { AT_ONCE_MS, LIMIT_MS } from "./support/figures.ts";
 import { without } from "./support/guards.ts";
 import { root } from "./support/library.ts";
 import { linux, tool } from "./support/places.ts";
@@ -19,7 +19,7 @@ import { skipWithout } from "./support/scenario.ts";
 const CLI = join(root, "dist", "cli", "main.js");
 /** Longer than anybody needs who may have the lock; whoever is refused is refused for so long. */
 const REFUSED = "700ms";
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 
 let directory = "";
 let file = "";
@@ -115,11 +115,7 @@ describe("run passes on", () => {
 
   it("twin: a wrapper that passes it on as well interrupts twice", async (context) => {
     skipWithout([tool("script")], context);
-    // Two signals that come before the first is handled are one; hardly ever.
-    const times: number[] = [];
-    while (times.length < 5 && !times.includes(2))
-      times.push((await interruptAtTerminal("signalOnce")).times);
-    expect(times).toContain(2);
+    expect(await interruptAtTerminal("signalOnce")).toMatchObject({ code: 5, times: 2 });
   });
 
   it("127 for a command that is not there, 126 for one that cannot be executed", async () => {
@@ -173,7 +169,7 @@ describe("run that loses the lock", () => {
     const lost = await run(["true"], { options: ["--timeout", "0"] });
     expect(lost).toMatchObject({ code: 75 });
     fs.rmSync(`${file}.lock`, { recursive: true });
-    await expect.poll(() => wrapper.stderr(), { timeout: 30_000 }).toContain("the lock is lost: ");
+    await expect.poll(() => wrapper.stderr(), { timeout: LIMIT_MS }).toContain("the lock is lost: ");
     kill(pid, "SIGKILL");
     expect(await wrapper.ended).toMatchObject({ signal: "SIGKILL" });
   });
@@ -182,13 +178,13 @@ describe("run that loses the lock", () => {
 describe("run lets the command go when the lock is granted", () => {
   it("and never, if the wrapper was killed before", async () => {
     const { marker, heldBack } = await killWaiting({});
-    await expect.poll(() => runs(heldBack), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => runs(heldBack), { timeout: LIMIT_MS }).toBe(false);
     expect(fs.existsSync(marker)).toBe(false);
   });
 
   it("twin: a command that takes the end of its pipe for the word runs without the lock", async () => {
     const { marker } = await killWaiting({ guard: "wordToGo" });
-    await expect.poll(() => fs.existsSync(marker), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => fs.existsSync(marker), { timeout: LIMIT_MS }).toBe(true);
   });
 
   it("and never, if a signal ends the wait", async () => {
@@ -206,13 +202,14 @@ describe("run lets the command go when the lock is granted", () => {
 });
 
 describe("runs that contend", () => {
+  const marker = (): string => join(directory, "marker");
   /** A marker that only one at a time can make, and that is there for as long as it works. */
   const work = (seconds: number): string[] => [
     "sh",
     "-c",
     'set -C; true >"$1" || exit 99; sleep "$2"; rm "$1"',
     "sh",
-    join(directory, "marker"),
+    marker(),
     `${seconds}`,
   ];
 
@@ -236,10 +233,11 @@ describe("runs that contend", () => {
   it.each(["waitsForGuest", "letGoAfterGranted"] as const)(
     "twin: without %s they do",
     async (guard) => {
-      const first = start(work(3), { guard });
-      await expect.poll(() => fs.existsSync(join(directory, "marker")), { timeout: 20_000 }).toBe(true);
+      const first = start(["sh", "-c", 'true >"$1"; read -r _; rm "$1"', "sh", marker()], { guard });
+      await expect.poll(() => fs.existsSync(marker()), { timeout: LIMIT_MS }).toBe(true);
       expect(await run(work(0), { guard })).toMatchObject({ code: 99 });
-      await first.ended;
+      first.child.stdin?.end("\n");
+      expect(await first.ended).toMatchObject({ code: 0 });
     },
     TIMEOUT_MS,
   );
@@ -248,11 +246,12 @@ describe("runs that contend", () => {
 describe("run that has to wait", () => {
   it("says after a second what it waits for, and 75 when the time is over", async () => {
     const { wrapper, pid } = await startWorking();
-    const { code, stdout, stderr } = await run(["echo", "never"], { options: ["--timeout", "1.5s"] });
+    // Told of when it has waited for a second after its first look, which a busy machine may take its time for.
+    const { code, stdout, stderr } = await run(["echo", "never"], { options: ["--timeout", "4s"] });
     expect({ code, stdout }).toEqual({ code: 75, stdout: "" });
     const owner = `(${wrapper.child.pid}|${pid})`;
     expect(stderr).toMatch(new RegExp(`^waiting for ${file}, held by pid ${owner} for \\d+ s\n`));
-    expect(stderr).toMatch(new RegExp(`\nsession-write-lock: .*\\(timeout 1500ms\\): pid=${owner} `));
+    expect(stderr).toMatch(new RegExp(`\nsession-write-lock: .*\\(timeout 4000ms\\): pid=${owner} `));
   });
 
   it("says nothing of it with --quiet, nor before a second", async () => {
@@ -323,13 +322,16 @@ async function interruptAtTerminal(
   guard?: Start["guard"],
 ): Promise<{ readonly code: number | null; readonly times: number }> {
   // A second one may come for as long as it is on its way through the wrapper.
-  const counts =
-    'process.on("SIGINT", () => { console.log("got"); setTimeout(() => process.exit(5), 1500); }); console.log("ready"); setTimeout(() => {}, 60000);';
+  const handled = join(directory, "handled");
+  const counts = `process.on("SIGINT", () => { console.log("got"); require("node:fs").writeFileSync("${handled}", "");
+    setTimeout(() => process.exit(5), 1500); }); console.log("ready"); setTimeout(() => {}, 60000);`;
   const words = [process.execPath, cliOf(guard), "run", file, "--", process.execPath, "-e", counts];
   fs.writeFileSync(join(directory, "go.sh"), `exec ${words.map((word) => `'${word}'`).join(" ")}\n`);
   // script has it run by $SHELL, or /bin/sh. A shell that stays would be interrupted too.
   const { child, ended, says } = watch(
-    spawn("script", ["-qec", `exec sh ${join(directory, "go.sh")}`, "/dev/null"]),
+    spawn("script", ["-qec", `exec sh ${join(directory, "go.sh")}`, "/dev/null"], {
+      env: { ...process.env, SWL_HANDLED: handled },
+    }),
   );
   await says(/ready/);
   child.stdin?.write("\x03");
@@ -368,7 +370,7 @@ function watch(child: ChildProcessWithoutNullStreams): Wrapper {
   });
   const ended = once(child, "close").then(([code, signal]) => ({ code, signal, stdout, stderr }) as Ended);
   const says = async (text: string | RegExp): Promise<void> => {
-    const polled = expect.poll(() => stdout, { timeout: 30_000 });
+    const polled = expect.poll(() => stdout, { timeout: LIMIT_MS });
     await (typeof text === "string" ? polled.toBe(text) : polled.toMatch(text));
   };
   return { child, ended, says, stderr: () => stderr };
@@ -378,7 +380,7 @@ function watch(child: ChildProcessWithoutNullStreams): Wrapper {
 async function startWorking(how?: Start): Promise<{ readonly wrapper: Wrapper; readonly pid: number }> {
   const wrapper = start(["sh", "-c", 'echo $$ >"$1"; exec sleep 60', "sh", join(directory, "pid")], how);
   const read = (): number => Number(ignoring(() => fs.readFileSync(join(directory, "pid"), "utf8")));
-  await expect.poll(read, { timeout: 30_000 }).toBeGreaterThan(0);
+  await expect.poll(read, { timeout: LIMIT_MS }).toBeGreaterThan(0);
   left.push(read());
   return { wrapper, pid: read() };
 }
@@ -410,7 +412,7 @@ async function heldBackBy({ pid }: ChildProcess): Promise<number> {
       .readdirSync("/proc")
       .filter((entry) => /^\d+$/.test(entry))
       .filter((entry) => parentOf(entry) === String(pid));
-  await expect.poll(() => children().length, { timeout: 30_000 }).toBe(1);
+  await expect.poll(() => children().length, { timeout: LIMIT_MS }).toBe(1);
   return Number(children()[0]);
 }
 

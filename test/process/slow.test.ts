@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { Acquired, Child } from "./support/child.ts";
-import { AT_ONCE_MS, deepCount } from "./support/figures.ts";
+import { AT_ONCE_MS, deepCount, LIMIT_MS } from "./support/figures.ts";
 import { without, withTakesInFlight } from "./support/guards.ts";
 import { tracing } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
@@ -73,7 +73,7 @@ describe("an acquisition that is given up while a call of it is slow", () => {
       const { heir } = await giveUpBeforeHeir(session, without("keepSlot"));
       expect(heir).toMatchObject({ held: true, found: [] });
       const other = await session.start("other");
-      expect(await other.acquire({ timeoutMs: 5_000 })).toMatchObject({ held: true, found: ["giver"] });
+      expect(await other.acquire()).toMatchObject({ held: true, found: ["giver"] });
     },
   );
 });
@@ -90,7 +90,7 @@ async function giveUpBeforeHeir(
   await giver.release(elsewhere);
   const take = await hold(session, giver, { call: "rename", side: "delay_enter" });
   const first = giver.acquire({ as: "first", timeoutMs: SLOW_MS });
-  const waiting = giver.acquire({ as: "heir", timeoutMs: 20_000 });
+  const waiting = giver.acquire({ as: "heir", timeoutMs: LIMIT_MS });
   expect(await first).toMatchObject({ held: false, code: "ELOCKED" });
   await take.untilHeld();
   await take.letGo();
@@ -126,10 +126,10 @@ async function giveUpAndAskAgain(
   const other = stage === "free" ? undefined : await session.start(stage);
   const held = await other?.acquire();
   if (stage === "dead") await other?.kill();
-  const givingUp = moment === "aborted" ? { timeoutMs: 20_000, abort: true } : { timeoutMs: moment };
+  const givingUp = moment === "aborted" ? { timeoutMs: LIMIT_MS, abort: true } : { timeoutMs: moment };
   const first = await giver.acquire({ as: "first", ...givingUp });
   // The call of the first may be under way still: it keeps the slot, and the second waits in the queue.
-  const waiting = giver.acquire({ as: "second", timeoutMs: 20_000 });
+  const waiting = giver.acquire({ as: "second", timeoutMs: LIMIT_MS });
   if (moment === "aborted") expect(first).toMatchObject({ held: false, message: "given up" });
   else if (!first.held) expect(first.code).toBe("ELOCKED");
   const released = stage === "held" ? await other?.release() : undefined;
@@ -211,9 +211,9 @@ async function overtakeEvictor(
   const evictor = await session.start("evictor", { library });
   const faster = await session.start("faster");
   const eviction = await hold(session, evictor, { call, side: "delay_enter" });
-  const evicting = evictor.acquire({ timeoutMs: library === undefined ? 1_200 : 20_000 });
+  const evicting = evictor.acquire({ timeoutMs: library === undefined ? 1_200 : LIMIT_MS });
   await eviction.untilHeld();
-  const acquired = await faster.acquire({ timeoutMs: 20_000 });
+  const acquired = await faster.acquire();
   await eviction.letGo();
   return { faster, acquired, evicting };
 }

@@ -47,7 +47,7 @@ describe("worker threads", () => {
   scenario("terminated while their Take waits for the pool take nothing with them", {}, async (session) => {
     const { host, next } = await startThread(session, { library: withTakesInFlight() });
     const pool = await occupyPool(session, host);
-    void tell(host, "thread", { do: "acquire", timeoutMs: 30_000 });
+    void tell(host, "thread", { do: "acquire" });
     await untilHomeOf(session, host);
     await host.ask("terminateThread", { who: "thread" });
     const acquired = await next.acquire();
@@ -70,7 +70,7 @@ describe("worker threads", () => {
       async (session) => {
         const { host, next } = await startThread(session, { library: library() });
         const take = await hold(session, host, { call: "rename", side: delay });
-        void tell(host, "thread", { do: "acquire", timeoutMs: 30_000 });
+        void tell(host, "thread", { do: "acquire" });
         await take.untilHeld();
         expect(session.owners()).toHaveLength(delay === "delay_exit" ? 1 : 0);
         await host.ask("startTerminating", { who: "thread" });
@@ -102,7 +102,7 @@ describe("two copies of the module in one process", () => {
   scenario("twin: with a registry each, the second contends on the disk", {}, async (session) => {
     const host = await session.start("host");
     await host.acquire({ as: "first" });
-    const apart = { as: "second", library: without("sharedRegistry"), timeoutMs: 300 };
+    const apart = { as: "second", library: without("sharedRegistry"), timeoutMs: 300, judged: true };
     const refused = await host.acquire(apart);
     // Still excluded, since an owner with our own pid is judged like any other (A1).
     expect(refused).toMatchObject({ held: false, verdict: expect.stringContaining("in another realm") });

@@ -109,7 +109,7 @@ describe("a lock that a process of another user has left", () => {
       const dead = await dieHolding(session, as(ALICE));
       fs.chmodSync(session.lockPath, 0o755);
       const other = await session.start("next", { prefix: as(BOB) });
-      const refused = await other.acquire({ timeoutMs: 300 });
+      const refused = await other.acquire({ timeoutMs: 300, judged: true });
       expect(refused).toMatchObject({ held: false, code: "ELOCKED", owner: { pid: dead.pid, uid: ALICE } });
       expect(refused.verdict).toBe(
         `dead, but it cannot be evicted: EACCES: ${session.lockPath} belongs to uid ${ALICE}, and its mode is 755`,
@@ -123,7 +123,7 @@ describe("a lock that a process of another user holds", () => {
     const holder = await session.start("holder", { prefix: as(ALICE) });
     await holder.acquire();
     const other = await session.start("next", { prefix: as(BOB) });
-    const refused = await other.acquire({ timeoutMs: 300 });
+    const refused = await other.acquire({ timeoutMs: 300, judged: true });
     expect(refused).toMatchObject({ held: false, code: "ELOCKED", owner: { pid: holder.pid, uid: ALICE } });
     expect(await holder.ask("assertHeld")).toMatchObject({ ours: true });
     await holder.release();

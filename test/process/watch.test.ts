@@ -24,10 +24,11 @@ describe("a process that waits for another one", () => {
     const holder = await session.start("holder");
     const waiter = await session.start("waiter", { library: untold() });
     await holder.acquire();
-    const waiting = waiter.acquire({ timeoutMs: 1_500 });
+    const waiting = waiter.acquire({ timeoutMs: 60_000 }).then(() => "has it");
     await untilWatched(waiter);
     await holder.release();
-    expect(await waiting).toMatchObject({ held: false, code: "ELOCKED" });
+    expect(await Promise.race([waiting, sleep(1_000, "waits")])).toBe("waits");
+    await waiter.kill();
   });
 
   scenario("has a watcher while it waits, and not before or after", {}, async (session) => {
@@ -45,7 +46,7 @@ describe("a process that waits for another one", () => {
   scenario("is not kept alive by its watcher", {}, async (session) => {
     const [holder, waiter] = [await session.start("holder"), await session.start("waiter")];
     await holder.acquire();
-    expect(await waiter.acquire({ timeoutMs: 100 })).toMatchObject({ code: "ELOCKED" });
+    expect(await waiter.acquire({ timeoutMs: 100, judged: true })).toMatchObject({ code: "ELOCKED" });
     await waiter.leave();
     await holder.release();
   });
@@ -54,7 +55,7 @@ describe("a process that waits for another one", () => {
     const holder = await session.start("holder");
     const waiter = await session.start("waiter", { library: lastingWatcher() });
     await holder.acquire();
-    expect(await waiter.acquire({ timeoutMs: 100 })).toMatchObject({ code: "ELOCKED" });
+    expect(await waiter.acquire({ timeoutMs: 100, judged: true })).toMatchObject({ code: "ELOCKED" });
     expect(watchesOf(waiter)).toBe(1);
     void waiter.leave();
     await sleep(500);

@@ -28,6 +28,8 @@ import { canLimitDescriptors, fillDisk, takeDescriptors } from "./weather.ts";
 export interface StormOptions {
   /** SIGKILLs and SIGSTOPs, at least so many. */
   readonly signals: number;
+  /** And at least so many sections: on a busy machine they may take longer. */
+  readonly sections?: number;
   readonly processes: number;
   readonly files: number;
   readonly seed: number;
@@ -191,10 +193,12 @@ class Storm {
     for (let i = 0; i < SPARES; i++) this.start("worker");
     while (this.running.length < this.options.processes && this.isFine()) await this.letOneIn();
     const { counts } = this;
-    const { signals, enough } = this.options;
+    const { signals, enough, sections = 0 } = this.options;
     const isEnough = (): boolean =>
       enough?.aborted === true ||
-      (counts.kills + counts.stops >= signals && counts.killsInside >= FEWEST_KILLS_INSIDE);
+      (counts.kills + counts.stops >= signals &&
+        counts.killsInside >= FEWEST_KILLS_INSIDE &&
+        this.figures(this.records()).sections >= sections);
     while (!isEnough() && this.isFine()) {
       // All are drawn every time, so that the seed decides the same whatever the timing.
       const draws = Array.from({ length: 9 }, () => this.random());

@@ -63,7 +63,7 @@ describe(`broken code leaves a trace that is refused, seed ${SEED}`, () => {
       // What goes wrong in the processes besides is no matter here.
       const run = await recordRun(
         { processes: 2, tasks: 3, local },
-        { steps: 1_500, library, hangsAfterMs: 5_000 },
+        { steps: 1_500, library, endsWithinMs: 5_000 },
       );
       try {
         expect(checkTrace(run.trace).refusal).toMatch(noticedAt);

@@ -26,7 +26,7 @@ export const SEED: number = Math.floor(Math.random() * 1e6);
 
 export async function recordRun(
   meta: Omit<RunMeta, "seed">,
-  rest: Pick<RunOptions, "steps" | "hangsAfterMs"> & { readonly library?: string },
+  rest: Pick<RunOptions, "steps" | "endsWithinMs"> & { readonly library?: string },
 ): Promise<Recorded> {
   const directory = fs.mkdtempSync(join(tmpdir(), "swl-stress-test-"));
   const remove = (): void => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });

@@ -254,7 +254,9 @@ function holder(heart: Heart, { request, release }: Protocol = protocol): Holder
       const before = fs.statSync(join(lockPath, entry.home?.name ?? ""), { bigint: true }).mtimeNs;
       tick?.();
       await expect
-        .poll(() => fs.statSync(join(lockPath, entry.home?.name ?? ""), { bigint: true }).mtimeNs)
+        .poll(() => fs.statSync(join(lockPath, entry.home?.name ?? ""), { bigint: true }).mtimeNs, {
+          timeout: 60_000,
+        })
         .not.toBe(before);
       // Its turn comes after its effect.
       await new Promise((resolve) => setTimeout(resolve, 20));

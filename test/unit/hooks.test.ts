@@ -83,7 +83,8 @@ describe("onWaiting", () => {
     const told: WaitingInfo[] = [];
     const waiting = acquireSessionWriteLock({
       sessionFile,
-      timeoutMs: 200,
+      // Enough for a look on a busy machine.
+      timeoutMs: 1_000,
       onWaiting: (info) => told.push(info),
     });
     await expect(waiting).rejects.toMatchObject({ code: "ELOCKED", reason: "foreign" });

@@ -191,7 +191,7 @@ describe("a process that ends while it holds", () => {
     try {
       await new Promise((resolve) => child.stdout.once("data", resolve));
       child.kill("SIGSTOP");
-      const waiting = acquireSessionWriteLock({ sessionFile, timeoutMs: 500 });
+      const waiting = acquireSessionWriteLock({ sessionFile, timeoutMs: 1_000 });
       await expect(waiting).rejects.toMatchObject({ code: "ELOCKED", owner: { pid: child.pid } });
     } finally {
       child.kill("SIGKILL");

@@ -106,7 +106,7 @@ describe("an owner that cannot be judged", () => {
     const judge = newJudge();
     expect(await look(judge)).toMatch(LAPSED);
     judge.evicted(lockPath, owner);
-    await expect.poll(leftovers).toEqual([]);
+    await expect.poll(leftovers, { timeout: 60_000 }).toEqual([]);
     expect(judge.judge(lockPath, owner, STALE_MS, "why")).toEqual({ verdict: "unknown", reason: "why" });
   });
 
@@ -400,7 +400,7 @@ describe("an acquisition", () => {
     setAge(markPath(lockPath, first), 3.1 * BEAT_MS);
     expect(await acquire()).toBe("granted");
     expect(fs.readdirSync(lockPath).filter((name) => [first, second].includes(name))).toEqual([]);
-    await expect.poll(leftovers).toEqual([]);
+    await expect.poll(leftovers, { timeout: 60_000 }).toEqual([]);
   });
 
   it("waits for an owner that is silent, beside one that is not", async () => {

@@ -77,10 +77,11 @@ describe("the signal of a lock", () => {
     const other = await acquireSessionWriteLock({ sessionFile: join(directory, "b.jsonl") });
     const lock = await acquireSessionWriteLock({ sessionFile });
     const getters = [lock, other].map((each) => Object.getOwnPropertyDescriptor(each, "signal")?.get);
+    const signals = [lock.signal, other.signal];
+    await Promise.all([lock.release(), other.release()]);
     expect(getters[0]).toBeTypeOf("function");
     expect(getters[0]).toBe(getters[1]);
-    expect(lock.signal).not.toBe(other.signal);
-    await Promise.all([lock.release(), other.release()]);
+    expect(signals[0]).not.toBe(signals[1]);
   });
 
   it("is that of its copies too", async () => {

@@ -47,6 +47,14 @@ describe("the lock path of a session file", () => {
     expect(fs.statSync(made).isDirectory()).toBe(true);
   });
 
+  it("is in the root, if the session file is", () => {
+    expect(resolveLockPath("/a.jsonl")).toEqual({
+      sessionFile: "/a.jsonl",
+      lockPath: "/a.jsonl.lock",
+      directory: "/",
+    });
+  });
+
   it.each([
     ["cannot be looked at: nothing is made", "EACCES", false],
     ["is missing, and cannot be made", "ENOENT", true],

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** How to start a process: the commands in front of it, and what it finds in its environment. */
@@ -62,6 +63,8 @@ export interface AcquireArgs {
   readonly options?: object;
   /** Given up by an AbortSignal in the turn in which it asks. */
   readonly abort?: boolean;
+  /** For who is refused: its time begins when it has seen by whom, so that the error can say so. */
+  readonly judged?: boolean;
 }
 
 export interface Answer {
@@ -197,6 +200,11 @@ function converse(who: string, child: ChildProcess): Conversation {
       return answer;
     },
   };
+}
+
+/** Waits until the kernel shows the process in that state: signals are delivered when they are. */
+export async function untilState({ hostPid }: Child, state: string): Promise<void> {
+  while (!fs.readFileSync(`/proc/${hostPid}/stat`, "latin1").includes(`) ${state} `)) await sleep(5);
 }
 
 /** The last of a chain of commands: the process that the others wait for. */

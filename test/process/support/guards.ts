@@ -176,7 +176,23 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
   signalOnce: {
     name: "SignalTwice",
     file: "cli/run.ts",
-    patches: [["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = false;"]],
+    patches: [
+      ["const atTerminal = [0, 1, 2].some((fd) => isatty(fd));", "const atTerminal = false;"],
+      // Not before the command has handled the first: two that come before that are one.
+      [
+        "OF_TERMINAL.includes(signal))) child.kill(signal);",
+        "OF_TERMINAL.includes(signal))) whenHandled(() => child.kill(signal));",
+      ],
+      [
+        'import { constants } from "node:os";',
+        `import { existsSync } from "node:fs";
+import { constants } from "node:os";
+const whenHandled = (go: () => void): void => {
+  if (existsSync(process.env["SWL_HANDLED"] ?? "/")) go();
+  else setTimeout(whenHandled, 5, go);
+};`,
+      ],
+    ],
   },
   waitsForGuest: {
     name: "ReleaseUnderGuest",

@@ -12,6 +12,7 @@ import { formatOwnerName, homeName } from "../../../src/owner/name.ts";
 import { createObserver } from "../../../src/owner/observe.ts";
 import { doNotRun } from "../../support/notRun.ts";
 import { type Child, type Start, startChild } from "./child.ts";
+import { LIMIT_MS } from "./figures.ts";
 import { linux, type Need, type Place } from "./places.ts";
 
 export interface Session {
@@ -50,13 +51,16 @@ export interface ScenarioOptions {
   readonly timeout?: number;
 }
 
+/** A limit for what hangs. On a busy machine a scenario took half a minute that takes half a second here. */
+const HANGS_MS = 240_000;
+
 /** A test with a session. Where the machine lacks something it is listed as not run, with the reason. */
 export function scenario(
   name: string,
   options: ScenarioOptions,
   body: (session: Session) => Promise<void>,
 ): void {
-  it(name, { timeout: options.timeout ?? 60_000 }, async (context) => {
+  it(name, { timeout: options.timeout ?? HANGS_MS }, async (context) => {
     skipWithout([linux, ...(options.needs ?? [])], context);
     const opened = openSession();
     try {
@@ -151,7 +155,7 @@ function openSession(): Opened {
     expectSwept: async () => {
       for (const child of children) if (child.isRunning()) await child.leave();
       const sweeper = await start("sweeper");
-      const acquired = await sweeper.acquire({ timeoutMs: locked ? 100 : 5_000 });
+      const acquired = await sweeper.acquire({ timeoutMs: locked ? 100 : LIMIT_MS });
       expect(acquired).toMatchObject({ held: !locked, found: expect.any(Array) });
       if (acquired.held) await sweeper.release();
       // It ends when its sweep is done: what is under way keeps a process alive.

@@ -28,21 +28,24 @@ const witness = openWitness(params.witness, params.who);
 const locks = new Map();
 /** The threads that this process started. */
 const threads = new Map();
+let crowdIsOver = false;
 
 const commands = {
   /** Answers when the lock is held, or not any more to be had. `abort`: given up in the turn in which it asks. */
   async acquire({
     as = "",
-    timeoutMs = 10_000,
+    timeoutMs = 60_000,
     sessionFile = params.sessionFile,
     library,
     inside = true,
     abort = false,
+    judged = false,
     options = {},
   }) {
     const controller = new AbortController();
     const acquire =
       library === undefined ? acquireSessionWriteLock : (await import(library)).acquireSessionWriteLock;
+    if (judged) await untilJudged(acquire, sessionFile, options);
     const askedAt = now();
     const takenOver = [];
     let overtaken = false;
@@ -97,16 +100,16 @@ const commands = {
     return { sections: count, found };
   },
   /**
-   * So many tasks that go in and out until a moment, each for one turn, or for so long; when each of them asked and was let in.
-   * `inside`: the witnesses watch.
+   * So many tasks that go in and out, each for one turn, or for so long, for so long and until they had so many turns, or
+   * until they are told to stop; when each of them asked and was let in. `inside`: the witnesses watch.
    */
-  async crowd({ tasks, ms, holdMs, inside = false }) {
+  async crowd({ tasks, ms = Number.POSITIVE_INFINITY, count = 0, holdMs, inside = false }) {
     const until = now() + ms;
     const turns = [];
     const found = [];
     const tell = (marker) => found.push(marker);
     const goInAndOut = async () => {
-      while (now() < until) {
+      while (!crowdIsOver && (now() < until || turns.length < count)) {
         const askedAt = now();
         const lock = await acquireSessionWriteLock({ sessionFile: params.sessionFile, timeoutMs: 60_000 });
         turns.push({ askedAt, at: now() });
@@ -122,6 +125,9 @@ const commands = {
     };
     await Promise.all(Array.from({ length: tasks }, goInAndOut));
     return { turns: turns.sort((a, b) => a.at - b.at), found };
+  },
+  stopCrowd() {
+    crowdIsOver = true;
   },
   /** Cleans the directory again and again until a moment; which pids' locks it removed. */
   async clean({ ms }) {
@@ -243,6 +249,19 @@ const commands = {
 };
 
 let asked = 0;
+
+/**
+ * Waits until what stands in the way was judged once. On a busy machine a short timeout may be over before, and its
+ * error cannot say who has the lock; after this one it can.
+ */
+async function untilJudged(acquire, sessionFile, options) {
+  const controller = new AbortController();
+  const onWaiting = () => controller.abort();
+  const { signal } = controller;
+  const asking = acquire({ sessionFile, timeoutMs: 60_000, ...options, signal, onWaiting });
+  const lock = await asking.catch(() => undefined);
+  await lock?.release();
+}
 
 /** Milliseconds of the one monotonic clock of this machine: comparable between processes. */
 function now() {

@@ -321,6 +321,39 @@ describe("the clocks", () => {
     });
   });
 
+  it("are as they should be though a busy machine sleeps for seconds between two looks at them", async () => {
+    for (let at = 0; at < 16; at++) {
+      fs.rmSync(join(directory, "beat"), { force: true });
+      let [walls, looks, slept] = [0, 0, 0];
+      // From the end of the stamp on, which a real disk writes without sleeping.
+      const look = (clock: () => number): number => {
+        if (walls >= 2 && looks++ === at) slept = 12_000;
+        return clock() + slept;
+      };
+      const wall = (): number => {
+        walls++;
+        return look(Date.now);
+      };
+      const monotonic = (): number => look(() => performance.now());
+      expect(await check(REAL_WORLD, { ...REAL_WORLD, wall, monotonic }), `look ${at}`).toMatchObject(
+        AS_IT_SHOULD_BE,
+      );
+    }
+  });
+
+  it("are as they should be though a busy disk takes seconds for a beat", async () => {
+    let slept = 0;
+    const disk: World["disk"] = {
+      ...REAL_WORLD.disk,
+      now: (call) => {
+        slept += 2_000;
+        return REAL_WORLD.disk.now(call);
+      },
+    };
+    const monotonic = (): number => performance.now() + slept;
+    expect(await check({ ...REAL_WORLD, disk, monotonic })).toMatchObject({ "a beat moves the mtime": "ok" });
+  });
+
   it("an uptime that is a container's, and a boot in 1970, are told", async () => {
     for (const bootTime of [() => undefined, () => 0, () => Date.now() + 60_000]) {
       fs.rmSync(join(directory, "beat"), { force: true });

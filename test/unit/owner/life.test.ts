@@ -307,7 +307,7 @@ describe.skipIf(!canUnshare)("a container that was killed while it held", () => 
     const inContainer = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
     const { child } = await holder("setInterval(() => {}, 1000);", ...inContainer);
     const sessionFile = join(directory, "a.jsonl");
-    await expect(acquireSessionWriteLock({ sessionFile, timeoutMs: 400 })).rejects.toMatchObject({
+    await expect(acquireSessionWriteLock({ sessionFile, timeoutMs: 1_500 })).rejects.toMatchObject({
       code: "ELOCKED",
       owner: { pid: 1, verdict: "the life socket of pid 1 accepts" },
     });

@@ -230,11 +230,13 @@ describe.skipIf(!isLinux)("a real owner", () => {
 
   it("that is a zombie is dead, although it answers the probe", async () => {
     // The shell starts a child and becomes a `sleep`, which never waits for it.
-    const { child } = start("sh", "-c", "sleep 0.2 & echo $!; exec sleep 60");
-    const [line] = await once(child.stdout ?? child, "data");
+    const shell = start("sh", "-c", "sleep 60 & echo $!; exec sleep 60");
+    const [line] = await once(shell.child.stdout ?? shell.child, "data");
     const pid = Number(String(line));
     const owner = ownerOf(pid);
     expect(verdictOn(owner)).toBe("alive");
+    while (readFileSync(`/proc/${shell.pid}/comm`, "utf8") !== "sleep\n") await sleep(5);
+    process.kill(pid, "SIGKILL");
     await untilState(pid, "Z");
     expect(observer.observe(owner).probe).toBe("runs");
     expect(judge(formatOwnerName(owner), ALONE)).toEqual({

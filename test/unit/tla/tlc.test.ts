@@ -45,7 +45,7 @@ describe.skipIf(noTlc !== undefined)(title("npm run tlc with a real TLC"), () =>
       ran = await runTool("tlc", ["--dir", fixtures, "--deep", "--json"]);
       report = JSON.parse(ran.stdout) as Report;
       left = (await readdir(fixtures)).filter((file) => !before.includes(file));
-    }, 180_000);
+    }, 240_000);
 
     it("gets every expected answer, and says progress on stderr", () => {
       const fine = report.results.filter((result) => result.ok).map((result) => result.name);
@@ -64,7 +64,7 @@ describe.skipIf(noTlc !== undefined)(title("npm run tlc with a real TLC"), () =>
     it("leaves nothing beside the specifications", () => expect(left).toEqual([]));
   });
 
-  it("notices wrong numbers, verdicts and lines", { timeout: 180_000 }, async () => {
+  it("notices wrong numbers, verdicts and lines", { timeout: 240_000 }, async () => {
     const dir = await fixturesWith((models) => [
       { ...models.get("Holds"), name: "WrongDistinct", distinct: 14 },
       { ...models.get("Holds"), name: "WrongDepth", depth: 6 },
@@ -99,7 +99,7 @@ describe.skipIf(noTlc !== undefined)(title("npm run tlc with a real TLC"), () =>
   });
 
   it("with --update rewrites numbers where the verdict matches, and says so", {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const dir = await fixturesWith((models) => [
       { ...models.get("Holds"), distinct: 1, depth: 1 },
@@ -122,7 +122,7 @@ describe.skipIf(noTlc !== undefined)(title("npm run graph with a real TLC"), () 
   const model = join(fixtures, "turnsModel.ts");
   const brokenModel = join(fixtures, "turnsModelBroken.ts");
 
-  it("pins an equal graph only with --update, and then compares with it", { timeout: 120_000 }, async () => {
+  it("pins an equal graph only with --update, and then compares with it", { timeout: 240_000 }, async () => {
     const pinned = join(await temporaryFolder(onTestFinished), "pinned.json");
     const args = ["--dir", fixtures, "--model", model, "--pinned", pinned];
     const unpinned = await runTool("graph", args);
@@ -145,7 +145,7 @@ describe.skipIf(noTlc !== undefined)(title("npm run graph with a real TLC"), () 
     expect(differs.stdout).toContain("Gone: pinned, but not a configuration with a graph");
   });
 
-  it("finds a model without an action, and does not pin it", { timeout: 120_000 }, async () => {
+  it("finds a model without an action, and does not pin it", { timeout: 240_000 }, async () => {
     const pinned = join(await temporaryFolder(onTestFinished), "pinned.json");
     const args = ["--dir", fixtures, "--model", brokenModel, "--pinned", pinned, "--update"];
     const ran = await runTool("graph", args);
