@@ -123,8 +123,6 @@ function makePlace(line: string, file: string): boolean {
       const stat = fs.lstatSync(line, { throwIfNoEntry: false });
       // What others have planted there is not followed.
       if (stat !== undefined && !stat.isDirectory()) return false;
-      // Where users may not take away the files of others they cannot call them.
-      if (isSticky(stat ?? fs.statSync(dirname(line)))) return false;
       if (stat === undefined) makeLikeParent(line);
       fs.closeSync(fs.openSync(file, "wx"));
       return true;
@@ -136,8 +134,6 @@ function makePlace(line: string, file: string): boolean {
   }
   return false;
 }
-
-const isSticky = ({ mode }: fs.Stats): boolean => (mode & 0o1000) !== 0;
 
 /** Undefined if there are more than {@link MOST_NAMES}. */
 function fewNamesIn(directory: string): string[] | undefined {

@@ -9,34 +9,60 @@ import { parseOwnerName } from "../../src/owner/name.ts";
 import type { Child } from "./support/child.ts";
 import { deepCount } from "./support/figures.ts";
 import { buildDouble, type LibraryDouble } from "./support/library.ts";
+import { inAndOut, sayOrder } from "./support/order.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
 const MS = deepCount(1_000, 15_000);
 /** Long enough for many turns. */
 const ROUND_MS = 300;
+/** Long enough for a call that should not be made, and no more than that: of a twin, so nothing fails if it is too short. */
+const QUIET_MS = 200;
 /** In the time of a round. */
 const LOOKS = 40;
 const PROCESSES = ["a", "b", "c", "d"];
-/** In percent, of the changes of hands: to the one of two or three others who has waited for longest. By chance it is a half or a third. */
-const IN_ORDER = 60;
-
 describe("four processes that go in and out as fast as they can", () => {
-  scenario("exclude one another, are served in turn, and leave nothing", {}, async (session) => {
+  scenario("exclude one another, are all served, and leave nothing", {}, async (session) => {
     const children = await startAll(session, PROCESSES);
-    const crowds = await inAndOut(children);
+    const crowds = await inAndOut(children, MS);
     expect(crowds.flatMap(({ found }) => found)).toEqual([]);
     expect(session.counter()).toBe(crowds.reduce((sum, { turns }) => sum + turns.length, 0));
     expect(Math.min(...crowds.map(({ turns }) => turns.length))).toBeGreaterThan(0);
-    expect(percentInOrder(crowds)).toBeGreaterThan(IN_ORDER);
+    sayOrder(crowds);
     for (const child of children) await child.leave();
     // Nobody has to sweep.
     expect(ours(session)).toEqual([]);
   });
+});
 
-  scenario("twin: where nobody is called they are not served in turn", {}, async (session) => {
-    const children = await startAll(session, PROCESSES, neverCalls());
-    const crowds = await inAndOut(children);
-    expect(percentInOrder(crowds)).toBeLessThan(IN_ORDER);
+describe("processes that wait in the line, where their polls are hours apart", () => {
+  scenario("are called one after the other, in the order of their coming", {}, async (session) => {
+    const [holder, first, second] = [
+      await session.start("holder"),
+      ...(await startAll(session, ["first", "second"], longPolls())),
+    ] as [Child, Child, Child];
+    await holder.acquire();
+    const waiting = first.acquire({ timeoutMs: 60_000 });
+    await untilInLine(session, first);
+    const behind = second.acquire({ timeoutMs: 60_000 });
+    await untilInLine(session, second);
+    await holder.release();
+    expect(await waiting).toMatchObject({ held: true, found: [] });
+    expect([placesOf(session, first).length, placesOf(session, second).length]).toEqual([0, 1]);
+    await first.release();
+    expect(await behind).toMatchObject({ held: true, found: [] });
+    await second.release();
+  });
+
+  scenario("twin: wait in vain behind one that calls nobody", {}, async (session) => {
+    const holder = await session.start("holder", { library: neverCalls() });
+    const waiter = await session.start("waiter", { library: longPolls() });
+    await holder.acquire();
+    const waiting = waiter.acquire({ timeoutMs: 60_000 });
+    await untilInLine(session, waiter);
+    await holder.release();
+    expect(await Promise.race([waiting, sleep(QUIET_MS)])).toBeUndefined();
+    expect(placesOf(session, waiter)).toHaveLength(1);
+    await waiter.kill();
   });
 });
 
@@ -59,20 +85,8 @@ describe("a process that is killed in the line", () => {
   );
 });
 
-interface Crowd {
-  readonly turns: readonly { readonly askedAt: number; readonly at: number }[];
-  readonly found: readonly string[];
-}
-
 const startAll = (session: Session, names: readonly string[], library?: string): Promise<Child[]> =>
   Promise.all(names.map((who) => session.start(who, { library })));
-
-const inAndOut = async (children: readonly Child[], ms = MS): Promise<readonly Crowd[]> =>
-  await Promise.all(
-    children.map(
-      async (child) => (await child.ask("crowd", { tasks: 1, ms, inside: true })) as unknown as Crowd,
-    ),
-  );
 
 /** One of three that go in and out: the others are stopped while it is killed, so that nobody calls it before. */
 async function killInLine(
@@ -95,6 +109,14 @@ async function killInLine(
     await round;
   }
   return { victim, others };
+}
+
+/** It is told of something at L, where nothing has changed, comes too late, and takes its place. */
+async function untilInLine(session: Session, child: Child): Promise<void> {
+  while (placesOf(session, child).length === 0) {
+    fs.utimesSync(session.lockPath, 1, 1);
+    await sleep(5);
+  }
 }
 
 /** A call that is under way ends before. */
@@ -134,43 +156,6 @@ function ours(session: Session): readonly string[] {
     .filter((entry) => !entry.startsWith(".swl-not-a-home") && !entry.includes(bystander));
 }
 
-function percentInOrder(crowds: readonly Crowd[]): number {
-  const { changes, percent } = orderOf(crowds);
-  const sections = crowds.reduce((sum, { turns }) => sum + turns.length, 0);
-  console.log(
-    `${sections} sections; of ${changes} changes of hands ${percent.toFixed(1)} % went to the first`,
-  );
-  return percent;
-}
-
-interface Order {
-  /** How often the lock changed hands while two others waited, or more. */
-  readonly changes: number;
-  /** How often whoever had waited for longest was the next, in percent. */
-  readonly percent: number;
-}
-
-/** A turn: the sections of one process without anybody else's in between. */
-function orderOf(crowds: readonly Crowd[]): Order {
-  const sections = crowds
-    .flatMap(({ turns }, who) => turns.map((turn) => ({ ...turn, who })))
-    .sort((one, other) => one.at - other.at);
-  let [changes, inOrder] = [0, 0];
-  for (const [i, { who, at }] of sections.entries()) {
-    const next = sections[i + 1];
-    if (next === undefined || next.who === who) continue;
-    const waiting = crowds.flatMap(({ turns }, other) => {
-      const served = other === who ? undefined : turns.find((turn) => turn.at > at);
-      return served !== undefined && served.askedAt < at ? [{ other, askedAt: served.askedAt }] : [];
-    });
-    if (waiting.length < 2) continue;
-    const [first] = waiting.sort((one, other) => one.askedAt - other.askedAt);
-    changes++;
-    if (first?.other === next.who) inOrder++;
-  }
-  return { changes, percent: changes === 0 ? 0 : (100 * inOrder) / changes };
-}
-
 const NO_SWEEP: LibraryDouble["patches"] = [["{12}-line$/.test(name);", "{12}-line$/.test('');"]];
 
 /** No guard is missing: the places of the dead are left to those who call. */
@@ -182,4 +167,17 @@ const neverCalls = (): string =>
     name: "NeverCalls",
     file: "line.ts",
     patches: [...NO_SWEEP, ["if (ownerOfPlace(name) !== undefined && take(", "if (name === '' && take("]],
+  });
+
+const longPolls = (): string =>
+  buildDouble({
+    name: "LongPollsInLine",
+    file: "protocol.ts",
+    patches: [
+      ["const FIRST_WAIT_MS = 1;", "const FIRST_WAIT_MS = 1e7;"],
+      ["const LONGEST_WAIT_MS = 15;", "const LONGEST_WAIT_MS = 1e7;"],
+      ["const SOON_MS = 3;", "const SOON_MS = 1e7;"],
+      ["const IN_LINE_MS = 25;", "const IN_LINE_MS = 1e7;"],
+      ["const LATELY_MS = 50;", "const LATELY_MS = 1e7;"],
+    ],
   });

@@ -3,12 +3,14 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { lineName } from "../../src/line.ts";
 import type { Child } from "./support/child.ts";
+import { type Crowd, inAndOut, sayOrder } from "./support/order.ts";
 import { root, runIn, tool } from "./support/places.ts";
 import { type Session, scenario } from "./support/scenario.ts";
 
 const needs = [root, tool("setpriv")];
-const [ALICE, BOB, GROUP] = [61_001, 61_002, 61_100];
+const [ALICE, BOB, CAROL, GROUP] = [61_001, 61_002, 61_003, 61_100];
 
 /** In front of a command: it runs as that user. */
 const as = (uid: number, gid = uid): readonly string[] => [
@@ -125,5 +127,37 @@ describe("a lock that a process of another user holds", () => {
     expect(refused).toMatchObject({ held: false, code: "ELOCKED", owner: { pid: holder.pid, uid: ALICE } });
     expect(await holder.ask("assertHeld")).toMatchObject({ ours: true });
     await holder.release();
+  });
+});
+
+describe("processes of several users that go in and out as fast as they can", () => {
+  const MS = 700;
+  async function together(session: Session, gid: (uid: number) => number): Promise<readonly Crowd[]> {
+    const users = [ALICE, BOB, CAROL];
+    const children = await Promise.all(
+      users.map((uid) => session.start(String(uid), { prefix: as(uid, gid(uid)) })),
+    );
+    const crowds = await inAndOut(children, MS);
+    expect(crowds.flatMap(({ found }) => found)).toEqual([]);
+    expect(session.counter()).toBe(crowds.reduce((sum, { turns }) => sum + turns.length, 0));
+    return crowds;
+  }
+
+  scenario("are served in a directory of everybody's", { needs }, async (session) => {
+    sayOrder(await together(session, (uid) => uid));
+  });
+
+  scenario("are served in a directory of the group's", { needs }, async (session) => {
+    fs.chownSync(session.directory, 0, GROUP);
+    fs.chmodSync(session.directory, 0o2770);
+    sayOrder(await together(session, () => GROUP));
+  });
+
+  scenario("are served also beside a line that one of them keeps to himself", { needs }, async (session) => {
+    const line = join(session.directory, lineName("a.jsonl.lock"));
+    fs.mkdirSync(line);
+    fs.chmodSync(line, 0o755);
+    fs.chownSync(line, ALICE, ALICE);
+    sayOrder(await together(session, (uid) => uid));
   });
 });

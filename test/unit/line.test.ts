@@ -267,15 +267,6 @@ describe("other users", () => {
     joinLine("first", 1);
     expect(modeOf(line)).toBe(0o2777);
   });
-
-  it("could not be called where the directory is sticky: there is no line", () => {
-    const { join: joinLine } = play();
-    fs.chmodSync(directory, 0o1777);
-    expect([joinLine("first", 1), fs.readdirSync(directory)]).toEqual([undefined, []]);
-    fs.mkdirSync(line);
-    fs.chmodSync(line, 0o1777);
-    expect([joinLine("first", 1), fs.readdirSync(line)]).toEqual([undefined, []]);
-  });
 });
 
 describe("a place in the real line", () => {
