@@ -96,7 +96,8 @@ async function checkBeat({ disk, monotonic }: World, scratch: string): Promise<R
       const reply = disk.now({ call: "beat", path });
       if (!reply.ok) return fail(`it is refused: ${reply.errno}`, none);
       const next = lastBeat(scratch, "beat");
-      if (typeof first === "string" || typeof next === "string") return unknown(`${next}`, NOT_TRIED);
+      if (typeof first === "string") return unknown(first, NOT_TRIED);
+      if (typeof next === "string") return unknown(next, NOT_TRIED);
       if (next < first) return fail("it went back", none);
       if (next > first) {
         const step = `after ${Math.max(1, Math.round(waited))} ms`;

@@ -64,7 +64,7 @@ function select(only: string | undefined): readonly MutatedFile[] {
   return FILES.filter(({ file }) => wanted === undefined || wanted.includes(file));
 }
 
-function measure({ file, tests }: MutatedFile, again: boolean): Counts {
+function measure({ file, tests, hangMs }: MutatedFile, again: boolean): Counts {
   const memory = join(".stryker", `${file.replaceAll("/", "-")}.json`);
   const options = [
     "--mutate",
@@ -74,7 +74,11 @@ function measure({ file, tests }: MutatedFile, again: boolean): Counts {
     memory,
     ...(again ? ["--force"] : []),
   ];
-  const env = { ...process.env, SWL_MUTANTS_TESTS: tests.join(";") };
+  const env = {
+    ...process.env,
+    SWL_MUTANTS_TESTS: tests.join(";"),
+    ...(hangMs === undefined ? {} : { SWL_MUTANTS_HANG_MS: String(hangMs) }),
+  };
   // An old report must not pass for this one.
   fs.rmSync(reportFile, { force: true });
   const { status } = spawnSync("npx", ["stryker", "run", ...options], { cwd: root, env, stdio: "inherit" });

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { describe, expect, it } from "vitest";
-import { FILES } from "./files.ts";
+import { FILES, unlisted } from "./files.ts";
 import { below, countsOf, scoreOf } from "./score.ts";
 
 const report = (...statuses: readonly string[]) => ({
@@ -35,6 +35,22 @@ describe("the score of a file", () => {
     expect(FILES.filter(({ floor, tests }) => !(floor > 50 && floor <= 100) || tests.length === 0)).toEqual(
       [],
     );
+  });
+
+  it("is measured of every file of src/, but for those that have a reason", () => {
+    const src = new URL("../../src/", import.meta.url);
+    const names = fs.readdirSync(src, { recursive: true, encoding: "utf8" });
+    const sources = names.filter((name) => name.endsWith(".ts"));
+    expect(sources.length).toBeGreaterThan(50);
+    expect(unlisted(sources.map((name) => `src/${name}`))).toEqual([]);
+  });
+
+  it("twin: a file that is in no list is found, and one that is in two, or is not there", () => {
+    const [one, two] = [{ file: "src/a.ts", tests: ["a"], floor: 90 }, { "src/b.ts": "a reason" }];
+    expect(unlisted(["src/a.ts", "src/b.ts"], [one], two)).toEqual([]);
+    expect(unlisted(["src/a.ts", "src/b.ts", "src/c.ts"], [one], two)).toEqual(["src/c.ts"]);
+    expect(unlisted(["src/a.ts"], [one], two)).toEqual(["src/b.ts"]);
+    expect(unlisted(["src/a.ts"], [one], { "src/a.ts": "a reason" })).toEqual(["src/a.ts"]);
   });
 
   it("is measured of the files that Stryker's own configuration names, with tests that are there", () => {

@@ -13,7 +13,6 @@ import { parseLifeSocketName } from "../../src/owner/life.ts";
 import { parseMarkName } from "../../src/owner/mark.ts";
 import { formatOwnerName, homeName, parseHomeName, parseOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
-import { dangerOf } from "../../src/unsafe.ts";
 
 const posix = process.platform !== "win32";
 const self = readOwnerScope(createObserver());
@@ -158,29 +157,7 @@ describe.runIf(posix)("the modes of what is made", () => {
 });
 
 describe("a directory that others may change", () => {
-  const ME = 1_000;
-  const [ROOT, NOBODY, OTHER] = [0, 65_534, 1_001];
-  /** The mode and the owner of the directory, and of the one above it. */
-  it.each<[string, number, number, number, RegExp | undefined]>([
-    ["of this user", 0o755, ME, 0o755, undefined],
-    ["of root", 0o755, ROOT, 0o755, undefined],
-    ["of a user that this user namespace does not know", 0o755, NOBODY, 0o755, undefined],
-    ["of another user", 0o755, OTHER, 0o755, /^\/s\/d belongs to uid 1001$/],
-    ["of another user, shared with a group", 0o2775, OTHER, 0o755, undefined],
-    ["that a group may write to", 0o770, ME, 0o755, undefined],
-    ["that everybody may write to", 0o777, ME, 0o755, /^everybody may write to \/s\/d$/],
-    ["that everybody may write to, and sticky", 0o1777, ME, 0o755, undefined],
-    ["in one that everybody may write to", 0o755, ME, 0o777, /^everybody may write to \/s$/],
-    ["in one that everybody may write to, and sticky", 0o755, ME, 0o1777, undefined],
-  ])("%s", (_what, mode, uid, above, danger) => {
-    const look = (path: string): { mode: number; uid: number } =>
-      path === "/s/d" ? { mode, uid } : { mode: path === "/s" ? above : 0o755, uid: ROOT };
-    const found = dangerOf("/s/d", ME, look);
-    if (danger === undefined) expect(found).toBeUndefined();
-    else expect(found).toMatch(danger);
-    expect(dangerOf("/s/d", undefined, look)).toBeUndefined();
-  });
-
+  // Which ones those are: test/unit/unsafe.test.ts.
   it.runIf(posix)("is warned of once, by its code", async () => {
     const open = join(directory, "open\u001b[31m");
     fs.mkdirSync(open);

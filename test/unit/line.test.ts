@@ -34,6 +34,13 @@ afterEach(() => {
   fs.rmSync(directory, { recursive: true, force: true });
 });
 
+describe("the name of a line", () => {
+  it("is all of a name: the sweep removes nothing that only ends like one", () => {
+    const name = lineName("a.jsonl.lock");
+    expect([name, `x${name}`, `${name}x`, "line"].map(isLineName)).toEqual([true, false, false, false]);
+  });
+});
+
 describe("the line, with watchers that are played", () => {
   it("calls the first of those who wait, each once, and goes with the last", () => {
     const { lines, called, join: joinLine, tellAll } = play();
@@ -48,6 +55,28 @@ describe("the line, with watchers that are played", () => {
     expect(called).toEqual(["early", "late"]);
     expect([lines.callFirst(lockPath), fs.readdirSync(directory)]).toEqual([false, []]);
     expect(lines.callFirst(lockPath)).toBe(false);
+  });
+
+  it("calls by the names, in whatever order the disk lists them; and closes the watchers of all that do not wait", () => {
+    const { lines, called, join: joinLine, tellAll, events } = play();
+    const places = [joinLine("second", 2), joinLine("third", 3), joinLine("first", 1)];
+    const [, last] = places;
+    const opendir = fs.opendirSync;
+    vi.spyOn(fs, "opendirSync").mockImplementation(((path: string) => {
+      const reading = opendir(path);
+      const entries: fs.Dirent[] = [];
+      for (let entry = reading.readSync(); entry !== null; entry = reading.readSync()) entries.push(entry);
+      entries.sort((one, other) => (one.name < other.name ? 1 : -1));
+      return Object.assign(reading, { readSync: () => entries.shift() ?? null });
+    }) as typeof fs.opendirSync);
+    expect(events).toHaveLength(3);
+    lines.callFirst(lockPath);
+    tellAll();
+    expect([called, events.length]).toEqual([["first"], 2]);
+    lines.callFirst(lockPath);
+    tellAll();
+    last?.stop();
+    expect([called, events.length]).toEqual([["first", "second"], 0]);
   });
 
   it("does not call whoever has left, and tells them nothing any more", () => {

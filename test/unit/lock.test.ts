@@ -1,8 +1,10 @@
-/** The corners of src/lock.ts that only a command under the lock, another platform or a broken disk comes to. */
+/** src/lock.ts, without waiting for anything: also what only a command under the lock, another platform or a broken disk comes to. */
 
+import { getEventListeners } from "node:events";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   acquireSessionWriteLock,
@@ -11,10 +13,12 @@ import {
   withSessionWriteLock,
 } from "../../src/index.ts";
 import { acquireWithGuest, prepareToDie } from "../../src/lock.ts";
-import { readOwnerScope } from "../../src/owner/identity.ts";
-import { parseHomeName, parseOwnerName } from "../../src/owner/name.ts";
+import { DEFAULT_TIMEOUT_MS, type TakeoverInfo } from "../../src/options.ts";
+import { newNonce, readGuestScope, readOwnerScope } from "../../src/owner/identity.ts";
+import { formatOwnerName, parseHomeName, parseOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
-import type { Guest } from "../../src/registry.ts";
+import { isLocalDisk } from "../../src/paths.ts";
+import { type Entry, type Guest, processRegistry } from "../../src/registry.ts";
 
 let directory = "";
 let sessionFile = "";
@@ -31,12 +35,573 @@ afterEach(() => {
 });
 
 const homes = (): string[] => fs.readdirSync(directory).filter((name) => parseHomeName(name) !== undefined);
+/** However slow the machine is. */
+const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 1 });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function newGuest(): Guest & { goes: number } {
-  const guest = { scope: readOwnerScope(createObserver()), goes: 0, letGo: () => guest.goes++ };
+  const observer = createObserver();
+  // Another process: in a worker thread, which has no life socket, our own would have our name.
+  const scope = readGuestScope(readOwnerScope(observer), observer, process.ppid);
+  const guest = { scope, goes: 0, letGo: () => guest.goes++ };
   return guest;
 }
+
+/** No pid is that large: proved dead. */
+const dead = (): string =>
+  formatOwnerName({
+    ...readOwnerScope(createObserver()),
+    pid: "2147483646",
+    tid: "2147483646",
+    life: "-",
+    nonce: newNonce(),
+  });
+const STRANGER =
+  "own1_4711_4711_1000_1000_0123456789abcdef_fedcba9876543210_4026531836_4026531834_00000000feedbeef00000000feedbeef_0123456789abcdef01234567";
+
+/** Puts a lock there that an owner has. */
+function plant(owner: string): void {
+  fs.mkdirSync(lockPath);
+  fs.writeFileSync(join(lockPath, owner), "{}");
+}
+const entry = (): Entry => processRegistry().entries.get(lockPath) ?? expect.unreachable();
+const errorOf = (promise: Promise<unknown>): Promise<SessionWriteLockError> =>
+  promise.then(
+    () => expect.unreachable(),
+    (error: SessionWriteLockError) => error,
+  );
+
+describe("a wait", () => {
+  it("ends after timeoutMs, and leaves nobody who would take the lock later", async () => {
+    plant(STRANGER);
+    const error = await errorOf(acquireSessionWriteLock({ sessionFile, timeoutMs: 1 }));
+    expect(error).toMatchObject({ code: "ELOCKED", sessionFile, lockPath });
+    await until(() => expect(entry().contender).toBeNull());
+    expect([entry().wait, entry().queue.size, fs.readdirSync(lockPath)]).toEqual([null, 0, [STRANGER]]);
+  });
+
+  it("ends with the reason of a signal, to which nobody listens any more", async () => {
+    plant(STRANGER);
+    const controller = new AbortController();
+    const watch = vi.spyOn(processRegistry().watches, "watch");
+    const waiting = errorOf(
+      acquireSessionWriteLock({ sessionFile, signal: controller.signal, timeoutMs: 600_000 }),
+    );
+    await until(() => expect(watch).toHaveBeenCalledWith(lockPath, expect.any(Function)));
+    await until(() => expect(entry().wait).not.toBeNull());
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
+    const reason = new Error("no longer");
+    controller.abort(reason);
+    expect(await waiting).toBe(reason);
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
+    expect(entry().contender).toBeNull();
+  });
+
+  it("does not begin for a signal that is aborted: nothing is made", async () => {
+    const error = errorOf(acquireSessionWriteLock({ sessionFile, signal: AbortSignal.abort("no") }));
+    expect(await error).toBe("no");
+    expect(fs.readdirSync(directory)).toEqual([]);
+  });
+
+  it("that is over has let its timer and its signal go", async () => {
+    const { signal } = new AbortController();
+    const clear = vi.spyOn(globalThis, "clearTimeout");
+    const before = clear.mock.calls.length;
+    const lock = await acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 600_000 });
+    expect(clear.mock.calls.length).toBeGreaterThan(before);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    await lock.release();
+  });
+
+  it("gets what the disk refuses, at once", async () => {
+    const refuse = (): never => {
+      throw Object.assign(new Error("EROFS: on purpose"), { code: "EROFS" });
+    };
+    vi.spyOn(fs, "mkdirSync").mockImplementation(refuse);
+    const error = await errorOf(acquireSessionWriteLock({ sessionFile }));
+    expect(error).toMatchObject({ code: "EDISK", cause: { code: "EROFS" } });
+    // Without a home there is nothing to remember.
+    vi.restoreAllMocks();
+    await until(() => expect(processRegistry().entries.get(lockPath)).toBeUndefined());
+  });
+});
+
+describe("what is granted", () => {
+  it.runIf(isLocalDisk(tmpdir()))(
+    "on a local disk, is so in the turn that asks, if that has time left",
+    async () => {
+      await turn();
+      const order: string[] = [];
+      setImmediate(() => order.push("a turn"));
+      const lock = await acquireSessionWriteLock({ sessionFile });
+      order.push("granted");
+      await turn();
+      expect(order).toEqual(["granted", "a turn"]);
+      await lock.release();
+    },
+  );
+
+  it("again and again leaves the event loop to others", async () => {
+    const shared = { sessionFile, allowReentrant: true };
+    const holder = await acquireSessionWriteLock(shared);
+    let turns = 0;
+    setImmediate(() => turns++);
+    // Bounded, so that a failure ends.
+    for (let joins = 0; joins < 20_000 && turns === 0; joins++)
+      await (await acquireSessionWriteLock(shared)).release();
+    expect(turns).toBe(1);
+    await holder.release();
+  });
+
+  it("or not, to whoever only tries needs no timer", async () => {
+    plant(STRANGER);
+    const set = vi.spyOn(globalThis, "setTimeout");
+    expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
+    expect(set.mock.calls.filter(([, ms]) => ms === DEFAULT_TIMEOUT_MS)).toEqual([]);
+    const controller = new AbortController();
+    const waiting = errorOf(acquireSessionWriteLock({ sessionFile, signal: controller.signal }));
+    expect(set.mock.calls.filter(([, ms]) => ms === DEFAULT_TIMEOUT_MS)).toHaveLength(1);
+    controller.abort("enough");
+    await waiting;
+  });
+});
+
+describe("whoever asks for a lock that is free, though others had no turn for long,", () => {
+  /** As if others waited: what is told to those who stand aside. */
+  async function standsAside(): Promise<{ readonly asks: (() => void)[]; readonly cancel: () => void }> {
+    await (await acquireSessionWriteLock({ sessionFile })).release();
+    const [asks, cancel] = [[] as (() => void)[], vi.fn()];
+    const turns = entry().services.turns ?? expect.unreachable();
+    const home = entry().home?.name;
+    vi.spyOn(turns, "standAside").mockImplementation((of, name, ask) => {
+      expect([of, name]).toEqual([lockPath, home]);
+      asks.push(ask);
+      return { cancel };
+    });
+    return { asks, cancel };
+  }
+
+  it("stands aside, and asks when it is told to, though its entry was forgotten meanwhile", async () => {
+    const { asks, cancel } = await standsAside();
+    const waiting = acquireSessionWriteLock({ sessionFile });
+    await turn();
+    expect([asks.length, fs.existsSync(lockPath)]).toEqual([1, false]);
+    processRegistry().entries.delete(entry());
+    asks[0]?.();
+    const lock = await waiting;
+    lock.assertHeld();
+    expect(cancel).not.toHaveBeenCalled();
+    // Nobody stands aside for nothing.
+    expect(entry().toldAt).toBeGreaterThan(0);
+    expect(entry().held.size).toBe(1);
+    await lock.release();
+  });
+
+  it("may be told not to wait any more while it stands aside, and does not ask then", async () => {
+    const { asks, cancel } = await standsAside();
+    const controller = new AbortController();
+    const waiting = errorOf(acquireSessionWriteLock({ sessionFile, signal: controller.signal }));
+    expect(asks).toHaveLength(1);
+    controller.abort("enough");
+    expect(await waiting).toBe("enough");
+    expect([vi.mocked(cancel).mock.calls.length, entry().contender]).toEqual([1, null]);
+  });
+
+  it("gives up as others do once it has asked", async () => {
+    const { asks, cancel } = await standsAside();
+    const controller = new AbortController();
+    const waiting = errorOf(acquireSessionWriteLock({ sessionFile, signal: controller.signal }));
+    plant(STRANGER);
+    asks[0]?.();
+    await until(() => expect(entry().wait).not.toBeNull());
+    controller.abort("enough");
+    expect(await waiting).toBe("enough");
+    expect([vi.mocked(cancel).mock.calls.length, entry().contender]).toEqual([0, null]);
+  });
+
+  it("does not if it only tries, or if this process has the lock, gives it back, or wants it", async () => {
+    const { asks } = await standsAside();
+    const lock = (await tryAcquireSessionWriteLock({ sessionFile })) ?? expect.unreachable();
+    const next = acquireSessionWriteLock({ sessionFile });
+    await lock.release();
+    await (await next).release();
+    plant(STRANGER);
+    const controllers = [new AbortController(), new AbortController()];
+    vi.mocked(entry().services.turns?.standAside ?? expect.unreachable()).mockReturnValue(undefined);
+    const [one] = controllers.map(({ signal }) => errorOf(acquireSessionWriteLock({ sessionFile, signal })));
+    expect(entry().services.turns?.standAside).toHaveBeenCalledTimes(1);
+    for (const controller of controllers) controller.abort("enough");
+    expect([await one, asks]).toEqual(["enough", []]);
+  });
+});
+
+describe("a takeover", () => {
+  it("is told with the lock held, before the promise resolves, and around whatever the hook does", async () => {
+    const owner = dead();
+    plant(owner);
+    const told: TakeoverInfo[] = [];
+    let inside: SessionWriteLockError | undefined;
+    const lock = await acquireSessionWriteLock({
+      sessionFile,
+      onTakeover: async (info, held) => {
+        held.assertHeld();
+        told.push(info);
+        inside = await errorOf(acquireSessionWriteLock({ sessionFile }));
+      },
+    });
+    expect(told).toMatchObject([{ sessionFile, lockPath, overtaken: false, owners: [{ name: owner }] }]);
+    expect(inside).toMatchObject({
+      code: "EDEADLK",
+      sessionFile,
+      lockPath,
+      message: `Cannot acquire session lock ${lockPath}: onTakeover of the same file is around this call, and it would wait for itself`,
+    });
+    expect(inside?.cause).toBeUndefined();
+    await lock.release();
+    await (
+      await acquireSessionWriteLock({ sessionFile, onTakeover: () => told.push(told[0] as never) })
+    ).release();
+    expect(told).toHaveLength(1);
+  });
+
+  it("is no warning without a hook, and one if the hook fails", async () => {
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    plant(dead());
+    await (await acquireSessionWriteLock({ sessionFile })).release();
+    expect(warned).not.toHaveBeenCalled();
+    plant(dead());
+    const onTakeover = (): never => {
+      throw new Error("on purpose");
+    };
+    await (await acquireSessionWriteLock({ sessionFile, onTakeover })).release();
+    expect(warned.mock.calls.map(([message]) => message)).toEqual([
+      `onTakeover of session lock ${lockPath} failed: Error: on purpose`,
+    ]);
+  });
+
+  it("needs no hook; a hook may join what both share, and stands inside of what is around it", async () => {
+    plant(dead());
+    await (await acquireSessionWriteLock({ sessionFile })).release();
+    plant(dead());
+    const other = join(directory, "b.jsonl");
+    await withSessionWriteLock({ sessionFile: other }, async () => {
+      const lock = await acquireSessionWriteLock({
+        sessionFile,
+        allowReentrant: true,
+        onTakeover: async () => {
+          await (await acquireSessionWriteLock({ sessionFile, allowReentrant: true })).release();
+          expect(await errorOf(acquireSessionWriteLock({ sessionFile: other }))).toMatchObject({
+            code: "EDEADLK",
+            message: expect.stringContaining("withSessionWriteLock of the same file") as string,
+          });
+        },
+      });
+      await lock.release();
+    });
+  });
+
+  it("is told once all have been told who were granted the lock with it: a hook may abort them, too late", async () => {
+    plant(dead());
+    const controller = new AbortController();
+    const shared = { sessionFile, allowReentrant: true };
+    const both = [
+      acquireSessionWriteLock({ ...shared, onTakeover: () => controller.abort() }),
+      acquireSessionWriteLock({ ...shared, signal: controller.signal }),
+    ];
+    for (const lock of await Promise.all(both)) await lock.release();
+    expect(controller.signal.aborted).toBe(true);
+  });
+});
+
+describe("a nested acquire", () => {
+  const shared = { allowReentrant: true };
+  const nested = (outer: object, inner: object, file = sessionFile): Promise<unknown> =>
+    withSessionWriteLock({ sessionFile, ...outer }, async () =>
+      (await acquireSessionWriteLock({ sessionFile: file, timeoutMs: 600_000, ...inner })).release(),
+    );
+
+  it("joins if both share, and only then", async () => {
+    await nested(shared, shared);
+    for (const [outer, inner] of [
+      [shared, {}],
+      [{}, shared],
+      [{}, {}],
+    ] as const)
+      expect(await errorOf(nested(outer, inner))).toMatchObject({ code: "EDEADLK", sessionFile, lockPath });
+  });
+
+  it("of another file is none, but does not hide that of this one, further out", async () => {
+    const other = join(directory, "b.jsonl");
+    await nested({}, {}, other);
+    const inner = withSessionWriteLock({ sessionFile }, () =>
+      withSessionWriteLock({ sessionFile: other }, () => acquireSessionWriteLock({ sessionFile })),
+    );
+    expect((await errorOf(inner)).code).toBe("EDEADLK");
+  });
+
+  it("that would join a lock that is lost would wait for itself", async () => {
+    await withSessionWriteLock({ sessionFile, ...shared }, async (lock) => {
+      fs.rmSync(lockPath, { recursive: true });
+      expect(() => lock.assertHeld()).toThrow(/it is not there any more/);
+      expect((await errorOf(acquireSessionWriteLock({ sessionFile, ...shared }))).code).toBe("EDEADLK");
+    });
+  });
+
+  it("after the release is none, also in what was started inside; what is further out counts", async () => {
+    await withSessionWriteLock({ sessionFile }, async (lock) => {
+      await lock.release();
+      await (await acquireSessionWriteLock({ sessionFile })).release();
+    });
+    const other = join(directory, "b.jsonl");
+    await withSessionWriteLock({ sessionFile: other }, async () => {
+      await withSessionWriteLock({ sessionFile }, async (lock) => {
+        await lock.release();
+        await withSessionWriteLock({ sessionFile }, async () => {
+          expect((await errorOf(acquireSessionWriteLock({ sessionFile: other }))).code).toBe("EDEADLK");
+          // Those that have released are forgotten.
+          expect(processRegistry().nesting.getStore()?.parent?.lockPath).toBe(`${other}.lock`);
+        });
+      });
+    });
+  });
+
+  it("says where the outer one was called, in the message and as its cause", async () => {
+    const outerCall = (): Promise<unknown> => nested({}, {});
+    const error = await errorOf(outerCall());
+    expect(error.message).toMatch(
+      /and it would wait for itself; the outer one was called at nested \(.*lock\.test\.ts:\d+:\d+\)$/,
+    );
+    const { cause } = error as { cause?: Error };
+    expect(cause?.message).toBe("the outer withSessionWriteLock was called here");
+    expect(cause?.stack).toMatch(
+      /^Error: the outer withSessionWriteLock was called here\n +at nested .*\n +at outerCall /,
+    );
+  });
+
+  it("says nothing of that where stacks have no frames, or there are none", async () => {
+    const before = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    try {
+      expect((await errorOf(nested({}, {}))).message).toMatch(/and it would wait for itself$/);
+    } finally {
+      Error.stackTraceLimit = before;
+    }
+    vi.stubGlobal("Error", Object.assign(class extends Error {}, { captureStackTrace: undefined }));
+    const error = await errorOf(nested({}, {}));
+    vi.unstubAllGlobals();
+    expect(error.message).toMatch(/and it would wait for itself$/);
+    expect(error.cause).toBeUndefined();
+  });
+});
+
+describe("a handle", () => {
+  it("says what it is, and holds until it is released, which gives the same promise each time", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    expect(lock).toMatchObject({ sessionFile, lockPath });
+    expect([lock.isHeld(), lock.signal.aborted, lock.signal]).toEqual([true, false, lock.signal]);
+    lock.assertHeld();
+    const released = lock.release();
+    expect(lock.isHeld()).toBe(false);
+    expect(lock[Symbol.asyncDispose]()).toBe(released);
+    expect(await released).toBeUndefined();
+    expect(() => lock.assertHeld()).toThrow(
+      expect.objectContaining({
+        code: "ECOMPROMISED",
+        message: `Cannot rely on session lock ${lockPath}: it was released`,
+        sessionFile,
+        lockPath,
+      }),
+    );
+    expect(lock.signal.aborted).toBe(false);
+  });
+
+  it("that has lost its lock says so, now and later, and keeps the first reason", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    const { signal } = lock;
+    fs.rmSync(lockPath, { recursive: true });
+    expect(lock.isHeld()).toBe(true);
+    const lost = `Cannot rely on session lock ${lockPath}: it is not there any more`;
+    expect(() => lock.assertHeld()).toThrow(expect.objectContaining({ code: "ECOMPROMISED", message: lost }));
+    expect([lock.isHeld(), signal.aborted]).toEqual([false, true]);
+    expect(signal.reason).toMatchObject({ message: lost, cause: { code: "ENOENT" } });
+    expect(() => lock.assertHeld()).toThrow(`Cannot rely on session lock ${lockPath}: it was lost`);
+    expect(signal.reason).toMatchObject({ message: lost });
+    await lock.release();
+    expect(() => lock.assertHeld()).toThrow(`${lockPath}: it was lost`);
+    // Asked for afterwards.
+    const other = await acquireSessionWriteLock({ sessionFile });
+    fs.rmSync(lockPath, { recursive: true });
+    expect(() => other.assertHeld()).toThrow(lost);
+    expect(other.signal).toMatchObject({ aborted: true, reason: { message: lost } });
+    await other.release();
+  });
+
+  it("that cannot see its lock holds it all the same, and says why", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    vi.spyOn(fs, "readdirSync").mockImplementation(() => {
+      throw Object.assign(new Error("EMFILE: on purpose"), { code: "EMFILE" });
+    });
+    expect(() => lock.assertHeld()).toThrow(
+      expect.objectContaining({
+        code: "EDISK",
+        message: expect.stringContaining("EMFILE") as string,
+        cause: expect.objectContaining({ code: "EMFILE" }) as unknown,
+      }),
+    );
+    vi.restoreAllMocks();
+    expect([lock.isHeld(), lock.signal.aborted]).toEqual([true, false]);
+    lock.assertHeld();
+    await lock.release();
+  });
+
+  it("that was held for too long is revoked if that was asked for, and says so", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile, maxHoldMs: 1, revokeAfterMaxHold: true });
+    await until(() => expect(lock.isHeld()).toBe(false));
+    expect(() => lock.assertHeld()).toThrow(
+      `Cannot rely on session lock ${lockPath}: it was held for more than 1 ms, and taken away`,
+    );
+    expect(lock.signal.aborted).toBe(true);
+    await lock.release();
+  });
+
+  it("whose lock is lost is watched no longer, unless others of this process wait for it to be revoked", async () => {
+    const set = vi.spyOn(globalThis, "setTimeout");
+    const clear = vi.spyOn(globalThis, "clearTimeout");
+    for (const [revokeAfterMaxHold, cancelled] of [
+      [false, 1],
+      [true, 0],
+    ] as const) {
+      const lock = await acquireSessionWriteLock({ sessionFile, maxHoldMs: 7_654_321, revokeAfterMaxHold });
+      const watchdogs = set.mock.results.filter((_result, i) => set.mock.calls[i]?.[1] === 7_654_321);
+      const watchdog: unknown = watchdogs.at(-1)?.value;
+      const cancels = (): number => clear.mock.calls.filter(([timer]) => timer === watchdog).length;
+      fs.rmSync(lockPath, { recursive: true });
+      expect(() => lock.assertHeld()).toThrow("it is not there any more");
+      expect(cancels()).toBe(cancelled);
+      await lock.release();
+      expect(cancels()).toBeGreaterThan(0);
+    }
+  });
+
+  it("whose release fails says so to whoever waits for it, and to nobody else", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    const refuse = (): never => {
+      throw Object.assign(new Error("EIO: on purpose"), { code: "EIO" });
+    };
+    const later = ((...args: unknown[]) => {
+      const done = args.at(-1) as (error: Error) => void;
+      setImmediate(() => done(Object.assign(new Error("EIO: on purpose"), { code: "EIO" })));
+    }) as never;
+    vi.spyOn(fs, "renameSync").mockImplementation(refuse);
+    vi.spyOn(fs, "unlinkSync").mockImplementation(refuse);
+    vi.spyOn(fs, "rename").mockImplementation(later);
+    vi.spyOn(fs, "unlink").mockImplementation(later);
+    expect(await errorOf(lock.release())).toMatchObject({ code: "ERELEASE" });
+    vi.restoreAllMocks();
+    await (await acquireSessionWriteLock({ sessionFile })).release();
+  });
+});
+
+describe("an old lock file", () => {
+  const content = JSON.stringify({ pid: 2_147_483_646, createdAt: "2026-01-01T00:00:00.000Z" });
+
+  it.runIf(process.platform === "linux")("of the dead goes, for whoever asked for that", async () => {
+    fs.writeFileSync(lockPath, content);
+    expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
+    const lock = await acquireSessionWriteLock({ sessionFile, migrateLegacyLocks: true });
+    const { local } = entry();
+    expect(local).toBe(isLocalDisk(directory));
+    lock.assertHeld();
+    await lock.release();
+  });
+
+  it.runIf(process.platform === "linux")(
+    "that came in between, and cannot be put back, is a warning",
+    async () => {
+      fs.writeFileSync(lockPath, content);
+      const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+      const rename = fs.renameSync;
+      vi.spyOn(fs, "renameSync").mockImplementation((from, to) => {
+        if (from === lockPath) fs.writeFileSync(lockPath, "of a living one");
+        rename(from, to);
+      });
+      vi.spyOn(fs, "linkSync").mockImplementation(() => {
+        throw Object.assign(new Error("EEXIST"), { code: "EEXIST" });
+      });
+      await tryAcquireSessionWriteLock({ sessionFile, migrateLegacyLocks: true });
+      expect(warned.mock.calls).toEqual([
+        [
+          expect.stringContaining(`an old version uses ${lockPath}`),
+          { type: "SessionWriteLockWarning", code: "SWL_LEGACY" },
+        ],
+      ]);
+    },
+  );
+});
+
+describe("what this process remembers of a lock path", () => {
+  it("is nothing if there is no home, and no refusal", async () => {
+    fs.mkdirSync(sessionFile);
+    expect(await errorOf(acquireSessionWriteLock({ sessionFile }))).toMatchObject({ code: "EINVAL" });
+    expect(processRegistry().entries.get(lockPath)).toBeUndefined();
+    const long = join(directory, "x".repeat(300));
+    expect(await errorOf(acquireSessionWriteLock({ sessionFile: long }))).toMatchObject({ code: "EINVAL" });
+    expect(processRegistry().entries.get(`${long}.lock`)).toBeUndefined();
+  });
+
+  it("has a life socket beside it, if this is the main thread, and the disk is local", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    const hasOne = process.platform === "linux" && isMainThread && isLocalDisk(directory);
+    const lives = fs.readdirSync(directory).filter((name) => name.startsWith(".swl-life-"));
+    expect(lives).toHaveLength(hasOne ? 1 : 0);
+    await lock.release();
+  });
+
+  it("is found out anew if another disk was mounted there meanwhile", async () => {
+    for (const other of [{ device: -1 }, { local: !isLocalDisk(directory) }, {}]) {
+      await (await acquireSessionWriteLock({ sessionFile })).release();
+      const before = entry();
+      const [home] = homes();
+      Object.assign(before, other);
+      await (await acquireSessionWriteLock({ sessionFile })).release();
+      const isNew = Object.keys(other).length > 0;
+      expect([entry() !== before, homes()[0] !== home, homes().length]).toEqual([isNew, isNew, 1]);
+      expect(entry()).toMatchObject({
+        device: fs.statSync(directory).dev,
+        local: isLocalDisk(directory),
+      });
+    }
+  });
+
+  it("is refused again if its session file has become a directory", async () => {
+    await (await acquireSessionWriteLock({ sessionFile })).release();
+    fs.mkdirSync(sessionFile);
+    expect(await errorOf(acquireSessionWriteLock({ sessionFile }))).toMatchObject({ code: "EINVAL" });
+    fs.rmdirSync(sessionFile);
+    await (await acquireSessionWriteLock({ sessionFile })).release();
+  });
+
+  it("is the home of the idle one that was not used for longest, of sixty-four", async () => {
+    for (let i = 0; i < 65; i++)
+      await (await acquireSessionWriteLock({ sessionFile: join(directory, `${i}.jsonl`) })).release();
+    expect(homes()).toHaveLength(64);
+    const { entries } = processRegistry();
+    expect(entries.get(join(directory, "0.jsonl.lock"))).toBeUndefined();
+    expect(entries.get(join(directory, "1.jsonl.lock"))).toBeDefined();
+  });
+
+  it("stays while it is used, whoever has given up on it meanwhile", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    const before = entry();
+    expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
+    before.services.quiet(before);
+    for (let i = 0; i < 65; i++)
+      await (await acquireSessionWriteLock({ sessionFile: join(directory, `${i}.jsonl`) })).release();
+    expect(entry()).toBe(before);
+    lock.assertHeld();
+    await lock.release();
+  });
+});
 
 describe("a lock for a guest", () => {
   it("has two owners, lets the guest go once it is told to, and is free when it is released", async () => {
@@ -165,16 +730,5 @@ describe("withSessionWriteLock", () => {
     ]);
     // It is tried again.
     await (await acquireSessionWriteLock({ sessionFile })).release();
-  });
-
-  it("says in the cause of a nested acquire where the outer one was called, in its stack too", async () => {
-    const nested = withSessionWriteLock({ sessionFile }, () => acquireSessionWriteLock({ sessionFile }));
-    const { cause } = await nested.then(
-      () => expect.unreachable(),
-      (error: SessionWriteLockError) => error as { cause?: Error },
-    );
-    expect(cause?.stack).toMatch(
-      /^Error: the outer withSessionWriteLock was called here\n +at .*lock\.test\.ts:\d/,
-    );
   });
 });

@@ -1,9 +1,10 @@
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { breakLock } from "../../../src/cli/break.ts";
 import { clean } from "../../../src/cli/clean.ts";
+import { exitCodeOf, fail } from "../../../src/cli/command.ts";
 import { doctor } from "../../../src/cli/doctor.ts";
 import { inspect } from "../../../src/cli/inspect.ts";
 import { run } from "../../../src/cli/run.ts";
@@ -19,7 +20,10 @@ beforeEach(() => {
   directory = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "swl-commands-")));
   file = join(directory, "a.jsonl");
 });
-afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  fs.rmSync(directory, { recursive: true, force: true });
+});
 
 const scope = readOwnerScope(createObserver());
 /** No pid is that large: proved dead. */
@@ -47,6 +51,8 @@ describe("every command", () => {
         expect(out[0]).toContain(`Usage: session-write-lock ${name} `);
         expect(out.join("\n")).toContain("Exit codes: ");
       }
+      // In the list of commands.
+      expect(command.summary).toMatch(/^[a-z ,]+$/);
     },
   );
 
@@ -73,6 +79,16 @@ describe("every command", () => {
       expect(err[1]).toContain("Usage: session-write-lock ");
     },
   );
+});
+
+describe("an error that is not the library's", () => {
+  it("is thrown again, and nothing is said of it", () => {
+    const terminal = { print: vi.fn(), complain: vi.fn(), paint: (_style: string, text: string) => text };
+    const bug = new TypeError("a bug");
+    expect(() => fail(bug, terminal)).toThrow(bug);
+    expect(terminal.complain).not.toHaveBeenCalled();
+    expect(exitCodeOf(bug)).toBe(74);
+  });
 });
 
 describe("inspect", () => {
@@ -102,6 +118,51 @@ describe("inspect", () => {
     const [plain] = (await record(inspect, [directory])).out;
     const [painted] = (await record(inspect, [directory], { colours: true })).out;
     expect(painted).toBe(plain?.replace("stale   ", "\u001b[33mstale   \u001b[39m"));
+  });
+
+  it("paints each state in another colour", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile: join(directory, "held") });
+    plant(dead(), "stale");
+    plant(unknown(), "unknown");
+    plant("not ours", "foreign");
+    fs.mkdirSync(join(directory, "free.lock"));
+    const { out } = await record(inspect, [directory], { colours: true });
+    await lock.release();
+    const colours = out.flatMap((line) => {
+      const [, colour, state] = /^\W\[(\d+)m(\w+) *\W\[/.exec(line) ?? [];
+      return state === undefined ? [] : [[state, colour]];
+    });
+    expect(Object.fromEntries(colours)).toEqual({
+      free: "2",
+      held: "32",
+      stale: "33",
+      unknown: "35",
+      foreign: "31",
+    });
+  });
+
+  it("shows all owners of a lock, but no names for break of one that is proved alive", async () => {
+    const lock = plant(dead());
+    fs.writeFileSync(join(lock, unknown()), "{}");
+    const { out } = await record(inspect, [file]);
+    expect(out[0]).toMatch(/ {2}pid \d+ \(.*\), pid \d+ \(.*\)$/);
+    expect(out.slice(1).map((line) => line.replace(/own1[-\w]+/, "NAME"))).toEqual([
+      "        owner NAME",
+      "        owner NAME",
+    ]);
+    const held = await acquireSessionWriteLock({ sessionFile: join(directory, "held") });
+    expect((await record(inspect, [join(directory, "held")])).out).toHaveLength(1);
+    await held.release();
+  });
+
+  it("says that there are none, unless that could not be seen, or was asked for as JSON", async () => {
+    expect(await record(inspect, [directory])).toEqual({ code: 0, out: ["no locks"], err: [] });
+    expect(await record(inspect, ["--json", directory])).toEqual({ code: 0, out: ["[]"], err: [] });
+    expect((await record(inspect, [""])).out).toEqual([]);
+    plant(dead());
+    expect(JSON.parse((await record(inspect, ["--json", file])).out.join("\n"))).toMatchObject([
+      { state: "stale" },
+    ]);
   });
 
   it("says with exit code 74 what cannot be read, and shows the rest", async () => {
@@ -164,6 +225,26 @@ describe("clean", () => {
     expect(code).toBe(1);
     expect(out).toHaveLength(1);
     expect(out[0]).toMatch(/^kept {4}.*it cannot be removed: (EISDIR|EPERM)$/);
+  });
+
+  it("has nothing to say of a lock that somebody else removed meanwhile", async () => {
+    plant(dead());
+    vi.spyOn(fs, "unlinkSync").mockImplementation(() => {
+      throw Object.assign(new Error("ENOENT"), { code: "ENOENT" });
+    });
+    expect(await record(clean, [directory])).toEqual({ code: 0, out: ["nothing to remove"], err: [] });
+  });
+
+  it("paints what it did, what it would do, and what it could not", async () => {
+    plant(dead());
+    fs.mkdirSync(join(directory, "b.jsonl.lock", dead()), { recursive: true });
+    const words = async (...args: readonly string[]): Promise<readonly string[]> =>
+      (await record(clean, [...args, directory], { colours: true })).out.map((line) =>
+        line.replace(/\/.*/, ""),
+      );
+    const would = "\u001b[33mwould remove \u001b[39m";
+    expect(await words("--dry-run")).toEqual([would, would]);
+    expect(await words()).toEqual(["\u001b[32mremoved \u001b[39m", "\u001b[31mkept    \u001b[39m"]);
   });
 
   it("gives JSON, and 74 for a directory that is none", async () => {

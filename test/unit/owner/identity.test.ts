@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { newNonce, type OwnerScope, readOwnerScope } from "../../../src/owner/identity.ts";
+import { newNonce, type OwnerScope, readGuestScope, readOwnerScope } from "../../../src/owner/identity.ts";
 import { formatOwnerName } from "../../../src/owner/name.ts";
 import { createObserver, type TextReading } from "../../../src/owner/observe.ts";
 import { fakeSystem, LINUX_FILES, LINUX_LINKS, statLine } from "./fixtures.ts";
@@ -34,7 +34,8 @@ describe("on Linux", () => {
   });
 
   it("a thread that is not one of ours is not believed", () => {
-    for (const link of ["4712/task/4713", "4711/task/0", "4711", ""]) {
+    const others = ["4712/task/4713", "4711/task/0", "4711", "", "/4711/task/4713", "4711/task/4713/x"];
+    for (const link of [...others, UNREADABLE]) {
       const links = { ...LINUX_LINKS, "/proc/thread-self": link };
       expect(scopeOf({ links })).toMatchObject({ tid: "-", threadStart: "-", processStart: "1000" });
     }
@@ -86,9 +87,13 @@ describe("on Linux", () => {
   });
 
   it("a malformed boot id or namespace is as good as none", () => {
-    const files = { ...LINUX_FILES, "/proc/sys/kernel/random/boot_id": "\n" };
-    expect(scopeOf({ files }).boot).toMatch(RANDOM);
-    for (const link of ["net:[4026531836]", "pid:[0]", "pid:[]", "4026531836"]) {
+    const id = "6f960e02-9818-4898-964c-af3b491fc2f6";
+    for (const text of ["\n", `x${id}`, `${id}0`]) {
+      const files = { ...LINUX_FILES, "/proc/sys/kernel/random/boot_id": text };
+      expect(scopeOf({ files }).boot).toMatch(RANDOM);
+    }
+    const whole = "pid:[4026531836]";
+    for (const link of ["net:[4026531836]", "pid:[0]", "pid:[]", "4026531836", `/${whole}`, `${whole}x`]) {
       expect(scopeOf({ links: { ...LINUX_LINKS, "/proc/self/ns/pid": link } }).pidNamespace).toMatch(RANDOM);
     }
   });
@@ -126,7 +131,7 @@ describe("the host", () => {
   });
 
   it("takes no machine id from an image that has none yet", () => {
-    for (const text of ["", "uninitialized\n"]) {
+    for (const text of ["", "uninitialized\n", `x${machineId}`, `${machineId?.trim()}0`]) {
       const files = { ...withoutMachineId, "/etc/machine-id": text };
       expect(scopeOf({ files }).host).toBe(scopeOf({ files: withoutMachineId }).host);
     }
@@ -138,11 +143,40 @@ describe("the host", () => {
     expect(scopeOf({ hostName: "other", files: {} }, "Büro 7").host).toBe(host);
     expect(scopeOf({}, "Büro 8").host).not.toBe(host);
     expect(scopeOf({}, "box").host).not.toBe(scopeOf({}).host);
+    // Other versions of the library must come to the same: whoever reads another host judges nobody.
+    expect([host, scopeOf({ files: withoutMachineId }).host]).toEqual([
+      "m21af3de1f458378e",
+      "6042088f18a58049",
+    ]);
   });
 
   it("is never just a name that every machine has", () => {
-    expect(scopeOf({ files: withoutMachineId, hostName: "localhost" }).host).toMatch(RANDOM);
+    for (const hostName of ["", "(none)", "localhost", "localhost.localdomain"])
+      expect(scopeOf({ files: withoutMachineId, hostName }).host).toMatch(RANDOM);
     expect(scopeOf({ hostName: "localhost" }).host).not.toMatch(RANDOM);
+  });
+});
+
+describe("a guest", () => {
+  const observer = createObserver(fakeSystem({ files: LINUX_FILES, links: LINUX_LINKS }));
+
+  it("is of our own scope, with its pid and start; its one thread is that of the process", () => {
+    const self = { ...readOwnerScope(observer), pid: "1", tid: "2", processStart: "3", threadStart: "4" };
+    expect(readGuestScope(self, observer, 4711)).toEqual({
+      ...self,
+      pid: "4711",
+      tid: "4711",
+      processStart: "1000",
+      threadStart: "1000",
+    });
+  });
+
+  it("has no start, and so proves nothing, if none can be read", () => {
+    const blind = createObserver(fakeSystem({ links: LINUX_LINKS }));
+    expect(readGuestScope(readOwnerScope(observer), blind, 4711)).toMatchObject({
+      processStart: "-",
+      threadStart: "-",
+    });
   });
 });
 

@@ -1,16 +1,30 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir, uptime } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newNonce, type OwnerIdentity, readOwnerScope } from "../../../src/owner/identity.ts";
 import { formatOwnerName } from "../../../src/owner/name.ts";
 import {
   type Circumstances,
   createJudge,
   createObserver,
+  createSystemCalls,
   type TextReading,
 } from "../../../src/owner/observe.ts";
 import { fakeSystem, LINUX_FILES, LINUX_LINKS, OWNER, statLine, WORKER_OWNER } from "./fixtures.ts";
@@ -46,6 +60,16 @@ describe("the observer", () => {
       before: "missing",
       after: "missing",
     });
+  });
+
+  it("does not look for a thread that the name does not say", () => {
+    const observer = createObserver(fakeSystem(LINUX));
+    expect(observer.observe({ pid: "4711", tid: "-" })).toMatchObject({ before: { start: "1000" } });
+    expect(observer.observe({ pid: "4711", tid: "-" }).task).toBe("unreadable");
+  });
+
+  it("believes the /proc of Android as that of Linux", () => {
+    expect(createObserver(fakeSystem({ ...LINUX, platform: "android" })).procIsOurs()).toBe(true);
   });
 
   // tests A1: a foreign /proc is not believed
@@ -106,6 +130,14 @@ describe("the observer", () => {
       line.replace(" S ", " 0 "),
       statLine(4711, "0"),
       line.slice(0, 40),
+      ")",
+      line.slice(line.lastIndexOf(")") + 2),
+      line.replace(" S ", " S0 "),
+      line.replace(" S ", " 0S "),
+      ...["12345678", "x7", "7x"].map((threads) => line.replace(" 7 0 1000 ", ` ${threads} 0 1000 `)),
+      ...["0x1000", "x1000", "1000x", "1".repeat(14)].map((start) =>
+        line.replace(" 7 0 1000 ", ` 7 0 ${start} `),
+      ),
     ]) {
       const files = { ...LINUX_FILES, "/proc/4711/stat": broken };
       expect(createObserver(fakeSystem({ ...LINUX, files })).observe(OWNER).before).toBe("unreadable");
@@ -147,6 +179,10 @@ describe("the judge", () => {
     const fresh = { ...parts, bootTime: 1_000_000 + 60_000 };
     const doubtful = createJudge({ ...self, host: "m0123456789abcdef" }, createObserver(fakeSystem(fresh)));
     expect(doubtful(other, there).verdict).toBe("unknown");
+    const looked: string[] = [];
+    const system = { ...fakeSystem(parts), lastChange: (path: string) => void looked.push(path) };
+    createJudge(self, createObserver(system))(formatOwnerName(OWNER), there);
+    expect(looked).toEqual([]);
   });
 
   it("never calls dead what is not the name of an owner", () => {
@@ -156,6 +192,95 @@ describe("the judge", () => {
     );
     expect(judge("lock.json", ALONE)).toEqual({ verdict: "unknown", reason: "not the name of an owner" });
     expect(judge(formatOwnerName(OWNER), ALONE).verdict).toBe("dead");
+  });
+});
+
+// ---- The real system -----------------------------------------------------------------------------------------
+
+describe.skipIf(!isLinux)("the calls of the real system", () => {
+  let directory = "";
+  let file = "";
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "swl-observe-"));
+    file = join(directory, "file");
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+    rmSync(directory, { recursive: true });
+  });
+
+  it("read a text, of which the first 64 KiB, and tell what is missing from what cannot be read", () => {
+    const failed: (string | undefined)[] = [];
+    const { readText, readLink } = createSystemCalls((errno) => failed.push(errno));
+    writeFileSync(file, `${"a".repeat(65_535)}bc`);
+    symlinkSync("somewhere", join(directory, "link"));
+    expect(readText(file)).toEqual({ kind: "text", text: `${"a".repeat(65_535)}b` });
+    expect(readLink(join(directory, "link"))).toEqual({ kind: "text", text: "somewhere" });
+    expect(failed).toEqual([]);
+    expect(readText(join(directory, "none"))).toEqual({ kind: "missing" });
+    expect(readText(directory)).toEqual({ kind: "unreadable" });
+    expect(readLink(file)).toEqual({ kind: "unreadable" });
+    expect(failed).toEqual(["ENOENT", "EISDIR", "EINVAL"]);
+    // Nobody needs to listen.
+    expect(createSystemCalls().readText(directory)).toEqual({ kind: "unreadable" });
+    expect(openFiles()).not.toContain(realpathSync(file));
+  });
+
+  const openFiles = (): readonly string[] =>
+    readdirSync("/proc/self/fd").flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${fd}`)];
+      } catch {
+        return [];
+      }
+    });
+
+  it("say who we are", () => {
+    const { platform, pid, hostName } = createSystemCalls();
+    expect([platform, pid, hostName()]).toEqual([process.platform, process.pid, hostname()]);
+  });
+
+  it("probe a process, and are not sure of an answer that they do not know", () => {
+    const { probe } = createSystemCalls();
+    expect([probe(process.pid), probe(2_147_483_646)]).toEqual(["runs", "gone"]);
+    const kill = vi.spyOn(process, "kill");
+    const answers = ["ESRCH", "EPERM", "EINVAL"].map((code) => {
+      kill.mockImplementationOnce(() => {
+        throw Object.assign(new Error(code), { code });
+      });
+      return probe(7);
+    });
+    expect(answers).toEqual(["gone", "notPermitted", "unanswered"]);
+    expect(kill).toHaveBeenLastCalledWith(7, 0);
+  });
+
+  it("take the later of what was written and what was changed", () => {
+    const { lastChange } = createSystemCalls();
+    writeFileSync(file, "");
+    utimesSync(file, 0, 5);
+    expect(lastChange(file)).toBe(statSync(file).ctimeMs);
+    utimesSync(file, 0, 5_000_000_000);
+    expect(lastChange(file)).toBe(5_000_000_000_000);
+    expect(lastChange(join(directory, "none"))).toBeUndefined();
+  });
+
+  it("say when the kernel booted, by the present clock, unless uptime is that of a container", () => {
+    const { bootTime } = createSystemCalls();
+    const seconds = (count: number): bigint => BigInt(Math.round(count * 1e9));
+    const monotonic = vi.spyOn(process.hrtime, "bigint");
+    vi.spyOn(Date, "now").mockReturnValue(1_000_000_000_000);
+    const earliest = uptime();
+    monotonic.mockReturnValue(seconds(earliest));
+    const bootedAt = bootTime() ?? Number.NaN;
+    expect(bootedAt).toBeLessThanOrEqual(1_000_000_000_000 - earliest * 1_000);
+    expect(bootedAt).toBeGreaterThanOrEqual(1_000_000_000_000 - uptime() * 1_000);
+    monotonic.mockReturnValue(seconds(uptime() + 3_600));
+    expect(bootTime()).toBeUndefined();
+  });
+
+  it("see whether something is mounted on a file of /proc, and take what they cannot see for mounted", () => {
+    const { isMounted } = createSystemCalls();
+    expect(["/proc/version", directory, join(directory, "none")].map(isMounted)).toEqual([false, true, true]);
   });
 });
 
