@@ -80,9 +80,12 @@ describe("the line, with watchers that are played", () => {
   });
 
   it("does not call whoever has left, and tells them nothing any more", () => {
-    const { lines, called, join: joinLine, tellAll } = play();
+    const { lines, called, join: joinLine, tellAll, events } = play();
     const place = joinLine("first", 1);
+    expect(events).toHaveLength(1);
     expect([place?.stop(), place?.stop(), place?.isOpen()]).toEqual([false, false, false]);
+    // Its watcher is closed.
+    expect(events).toHaveLength(0);
     expect(lines.callFirst(lockPath)).toBe(false);
     tellAll();
     expect([called, fs.readdirSync(directory)]).toEqual([[], []]);
@@ -301,7 +304,14 @@ describe("the names of the line", () => {
     for (const since of [-1, 0, 1e15, Number.MAX_VALUE]) {
       expect(ownerOfPlace(placeName({ owner, since })), String(since)).toBe(owner);
     }
-    for (const name of [owner, `1-${owner}`, "00000000000001-", "00000000000001-x", ""]) {
+    for (const name of [
+      owner,
+      `1-${owner}`,
+      `x00000000000001-${owner}`,
+      "00000000000001-",
+      "00000000000001-x",
+      "",
+    ]) {
       expect(ownerOfPlace(name), name).toBeUndefined();
     }
     expect([
