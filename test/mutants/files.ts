@@ -33,7 +33,6 @@ export const FILES: readonly MutatedFile[] = [
   { file: "src/exit.ts", tests: [`${UNIT}/exit.test.ts`], floor: 99 },
   { file: "src/clock.ts", tests: [`${UNIT}/clock.test.ts`], floor: 99 },
   { file: "src/turns.ts", tests: [`${UNIT}/turns.test.ts`], floor: 90.5 },
-  { file: "src/line.ts", tests: [`${UNIT}/line.test.ts`], floor: 85.7 },
   { file: "src/watch.ts", tests: [`${UNIT}/watch.test.ts`], floor: 89 },
   { file: "src/lease.ts", tests: [`${UNIT}/lease.test.ts`], floor: 86.5 },
   {
