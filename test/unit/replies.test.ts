@@ -7,6 +7,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DiskCall, DiskReply } from "../../src/disk.ts";
 import type { LockOwner, SessionWriteLockError } from "../../src/errors.ts";
+import type { Line } from "../../src/line.ts";
 import * as protocol from "../../src/protocol.ts";
 import {
   type Attempt,
@@ -1261,5 +1262,37 @@ describe("whose turn it is", () => {
     answer = () => undefined;
     wake();
     expect(told.slice(2)).toEqual(["taken L true"]);
+  });
+
+  it.each([
+    ["in the line, where there is a place", true, protocol.IN_LINE_MS],
+    ["for a short time, where there is none", false, protocol.SHORT_ASIDE_MS],
+  ])("stands behind whom it has called: %s", (_where, isPlace, ms) => {
+    const told: string[] = [];
+    const turns: Turns = {
+      taken: (_lockPath, contested) => told.push(`taken ${contested}`),
+      free: () => true,
+      standAside: () => undefined,
+      stop: () => {},
+    };
+    let call = (): void => expect.unreachable();
+    const join: Line["join"] = (_lockPath, { owner }, called) => {
+      call = called;
+      told.push(`${owner} joins`);
+      return isPlace ? { isOpen: () => true, stop: () => false } : undefined;
+    };
+    const entry = entryOf({ turns, line: { join, callFirst: () => false } });
+    const [first, second, third] = [ask(entry), ask(entry), ask(entry)];
+    release(entry, first);
+    now += protocol.HAND_OVER_MS;
+    steps();
+    release(entry, second);
+    expect(steps().at(-1)).toBe("Released");
+    expect([told, sleeps.map((sleep) => sleep.ms)]).toEqual([["taken false", "own1 joins"], [ms]]);
+    if (isPlace) call();
+    else wake();
+    expect(steps().slice(0, 2)).toEqual(["Wake", "Take at once: h1 to L"]);
+    // Others had it meanwhile, for all it knows.
+    expect([third.outcome, told.at(-1)]).toEqual(["granted", "taken true"]);
   });
 });
