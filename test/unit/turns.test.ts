@@ -195,15 +195,17 @@ describe("who has a lock for its turn", () => {
       const asked: string[] = [];
       for (const who of ["first", "second"]) played.standAside(L, HOME, () => asked.push(who));
       expect([asked, places]).toEqual([[], ["own waits"]]);
+      pass(IN_LINE_MS - 1);
+      expect(asked).toEqual([]);
       if (how === "called") tellAll();
-      else pass(IN_LINE_MS);
+      else pass(1);
       expect([asked, places, timers]).toEqual([["first", "second"], ["own left"], []]);
     }
   });
 
   it("does not stand aside if nobody was called, nor when he will have come", () => {
     const { played } = withLine({ waiting: 0 });
-    endTurn(played);
+    expect(endTurn(played)).toBe(false);
     expect(played.standAside(L, HOME, () => {})).toBeUndefined();
     const late = withLine({ waiting: 1 }).played;
     endTurn(late);
@@ -247,11 +249,11 @@ describe("who has a lock for its turn", () => {
     turns.stop("/sessions/never-used.lock");
   });
 
-  /** The one that is called in the end. */
-  function endTurn(played: Turns): void {
+  /** Whether somebody was called in the end. */
+  function endTurn(played: Turns): boolean {
     played.taken(L, true);
     pass(TURN_MS);
-    played.free(L, true);
+    return played.free(L, true);
   }
 
   /** Somebody else waits, so many times. */
