@@ -4,7 +4,7 @@
  * words for people, and what the model does not remember.
  */
 
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { DiskCall, DiskReply } from "../../src/disk.ts";
 import type { LockOwner, SessionWriteLockError } from "../../src/errors.ts";
 import type { Line } from "../../src/line.ts";
@@ -24,6 +24,7 @@ import {
 import type { Run, Step, Wakeable } from "../../src/steps.ts";
 import type { Tracer } from "../../src/trace.ts";
 import type { Turns } from "../../src/turns.ts";
+import type { Watching } from "../../src/watch.ts";
 
 const L = "/d/a.lock";
 
@@ -1239,6 +1240,106 @@ describe("a judgement", () => {
     expect(migrating(true, false)).toEqual(["asked 1 times", "waits"]);
     expect(migrating(true, undefined)).toEqual(["asked 0 times", "waits"]);
     expect(migrating(false, true)).toEqual(["asked 0 times", "waits"]);
+  });
+});
+
+describe("whoever waits under contention", () => {
+  const BEGAN = 1_000_000;
+  /** A line in which each place can be called, and a watcher. */
+  const crowd = () => {
+    const places: { readonly owner: string; readonly since: number; open: boolean; call(): void }[] = [];
+    let told = (): void => expect.unreachable();
+    const join: Line["join"] = (_lockPath, { owner, since }, called) => {
+      const place = {
+        owner,
+        since,
+        open: true,
+        call: () => {
+          place.open = false;
+          called();
+        },
+      };
+      places.push(place);
+      return { isOpen: () => place.open, stop: () => !place.open };
+    };
+    const watch = (_lockPath: string, tell: () => void): Watching => {
+      let open = true;
+      told = () => {
+        open = false;
+        tell();
+      };
+      const stop = (): void => {
+        open = false;
+      };
+      return { isOpen: () => open, stop };
+    };
+    return { line: { join, callFirst: () => false }, watch, places, tell: () => told() };
+  };
+  beforeEach(() => {
+    answer = says(HELD_BY_OTHER);
+    vi.spyOn(Date, "now").mockReturnValue(BEGAN);
+  });
+  afterEach(() => vi.restoreAllMocks());
+
+  it("has its place by the time at which it began to wait, also when it was called in vain", () => {
+    const { line, watch, places, tell } = crowd();
+    ask(entryOf({ line, watch }));
+    expect(places).toEqual([]);
+    now += 30;
+    tell();
+    now += 10;
+    places[0]?.call();
+    expect(places).toMatchObject([
+      { owner: "own1", since: BEGAN - 30 },
+      { owner: "own1", since: BEGAN - 40 },
+    ]);
+  });
+
+  it.each([
+    ["on a disk that is not known to be local", false, {}],
+    ["if it leaves when its first wait begins", true, { leaves: true }],
+  ])("has none %s", (_why, local, more) => {
+    const { line, watch, places } = crowd();
+    const entry = entryOf({ line, watch }, local);
+    entry.toldAt = now;
+    ask(entry, more);
+    expect([places, entry.place, sleeps.length]).toEqual([[], undefined, 1]);
+  });
+
+  it("polls soon behind a new watcher, and behind a new place, for what has happened since it looked; then later", () => {
+    let isThere = false;
+    const { line, watch, places, tell } = crowd();
+    const entry = entryOf({ line, watch: (path, told) => (isThere ? watch(path, told) : undefined) });
+    ask(entry);
+    for (let i = 0; i < 5; i++) wake();
+    expect(sleeps[0]?.ms).toBeGreaterThan(protocol.SOON_MS);
+    isThere = true;
+    wake();
+    expect(sleeps[0]?.ms).toBe(protocol.SOON_MS);
+    tell();
+    expect([places.length, sleeps[0]?.ms]).toEqual([1, protocol.SOON_MS]);
+    wake();
+    expect([places.length, sleeps[0]?.ms]).toEqual([1, protocol.IN_LINE_MS]);
+  });
+
+  it("is not woken by what it was told late, while it stands aside or waits for something else", () => {
+    const { line, watch, tell } = crowd();
+    const entry = entryOf({ line, watch });
+    const gone = ask(entry);
+    protocol.giveUp(entry, gone.attempt);
+    answer = () => undefined;
+    const holders = [ask(entry), ask(entry), ask(entry)] as const;
+    release(entry, holders[0]);
+    now += protocol.HAND_OVER_MS;
+    release(entry, holders[1]);
+    expect(sleeps.map(({ ms }) => ms)).toEqual([protocol.SHORT_ASIDE_MS]);
+    tell();
+    expect([holders[2].outcome, sleeps.length]).toEqual(["waits", 1]);
+    // Under contention is whoever was told within so many milliseconds, and no longer.
+    now += 50;
+    answer = says(HELD_BY_OTHER);
+    wake();
+    expect(entry.place).toBeUndefined();
   });
 });
 
