@@ -53,6 +53,20 @@ describe("processes that wait in the line, where their polls are hours apart", (
     await second.release();
   });
 
+  scenario("twin: are not by one that calls the last one", {}, async (session) => {
+    const holder = await session.start("holder", { library: callsLast() });
+    const waiters = await startAll(session, ["first", "second"], longPolls());
+    await holder.acquire();
+    const served: Promise<string>[] = [];
+    for (const waiter of waiters) {
+      served.push(waiter.acquire({ timeoutMs: 60_000 }).then(() => waiter.who));
+      await untilInLine(session, waiter);
+    }
+    await holder.release();
+    expect(await Promise.race(served)).toBe("second");
+    for (const waiter of waiters) await waiter.kill();
+  });
+
   scenario("twin: wait in vain behind one that calls nobody", {}, async (session) => {
     const holder = await session.start("holder", { library: neverCalls() });
     const waiter = await session.start("waiter", { library: longPolls() });
@@ -95,7 +109,7 @@ async function killInLine(
 ): Promise<{ readonly victim: Child; readonly others: readonly Child[] }> {
   const victim = await session.start("victim", { library });
   const others = await startAll(session, PROCESSES.slice(0, 2), library);
-  void victim.ask("crowd", { tasks: 1, ms: 60_000 });
+  void victim.ask("crowd", { tasks: 1 });
   let isInLine = false;
   while (!isInLine) {
     const round = inAndOut(others, ROUND_MS);
@@ -180,4 +194,12 @@ const longPolls = (): string =>
       ["const IN_LINE_MS = 25;", "const IN_LINE_MS = 1e7;"],
       ["const LATELY_MS = 50;", "const LATELY_MS = 1e7;"],
     ],
+  });
+
+/** Whoever lets go calls those who came last. */
+const callsLast = (): string =>
+  buildDouble({
+    name: "CallsLast",
+    file: "line.ts",
+    patches: [["of names.sort()) {", "of names.sort().reverse()) {"]],
   });

@@ -7,11 +7,12 @@ export interface Crowd {
   readonly found: readonly string[];
 }
 
-/** One task of each, for so long; the witnesses watch. */
+/** One task of each, for so long, and for as long as it has had no turn, on a busy machine; the witnesses watch. */
 export const inAndOut = async (children: readonly Child[], ms: number): Promise<readonly Crowd[]> =>
   await Promise.all(
     children.map(
-      async (child) => (await child.ask("crowd", { tasks: 1, ms, inside: true })) as unknown as Crowd,
+      async (child) =>
+        (await child.ask("crowd", { tasks: 1, ms, count: 1, inside: true })) as unknown as Crowd,
     ),
   );
 
