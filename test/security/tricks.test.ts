@@ -68,7 +68,7 @@ const swapForLink =
   };
 
 describe.runIf(posix)("a home that is swapped for a link before its mode is mended", () => {
-  const MADE = ["  fs.mkdirSync(call.home, { mode });", "call.home"] as const;
+  const MADE = ["  fs.mkdirSync(directory, { mode });", "directory"] as const;
   type DiskModule = typeof import("../../src/disk.ts");
   const prepare = ({ performNow }: DiskModule): void => {
     const name = newName();
@@ -84,7 +84,7 @@ describe.runIf(posix)("a home that is swapped for a link before its mode is mend
 
   it("twin: with chmod of the path, it gets the mode of the sessions", async () => {
     const byPath: Double["patches"] = [
-      ["    ignoreErrors(() => mend(call.home, mode, parent.gid));", "    fs.chmodSync(call.home, mode);"],
+      ["    ignoreErrors(() => mend(directory, mode, parent.gid));", "    fs.chmodSync(directory, mode);"],
     ];
     prepare(await attacked("disk.ts", "MendByPath", MADE, swapForLink(elsewhere), byPath));
     expect(modeOf(elsewhere)).toBe("775");
@@ -193,7 +193,7 @@ describe.runIf(posix)("a link that is named like the home of a dead owner", () =
   it("twin: a sweep that follows it removes what is named like junk", async () => {
     plant();
     const follow: Double["patches"] = [
-      ["await fs.open(home, OWN_DIRECTORY_FLAGS)", 'await fs.open(home, "r")'],
+      ["await fs.open(path, OWN_DIRECTORY_FLAGS)", 'await fs.open(path, "r")'],
     ];
     const broken = await loadPatched<typeof import("../../src/sweep.ts")>("sweep.ts", "FollowHomes", follow);
     await broken.sweep(directory, owners);
