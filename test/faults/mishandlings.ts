@@ -18,7 +18,7 @@ export const MISHANDLINGS: readonly Mishandling[] = [
     gone: "a Take that failed is followed by a Look, in doubt",
     at: LOCAL,
     caughtBy: /^Judge\(a\d\) is not a step of the model: /,
-    patches: [["clean: CLEAN_REFUSALS.includes(reply.errno) }", "clean: true }"]],
+    patches: [["clean: CLEAN_REFUSALS.includes(reply.errno), ", "clean: true, "]],
   },
   {
     guard: "TakeErrorFailsAtOnce",
@@ -116,8 +116,8 @@ export const MISHANDLINGS: readonly Mishandling[] = [
     caughtBy: /^(Judge|Refused)\(a1\) is not a step of the model: /,
     patches: [
       [
-        "clean: CLEAN_REFUSALS.includes(reply.errno) }",
-        'clean: CLEAN_REFUSALS.includes(reply.errno) || !reply.errno.startsWith("E") }',
+        "clean: CLEAN_REFUSALS.includes(reply.errno), ",
+        'clean: CLEAN_REFUSALS.includes(reply.errno) || !reply.errno.startsWith("E"), ',
       ],
     ],
   },
