@@ -21,7 +21,7 @@ export const MOST_STREAK_MS = 1_000;
  * How long a process has a lock again and again, before it calls the first of the line: with four processes, each waits for the
  * turns of three others.
  */
-export const TURN_MS = 3;
+export const TURN_MS = 2.5;
 /** So soon after it has called somebody a process does not come before him. */
 export const COME_MS = 3;
 /** More locks than one process uses in turn. */
