@@ -112,7 +112,8 @@ export function createTurns({ clock, line, afterTurn = afterEvents }: TurnsParam
     streak.isWatched = true;
     context.runInAsyncScope(afterTurn, undefined, () => {
       streak.isWatched = false;
-      if (!streak.isTaken) callFirst(lockPath, streak);
+      // Who stands aside has called somebody already, and the next one may be itself.
+      if (!streak.isTaken && streak.timer === undefined) callFirst(lockPath, streak);
     });
   };
   /** Behind whom it has called: in the line; or, where it can have no place there, until he will have come. */
@@ -139,6 +140,8 @@ export function createTurns({ clock, line, afterTurn = afterEvents }: TurnsParam
       const stoodAside = streak.stoodAside || now - streak.freeAt >= ASIDE_MS;
       streak.stoodAside = false;
       streak.isTaken = true;
+      // Whoever was called has had his chance.
+      streak.calledAt = -Infinity;
       if (!contested && !stoodAside) return;
       streak.since = now;
       streak.turnAt = now;

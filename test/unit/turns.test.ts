@@ -213,6 +213,25 @@ describe("who has a lock for its turn", () => {
     expect(late.standAside(L, HOME, () => {})).toBeUndefined();
   });
 
+  it("does not stand aside any more once it has the lock again, however soon: whom it called has had his chance", () => {
+    const { played } = withLine({ waiting: 1 });
+    endTurn(played);
+    played.taken(L, true);
+    played.free(L, true);
+    expect(played.standAside(L, HOME, () => {})).toBeUndefined();
+  });
+
+  it("that stands aside calls nobody: the first in the line may be itself", () => {
+    const { played, calls, passTurn } = withLine({ waiting: 2 });
+    played.taken(L, true);
+    played.free(L, true);
+    played.taken(L, false);
+    pass(TURN_MS);
+    played.free(L, true);
+    expect(played.standAside(L, HOME, () => {})).toBeDefined();
+    expect([passTurn(), calls()]).toEqual([1, 1]);
+  });
+
   it.each([
     ["without a home", undefined, true],
     ["where it can have no place", HOME, false],
