@@ -43,11 +43,10 @@ export interface LineParams {
   readonly afterTurn?: (callback: () => void) => void;
 }
 
-/**
- * More than wait for one lock. A line with more names than that was filled by somebody else: nobody is called there, since
- * reading it would take longer than a poll.
- */
+/** More than wait for one lock. A line with more names than that was filled by somebody else: nobody is called there. */
 export const MOST_NAMES = 1_000;
+/** What a directory of so many names may take, on any file system. One that is larger is not even read: that would take longer than a poll. */
+const MOST_BYTES = 512 * 1024;
 /** A line comes and goes with those who wait: how often one that has gone meanwhile is made anew. */
 const MOST_ATTEMPTS = 3;
 
@@ -99,9 +98,10 @@ export function createLine({ open = openWatcher, afterTurn = afterEvents }: Line
       const line = lineOf(lockPath);
       try {
         // Mostly there is none, and an exception costs more than a look. What is no directory is none of ours.
-        if (fs.lstatSync(line, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
-        const names = fewNamesIn(line);
-        if (names === undefined) return false;
+        const stat = fs.lstatSync(line, { throwIfNoEntry: false });
+        if (stat?.isDirectory() !== true || stat.size > MOST_BYTES) return false;
+        const names = fs.readdirSync(line);
+        if (names.length > MOST_NAMES) return false;
         for (const name of names.sort()) {
           if (ownerOfPlace(name) !== undefined && take(join(line, name))) return true;
         }
@@ -133,20 +133,6 @@ function makePlace(line: string, file: string): boolean {
     }
   }
   return false;
-}
-
-/** Undefined if there are more than {@link MOST_NAMES}. */
-function fewNamesIn(directory: string): string[] | undefined {
-  const names: string[] = [];
-  const reading = fs.opendirSync(directory);
-  try {
-    for (let entry = reading.readSync(); entry !== null; entry = reading.readSync()) {
-      if (names.push(entry.name) > MOST_NAMES) return undefined;
-    }
-  } finally {
-    reading.closeSync();
-  }
-  return names;
 }
 
 /** Whether it was there. */

@@ -259,6 +259,20 @@ describe("what others have planted", () => {
     fs.unlinkSync(join(line, "x0"));
     expect(lines.callFirst(lockPath)).toBe(true);
   });
+
+  it("in a directory that would take long to read is not read; twin: one byte less, and it calls", () => {
+    const { lines, join: joinLine } = play();
+    joinLine("first", 1);
+    const stat = fs.lstatSync(line);
+    const read = vi.spyOn(fs, "readdirSync");
+    const ofSize = (size: number) =>
+      vi.spyOn(fs, "lstatSync").mockReturnValueOnce(Object.assign(stat, { size }) as fs.Stats);
+    ofSize(512 * 1024 + 1);
+    expect([lines.callFirst(lockPath), read.mock.calls.length]).toEqual([false, 0]);
+    ofSize(512 * 1024);
+    expect([lines.callFirst(lockPath), read.mock.calls.length]).toEqual([true, 1]);
+    vi.restoreAllMocks();
+  });
 });
 
 describe("other users", () => {
