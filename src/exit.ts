@@ -5,6 +5,7 @@
  */
 
 import { dirname } from "node:path";
+import { leaveLine } from "./protocol.ts";
 import { type Entry, isIdle, namesOf, type Registry } from "./registry.ts";
 
 /** Hooks the exit of this process, once for all copies of the module. No signal handlers. */
@@ -26,6 +27,7 @@ export function watchExit(registry: Registry): void {
 export function tidyBeforeEnd(registry: Registry, naturalEnd: boolean): void {
   const busy = new Set<string>();
   for (const entry of registry.entries.values()) {
+    entry.services.turns?.stop(entry.lockPath);
     leaveLine(entry);
     if (isIdle(entry)) removeIdleHome(entry);
     else busy.add(dirname(entry.lockPath));
@@ -33,12 +35,6 @@ export function tidyBeforeEnd(registry: Registry, naturalEnd: boolean): void {
   for (const [directory, socket] of registry.lives) {
     if (naturalEnd || !busy.has(directory)) socket.removeFile();
   }
-}
-
-/** Whoever was called, and cannot come, lets the next one be called. */
-function leaveLine({ lockPath, place, services }: Entry): void {
-  services.turns?.stop(lockPath);
-  if (place?.stop() === true) services.line?.callFirst(lockPath);
 }
 
 /** Removes the home of an idle entry. Whatever stays is swept by a later process. */

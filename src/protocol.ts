@@ -489,7 +489,7 @@ function stopWaiting(entry: Entry): boolean {
 }
 
 /** Nobody here comes: if somebody was called, the next one is. */
-function leaveLine(entry: Entry): void {
+export function leaveLine(entry: Entry): void {
   if (stopWaiting(entry)) entry.services.line?.callFirst(entry.lockPath);
 }
 

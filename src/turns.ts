@@ -1,5 +1,6 @@
 /**
- * Fairness to processes that poll. Who releases and asks again at once would have the lock again before any of them has
+ * Whose turn it is, between processes. Beside those who wait in the line (src/line.ts) a process has its turn, and calls the
+ * first of them. And fairness to processes that poll: who releases and asks again at once would have the lock again before any of them has
  * noticed that it is free: they wait for ever. So a process that has had the lock again and again stands
  * aside before it asks once more. To the specification that is a `Request` that comes later. Those who are told that the
  * lock was let go (src/watch.ts) hardly need it.

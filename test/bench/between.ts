@@ -57,9 +57,12 @@ async function contend(
   { variant, count, warm }: { readonly variant: string; readonly count: number; readonly warm: boolean },
 ): Promise<void> {
   const counter = `${directory}/counter`;
-  fs.writeFileSync(counter, "0".padStart(16, "0"));
-  if (warm && !quick) await warmUpAlone(workers.slice(0, count), file, counter);
-  fs.writeFileSync(counter, "0".padStart(16, "0"));
+  const resetCounter = (): void => fs.writeFileSync(counter, "0".padStart(16, "0"));
+  resetCounter();
+  if (warm && !quick) {
+    await warmUpAlone(workers.slice(0, count), file, counter);
+    resetCounter();
+  }
   const ms = quick || warm ? 200 : 2_000;
   const startAt = now() + BARRIER_MS;
   const answers = await Promise.all(
