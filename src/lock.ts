@@ -450,7 +450,12 @@ function contendFor(
           if (mayGoOn()) resolve(answer);
           else setImmediate(resolve, answer);
         }),
-      failed: (error) => settle(() => reject(error)),
+      failed: (error) =>
+        settle(() => {
+          // It may be full of what the dead have left.
+          if (isOutOfSpace(error)) sweepOnce(dirname(entry.lockPath), entry.services.owners);
+          reject(error);
+        }),
       // The handle puts its own here.
       lost: () => {},
       waits: (error) => {
@@ -479,6 +484,10 @@ function contendFor(
         : undefined;
     if (aside === undefined) request(entry, attempt);
   });
+}
+
+function isOutOfSpace({ cause }: SessionWriteLockError): boolean {
+  return ["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? "");
 }
 
 /** Of this process, as far as it knows: whoever asks would be on the disk at once. */

@@ -8,6 +8,7 @@ import fs from "node:fs/promises";
 import { join } from "node:path";
 import { OWN_DIRECTORY_FLAGS } from "./bounded.ts";
 import { isLineName, MOST_NAMES, ownerOfPlace } from "./line.ts";
+import type { OwnerIdentity } from "./owner/identity.ts";
 import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
 import { ownerDigest, parseMarkName, sweepMark } from "./owner/mark.ts";
 import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
@@ -27,6 +28,8 @@ export function sweepOnce(directory: string, owners: Owners): void {
 export async function sweep(directory: string, owners: Owners): Promise<readonly string[]> {
   const removed: string[] = [];
   const local = isLocalDisk(directory);
+  const homes: { readonly name: string; readonly owner: OwnerIdentity }[] = [];
+  const lines: string[] = [];
   const sockets: string[] = [];
   const marks: string[] = [];
   const locks: string[] = [];
@@ -42,25 +45,36 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
   try {
     for await (const { name } of await fs.opendir(directory)) {
       const owner = parseHomeName(name)?.owner;
-      if (owner !== undefined) {
-        if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
-        else needed.add(owner.life);
-      } else if (local && isLineName(name)) {
-        const { isGone, living } = await sweepLine(join(directory, name), owners);
-        if (isGone) removed.push(name);
-        for (const life of living) needed.add(life);
-      } else if (local && isLifeSocketName(name)) sockets.push(name);
+      if (owner !== undefined) homes.push({ name, owner });
+      else if (local && isLineName(name)) lines.push(name);
+      else if (local && isLifeSocketName(name)) sockets.push(name);
       else if (parseMarkName(name) !== undefined) marks.push(name);
       else if (name.endsWith(".lock")) locks.push(join(directory, name));
     }
-    for (const name of sockets) {
+    for (const { name, owner } of fromAnywhere(homes)) {
+      if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
+      else needed.add(owner.life);
+    }
+    for (const name of lines) {
+      const { isGone, living } = await sweepLine(join(directory, name), owners);
+      if (isGone) removed.push(name);
+      for (const life of living) needed.add(life);
+    }
+    for (const name of fromAnywhere(sockets)) {
       if (await sweepLifeSocket(directory, name, isNeeded)) removed.push(name);
     }
-    for (const name of marks) if (await sweepMark(directory, name, isNeeded)) removed.push(name);
+    for (const name of fromAnywhere(marks))
+      if (await sweepMark(directory, name, isNeeded)) removed.push(name);
   } catch {
     // The directory went away, or may not be read: nothing to sweep, and nobody waits for it.
   }
   return removed;
+}
+
+/** Who sweeps at the same time begins elsewhere: otherwise each of them would judge all that the first is about to remove. */
+function fromAnywhere<T>(all: readonly T[]): readonly T[] {
+  const at = Math.floor(Math.random() * all.length);
+  return [...all.slice(at), ...all.slice(0, at)];
 }
 
 /**
@@ -85,12 +99,21 @@ async function sweepHome(home: string, owner: string, local: boolean, owners: Ow
 async function removeHome(home: string, names: readonly string[]): Promise<boolean> {
   try {
     for (const name of names) await fs.unlink(join(home, name)).catch(ignoreMissing);
+    // Mostly that is all.
+    if (await isRemoved(home)) return true;
     await removeJunkIn(home);
     await fs.rmdir(home);
     return true;
   } catch {
     return false; // another sweeper was first, or somebody put a thing of his own there
   }
+}
+
+async function isRemoved(directory: string): Promise<boolean> {
+  return await fs.rmdir(directory).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

@@ -40,8 +40,13 @@ export interface LifeSocket {
  * disk, out of descriptors, on a file system without sockets. It does not keep the process alive.
  */
 export function openLifeSocket(directory: string): LifeSocket | undefined {
-  return context.runInAsyncScope(open, undefined, directory);
+  const socket = context.runInAsyncScope(open, undefined, directory);
+  if (socket !== undefined) ours.set(directory, socket);
+  return socket;
 }
+
+/** Those that stay open until somebody closes them, by directory: the last of each. */
+const ours: Map<string, LifeSocket> = new Map();
 
 /** Not of whoever asks first: the socket would keep what that caller's AsyncLocalStorage holds. */
 const context = new AsyncResource("SessionWriteLockLife");
@@ -80,6 +85,7 @@ function lifeSocket(server: Server, directory: string, life: string): LifeSocket
     isInPlace,
     removeFile,
     close: () => {
+      if (ours.get(directory)?.life === life) ours.delete(directory);
       if (removeFile()) server.close();
     },
   };
@@ -120,10 +126,11 @@ export function askLifeSocket(directory: string, life: string, answer: (answer: 
     if (first !== "refuses") return answer(first);
     // A1: where connecting never works (a sandbox that forbids it, a view of the disk that we do not know)
     // everything refuses, also a socket that we know to be open.
-    const own = openLifeSocket(directory);
+    const known = ours.get(directory);
+    const own = known?.isInPlace() === true ? known : context.runInAsyncScope(open, undefined, directory);
     if (own === undefined) return answer("silent");
     askSocket(directory, own.life, (second) => {
-      own.close();
+      if (own !== known) own.close();
       answer(second === "accepts" ? "refuses" : "silent");
     });
   });

@@ -101,6 +101,11 @@ export interface StormReport {
 /** From one signal to the next. */
 const PAUSE_MS = 8;
 const KILL_SHARE = 0.13;
+/**
+ * The kills wait for the sections. Otherwise, on a fast day, all of the processors would start processes: those that are there
+ * would do nothing, and sweep nothing, until what the dead leave has filled the disk.
+ */
+const SECTIONS_PER_KILL = 2;
 /** Of the signals, so many are meant for somebody who is inside, if there is somebody. */
 const AIMED = 0.5;
 /** From nothing to longer than every wait of the protocol. */
@@ -170,6 +175,7 @@ class Storm {
   private lives = 0;
   /** The records of those that have ended. */
   private readonly ended: Map<number, Uint32Array> = new Map();
+  private sectionsOfEnded = 0;
   private ending = false;
   private isOver = false;
   private diskIsFull = false;
@@ -264,8 +270,10 @@ class Storm {
     if (target === undefined) return;
     if (descriptors < DESCRIPTORS && this.limitsDescriptors)
       this.later(this.limit(target, lasts * WEATHER_MS));
-    if (what < (this.options.killShare ?? KILL_SHARE)) await this.kill(target);
-    else if (!target.stopped) {
+    if (what < (this.options.killShare ?? KILL_SHARE)) {
+      await this.untilSectionsKeepUp();
+      await this.kill(target);
+    } else if (!target.stopped) {
       this.later(this.stop(target, stoppedFor * STOPPED_MS, then < KILLED_WHILE_STOPPED));
     }
   }
@@ -288,6 +296,15 @@ class Storm {
     target.child.kill("SIGKILL");
     this.running.splice(this.running.indexOf(target), 1);
     await this.letOneIn();
+  }
+
+  private async untilSectionsKeepUp(): Promise<void> {
+    const sections = (): number =>
+      this.running.reduce(
+        (total, { life }) => total + (this.board.read(life)[WORD.sections] ?? 0),
+        this.sectionsOfEnded,
+      );
+    while (sections() < this.counts.kills * SECTIONS_PER_KILL && this.isFine()) await sleep(LOOK_AGAIN_MS);
   }
 
   private async stop(target: Life, ms: number, kills: boolean): Promise<void> {
@@ -355,7 +372,9 @@ class Storm {
     return new Promise((resolve) => {
       const end = (how: string, asExpected: boolean): void => {
         if (!asExpected) this.damage.push({ check: "process", what: `life ${life} ended with ${how}` });
-        this.ended.set(life, this.board.read(life));
+        const record = this.board.read(life);
+        this.ended.set(life, record);
+        this.sectionsOfEnded += record[WORD.sections] ?? 0;
         resolve();
       };
       child.once("error", (error) => end(String(error), false));

@@ -12,23 +12,27 @@ const MOST_INODES = 20_000;
 /** Takes every block and every inode of a disk. Whoever calls it calls the result later, and they are given back. */
 export function fillDisk(directory: string): () => void {
   const filler = join(directory, "filler");
-  untilFull(() => {
-    fs.mkdirSync(filler);
-    fs.writeFileSync(join(filler, "blocks"), BLOCKS);
-  });
-  untilFull(() => {
-    for (let i = 0; i < MOST_INODES; i++) fs.writeFileSync(join(filler, String(i)), "");
-  });
+  // It may have been full before.
+  const isThere = untilFull(() => fs.mkdirSync(filler));
+  if (isThere) {
+    untilFull(() => fs.writeFileSync(join(filler, "blocks"), BLOCKS));
+    untilFull(() => {
+      for (let i = 0; i < MOST_INODES; i++) fs.writeFileSync(join(filler, String(i)), "");
+    });
+  }
   return () => fs.rmSync(filler, { recursive: true, force: true });
 }
 
 const BLOCKS = Buffer.alloc(MOST_BYTES);
 
-function untilFull(write: () => void): void {
+/** Whether all of it could be written. */
+function untilFull(write: () => void): boolean {
   try {
     write();
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    return false;
   }
 }
 
