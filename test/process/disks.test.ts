@@ -8,6 +8,7 @@ import type { Acquired, Child } from "./support/child.ts";
 import { DISKS, FUSE_DISKS, mountFor, needsOf, OVERLAY } from "./support/disks.ts";
 import { AT_ONCE_MS, LIMIT_MS } from "./support/figures.ts";
 import { type Guard, without } from "./support/guards.ts";
+import { buildDouble } from "./support/library.ts";
 import { mounts, openPlace, type Place, root, runIn, tool } from "./support/places.ts";
 import { listing, type Session, scenario } from "./support/scenario.ts";
 
@@ -151,6 +152,43 @@ describe("a disk that is full", () => {
       expect(await next.acquire()).toMatchObject({ held: true, found: ["holder"] });
     },
   );
+
+  /** Whether somebody gets in, on a disk whose inodes are all taken, some by what the dead have left: and what is left of that. */
+  const comesIn = async (session: Session, library?: string): Promise<{ held: boolean; left: number }> => {
+    const place = await mountFor(session, { mount: 'mount -t tmpfs -o nr_inodes=64 tmpfs "$mnt"' });
+    const fill = filler(place, session.directory, "echo -n");
+    const dead = await startAll(session, ["dead", "dead too"]);
+    for (const child of dead) {
+      await child.acquire();
+      await child.release();
+    }
+    const left = (): number =>
+      session.listing().filter((entry) => dead.some(({ pid }) => entry.includes(`own1_${pid}_`))).length;
+    for (const child of dead) await child.kill();
+    expect(left()).toBe(2);
+    fill.full();
+    const next = await session.start("next", { library });
+    expect(await next.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "EDISK" });
+    if (library === undefined) while (left() > 0) await sleep(5);
+    const { held } = await next.acquire();
+    const result = { held, left: left() };
+    fill.empty();
+    return result;
+  };
+  const needs = [root, mounts];
+
+  scenario("of what the dead have left: whoever is told so sweeps", { needs }, async (session) => {
+    expect(await comesIn(session)).toEqual({ held: true, left: 0 });
+  });
+
+  scenario("twin: without that sweep nobody gets in any more", { needs }, async (session) => {
+    const library = buildDouble({
+      name: "NoSweepOfFullDisk",
+      file: "lock.ts",
+      patches: [["if (isOutOfSpace(error)) sweepOnce(", "if (isOutOfSpace(error) && false) sweepOnce("]],
+    });
+    expect(await comesIn(session, library)).toEqual({ held: false, left: 2 });
+  });
 
   scenario(
     "of blocks: a clear error while the owner file is written, and nothing is left or lost",

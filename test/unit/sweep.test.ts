@@ -85,6 +85,22 @@ describe("the sweep", () => {
     expect([...removed].sort()).toEqual(sortedNames(whole, halfMade));
   });
 
+  it("begins anywhere, since others may sweep at the same time, and leaves nothing out", async () => {
+    for (const nonce of ["a", "b", "c", "d"]) makeHome(dead, nonce);
+    const sweepFrom = async (share: number): Promise<{ read: string[]; removed: readonly string[] }> => {
+      vi.spyOn(Math, "random").mockReturnValue(share);
+      const read: string[] = [];
+      for await (const { name } of await files.opendir(directory)) read.push(name);
+      return { read, removed: await sweep(directory, owners) };
+    };
+    const { read, removed } = await sweepFrom(0.25);
+    expect(removed).toEqual([...read.slice(1), read[0]]);
+    for (const nonce of ["a", "b", "c", "d"]) makeHome(dead, nonce);
+    const again = await sweepFrom(0);
+    expect(again.read).toHaveLength(4);
+    expect(again.removed).toEqual(again.read);
+  });
+
   it("of a directory that is not there removes nothing, and is no error", async () => {
     expect(await sweep(join(directory, "missing"), owners)).toEqual([]);
   });
@@ -249,6 +265,7 @@ describe("the sweep of a home", () => {
   it("is read by its path where there is no /proc", async () => {
     const home = makeHome(dead, "a");
     vi.stubGlobal("process", Object.create(process, { platform: { value: "darwin" } }));
+    fs.writeFileSync(join(home, ".DS_Store"), "");
     const reading = vi.spyOn(files, "readdir");
     expect(await sweep(directory, owners)).toEqual([basename(home)]);
     expect(reading.mock.calls.map(([path]) => path)).toEqual([home, home]);
