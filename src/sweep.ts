@@ -13,7 +13,7 @@ import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
 import { ownerDigest, parseMarkName, sweepMark } from "./owner/mark.ts";
 import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
 import { isLocalDisk } from "./paths.ts";
-import { askAndJudge, type Owners } from "./registry.ts";
+import { askAndJudge, type OwnerPlace, type Owners } from "./registry.ts";
 
 const swept: Set<string> = new Set();
 
@@ -88,12 +88,15 @@ async function ownersAt(lockPath: string): Promise<readonly (string | undefined)
 
 /** Its owner is who made it, and named by the home itself; a guest of his may be named inside. */
 async function sweepHome(home: string, owner: string, local: boolean, owners: Owners): Promise<boolean> {
-  const areDead = async (names: readonly string[]): Promise<boolean> =>
-    (await askAndJudge(owners, names, { path: home, local })).every(({ verdict }) => verdict === "dead");
-  if (!(await areDead([owner]))) return false;
+  const place = { path: home, local };
+  if (!(await areDead(owners, [owner], place))) return false;
   const inside = await fs.readdir(home).catch(() => []);
   const guests = inside.filter((name) => name !== owner && owners.isOwner(name));
-  return (await areDead(guests)) && (await removeHome(home, [owner, ...guests]));
+  return (await areDead(owners, guests, place)) && (await removeHome(home, [owner, ...guests]));
+}
+
+async function areDead(owners: Owners, names: readonly string[], place: OwnerPlace): Promise<boolean> {
+  return (await askAndJudge(owners, names, place)).every(({ verdict }) => verdict === "dead");
 }
 
 async function removeHome(home: string, names: readonly string[]): Promise<boolean> {
@@ -123,17 +126,16 @@ async function isRemoved(directory: string): Promise<boolean> {
 async function sweepLine(
   line: string,
   owners: Owners,
-): Promise<{ readonly isGone: boolean; readonly living: readonly string[] }> {
-  const living: string[] = [];
+): Promise<{ readonly isGone: boolean; readonly living: readonly (string | undefined)[] }> {
+  const living: (string | undefined)[] = [];
   const place = { path: line, local: true };
   try {
     await inDirectory(line, async (inside) => {
       for (const name of await firstNamesIn(inside)) {
         const owner = ownerOfPlace(name);
         if (owner === undefined) continue;
-        const [judged] = await askAndJudge(owners, [owner], place);
-        if (judged?.verdict === "dead") await fs.unlink(join(inside, name)).catch(() => {});
-        else living.push(parseOwnerName(owner)?.life ?? "-");
+        if (await areDead(owners, [owner], place)) await fs.unlink(join(inside, name)).catch(() => {});
+        else living.push(parseOwnerName(owner)?.life);
       }
     });
     await fs.rmdir(line);

@@ -101,6 +101,15 @@ describe("the sweep", () => {
     expect(again.removed).toEqual(again.read);
   });
 
+  it("opens a home only if there is more in it than its owner", async () => {
+    const [plain, withJunk] = [makeHome(dead, "a"), makeHome(dead, "b")];
+    fs.writeFileSync(join(withJunk, ".DS_Store"), "");
+    const opening = vi.spyOn(files, "open");
+    expect(await sweep(directory, owners)).toHaveLength(2);
+    expect(opening.mock.calls.map(([path]) => path)).toEqual([withJunk]);
+    expect(exist(plain, withJunk)).toEqual([false, false]);
+  });
+
   it("of a directory that is not there removes nothing, and is no error", async () => {
     expect(await sweep(join(directory, "missing"), owners)).toEqual([]);
   });
@@ -309,6 +318,15 @@ describe.skipIf(!isLinux)("the sweep of a life socket that refuses", () => {
     expect(await sweep(directory, owners)).toEqual([]);
     fs.rmSync(home, { recursive: true });
     expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+
+  it("is asked about a place in a line whose owner's numbers say nothing here, and goes with it", async () => {
+    const { socket, ownerName } = leaveSocket();
+    const owner = { ...(parseOwnerName(ownerName) ?? unused()), pidNamespace: "1" };
+    const line = join(directory, lineName("a.lock"));
+    fs.mkdirSync(line);
+    fs.writeFileSync(join(line, placeName({ owner: formatOwnerName(owner), since: 1 })), "");
+    expect([...(await sweep(directory, owners))].sort()).toEqual(sortedNames(line, socket));
   });
 
   it("goes with the home of its owner, who is dead by the numbers", async () => {
