@@ -1,6 +1,7 @@
 /** What users import: acquire, hold, release. The protocol behind it is protocol.ts. */
 
 import { AsyncResource } from "node:async_hooks";
+import { constants } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
@@ -48,7 +49,7 @@ import {
   type Services,
 } from "./registry.ts";
 import { createDriver, createTurnBudget } from "./steps.ts";
-import { sweepOnce } from "./sweep.ts";
+import { sweepForSpace, sweepOnce } from "./sweep.ts";
 import { createTurns } from "./turns.ts";
 import { warnIfUnsafe } from "./unsafe.ts";
 import { timeoutError } from "./waiting.ts";
@@ -450,15 +451,14 @@ function contendFor(
           if (mayGoOn()) resolve(answer);
           else setImmediate(resolve, answer);
         }),
-      failed: (error) =>
-        settle(() => {
-          // It may be full of what the dead have left.
-          if (isOutOfSpace(error)) sweepOnce(dirname(entry.lockPath), entry.services.owners);
-          reject(error);
-        }),
+      failed: (error) => {
+        sweepIfFull(entry, error);
+        settle(() => reject(error));
+      },
       // The handle puts its own here.
       lost: () => {},
       waits: (error) => {
+        sweepIfFull(entry, error);
         if (patience === "waits") teller.begin();
         else leave(() => setImmediate(answer, error));
       },
@@ -486,9 +486,13 @@ function contendFor(
   });
 }
 
-function isOutOfSpace({ cause }: SessionWriteLockError): boolean {
-  return ["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? "");
+/** The disk may be full of what the dead have left. Node.js has no name for each errno: the number says more. */
+function sweepIfFull({ lockPath, services }: Entry, error: SessionWriteLockError | undefined): void {
+  const { errno = 0 } = (error?.cause ?? {}) as NodeJS.ErrnoException;
+  if (OUT_OF_SPACE.includes(Math.abs(errno))) sweepForSpace(dirname(lockPath), services.owners);
 }
+
+const OUT_OF_SPACE: readonly number[] = [constants.errno.ENOSPC, constants.errno.EDQUOT];
 
 /** Of this process, as far as it knows: whoever asks would be on the disk at once. */
 function isFree({ held, releasing, contender }: Entry): boolean {

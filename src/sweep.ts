@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { OWN_DIRECTORY_FLAGS } from "./bounded.ts";
 import { isLineName, MOST_NAMES, ownerOfPlace } from "./line.ts";
 import type { OwnerIdentity } from "./owner/identity.ts";
-import { isLifeSocketName, sweepLifeSocket } from "./owner/life.ts";
+import { isLeftSocket, isLifeSocketName, parseLifeSocketName } from "./owner/life.ts";
 import { ownerDigest, parseMarkName, sweepMark } from "./owner/mark.ts";
 import { formatOwnerName, isKnownJunk, parseHomeName, parseOwnerName } from "./owner/name.ts";
 import { isLocalDisk } from "./paths.ts";
@@ -24,66 +24,105 @@ export function sweepOnce(directory: string, owners: Owners): void {
   void sweep(directory, owners);
 }
 
+/** When a directory was last swept for space: a disk that stays full is not swept all the time. */
+const sweptForSpaceAt: Map<string, number> = new Map();
+const AGAIN_MS = 10_000;
+
+/** Starts a sweep of a directory on a disk that is full, also if this process has done that before. As {@link sweepOnce}. */
+export function sweepForSpace(directory: string, owners: Owners): void {
+  const now = performance.now();
+  if (now - (sweptForSpaceAt.get(directory) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
+  sweptForSpaceAt.set(directory, now);
+  void sweep(directory, owners);
+}
+
 /** Removes what the dead left; the names of those things that were removed. */
 export async function sweep(directory: string, owners: Owners): Promise<readonly string[]> {
   const removed: string[] = [];
   const local = isLocalDisk(directory);
-  const homes: { readonly name: string; readonly owner: OwnerIdentity }[] = [];
-  const lines: string[] = [];
-  const sockets: string[] = [];
-  const marks: string[] = [];
-  const locks: string[] = [];
-  /**
-   * Lives and digests of owners whose names are still somewhere here: their sockets may be the only proof, and the marks
-   * about them are not done with.
-   */
-  const needed = new Set<string | undefined>();
-  const isNeeded = async (lifeOrDigest: string): Promise<boolean> => {
-    for (const lock of locks.splice(0)) for (const found of await ownersAt(lock)) needed.add(found);
-    return needed.has(lifeOrDigest);
-  };
   try {
-    for await (const { name } of await fs.opendir(directory)) {
-      const owner = parseHomeName(name)?.owner;
-      if (owner !== undefined) homes.push({ name, owner });
-      else if (local && isLineName(name)) lines.push(name);
-      else if (local && isLifeSocketName(name)) sockets.push(name);
-      else if (parseMarkName(name) !== undefined) marks.push(name);
-      else if (name.endsWith(".lock")) locks.push(join(directory, name));
-    }
+    const { homes, lines, sockets, marks } = await list(directory, local);
     for (const { name, owner } of fromAnywhere(homes)) {
       if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
-      else needed.add(owner.life);
     }
-    for (const name of lines) {
-      const { isGone, living } = await sweepLine(join(directory, name), owners);
-      if (isGone) removed.push(name);
-      for (const life of living) needed.add(life);
+    for (const name of fromAnywhere(lines)) {
+      if (await sweepLine(join(directory, name), owners)) removed.push(name);
     }
-    for (const name of fromAnywhere(sockets)) {
-      if (await sweepLifeSocket(directory, name, isNeeded)) removed.push(name);
+    const left: string[] = [];
+    for (const name of fromAnywhere(sockets)) if (await isLeftSocket(directory, name)) left.push(name);
+    if (left.length + marks.length === 0) return removed;
+    // Not before: a socket that refuses may be the only proof, and only now do the names of its owner move no more.
+    const named = await namedIn(directory, local);
+    for (const name of left) {
+      if (named.has(parseLifeSocketName(name) ?? name)) continue;
+      if (await isDone(fs.unlink(join(directory, name)))) removed.push(name);
     }
-    for (const name of fromAnywhere(marks))
-      if (await sweepMark(directory, name, isNeeded)) removed.push(name);
+    for (const name of fromAnywhere(marks)) {
+      if (await sweepMark(directory, name, named)) removed.push(name);
+    }
   } catch {
     // The directory went away, or may not be read: nothing to sweep, and nobody waits for it.
   }
   return removed;
 }
 
+interface Found {
+  readonly homes: readonly { readonly name: string; readonly owner: OwnerIdentity }[];
+  readonly lines: readonly string[];
+  readonly sockets: readonly string[];
+  readonly marks: readonly string[];
+  readonly locks: readonly string[];
+}
+
+/** Places in a line, and life sockets, are where the disk is known to be local. */
+async function list(directory: string, local: boolean): Promise<Found> {
+  const homes: { readonly name: string; readonly owner: OwnerIdentity }[] = [];
+  const lines: string[] = [];
+  const sockets: string[] = [];
+  const marks: string[] = [];
+  const locks: string[] = [];
+  for await (const { name } of await fs.opendir(directory)) {
+    const owner = parseHomeName(name)?.owner;
+    if (owner !== undefined) homes.push({ name, owner });
+    else if (local && isLineName(name)) lines.push(name);
+    else if (local && isLifeSocketName(name)) sockets.push(name);
+    else if (parseMarkName(name) !== undefined) marks.push(name);
+    else if (name.endsWith(".lock")) locks.push(name);
+  }
+  return { homes, lines, sockets, marks, locks };
+}
+
+/**
+ * The lives of those who are named somewhere in a directory, whose sockets may be the only proof of their deaths; and the
+ * digests of those at a lock path, about whom there are marks.
+ */
+async function namedIn(directory: string, local: boolean): Promise<ReadonlySet<string>> {
+  const { homes, lines, locks } = await list(directory, local);
+  const named = new Set(homes.map(({ owner }) => owner.life));
+  const addLife = (ownerName: string | undefined): void => {
+    const owner = parseOwnerName(ownerName ?? "");
+    if (owner !== undefined) named.add(owner.life);
+  };
+  for (const line of lines) {
+    const read = async (inside: string): Promise<void> => {
+      for (const place of await firstNamesIn(inside)) addLife(ownerOfPlace(place));
+    };
+    await isDone(inDirectory(join(directory, line), read));
+  }
+  for (const lock of locks) {
+    // Spelt otherwise than a `Look` spells it, so that a trace tells the two apart.
+    for (const name of await fs.readdir(`${join(directory, lock)}/.`).catch(() => [])) {
+      addLife(name);
+      named.add(ownerDigest(name));
+    }
+  }
+  return named;
+}
+
 /** Who sweeps at the same time begins elsewhere: otherwise each of them would judge all that the first is about to remove. */
 function fromAnywhere<T>(all: readonly T[]): readonly T[] {
   const at = Math.floor(Math.random() * all.length);
   return [...all.slice(at), ...all.slice(0, at)];
-}
-
-/**
- * The lives and digests of the owners at a lock path. Spelt otherwise than a `Look` spells it, so that a trace tells
- * the two apart.
- */
-async function ownersAt(lockPath: string): Promise<readonly (string | undefined)[]> {
-  const names = await fs.readdir(`${lockPath}/.`).catch(() => []);
-  return names.flatMap((name) => [parseOwnerName(name)?.life, ownerDigest(name)]);
 }
 
 /** Its owner is who made it, and named by the home itself; a guest of his may be named inside. */
@@ -103,7 +142,7 @@ async function removeHome(home: string, names: readonly string[]): Promise<boole
   try {
     for (const name of names) await fs.unlink(join(home, name)).catch(ignoreMissing);
     // Mostly that is all.
-    if (await isRemoved(home)) return true;
+    if (await isDone(fs.rmdir(home))) return true;
     await removeJunkIn(home);
     await fs.rmdir(home);
     return true;
@@ -112,36 +151,32 @@ async function removeHome(home: string, names: readonly string[]): Promise<boole
   }
 }
 
-async function isRemoved(directory: string): Promise<boolean> {
-  return await fs.rmdir(directory).then(
+/** Whether it could be done. */
+async function isDone(action: Promise<unknown>): Promise<boolean> {
+  return await action.then(
     () => true,
     () => false,
   );
 }
 
 /**
- * The places of the dead go, and a line in which nobody waits. `living`: the lives of those who may wait there yet. Of a
- * line that somebody else has filled no more is read than whoever calls reads.
+ * The places of the dead go, and a line in which nobody waits: whether it went. Of a line that somebody else has filled no
+ * more is read than whoever calls reads.
  */
-async function sweepLine(
-  line: string,
-  owners: Owners,
-): Promise<{ readonly isGone: boolean; readonly living: readonly (string | undefined)[] }> {
-  const living: (string | undefined)[] = [];
+async function sweepLine(line: string, owners: Owners): Promise<boolean> {
   const place = { path: line, local: true };
   try {
     await inDirectory(line, async (inside) => {
       for (const name of await firstNamesIn(inside)) {
         const owner = ownerOfPlace(name);
-        if (owner === undefined) continue;
-        if (await areDead(owners, [owner], place)) await fs.unlink(join(inside, name)).catch(() => {});
-        else living.push(parseOwnerName(owner)?.life);
+        if (owner === undefined || !(await areDead(owners, [owner], place))) continue;
+        await fs.unlink(join(inside, name)).catch(() => {});
       }
     });
     await fs.rmdir(line);
-    return { isGone: true, living };
+    return true;
   } catch {
-    return { isGone: false, living }; // somebody waits there, or put a thing of his own there, or it is no directory
+    return false; // somebody waits there, or put a thing of his own there, or it is no directory
   }
 }
 

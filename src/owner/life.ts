@@ -124,15 +124,31 @@ function letEverybodyAsk(file: string): void {
 export function askLifeSocket(directory: string, life: string, answer: (answer: LifeAnswer) => void): void {
   askSocket(directory, life, (first) => {
     if (first !== "refuses") return answer(first);
-    // A1: where connecting never works (a sandbox that forbids it, a view of the disk that we do not know)
-    // everything refuses, also a socket that we know to be open.
-    const known = ours.get(directory);
-    const own = known?.isInPlace() === true ? known : context.runInAsyncScope(open, undefined, directory);
-    if (own === undefined) return answer("silent");
-    askSocket(directory, own.life, (second) => {
-      if (own !== known) own.close();
-      answer(second === "accepts" ? "refuses" : "silent");
-    });
+    whetherConnectingWorks(directory, (works) => answer(works ? "refuses" : "silent"));
+  });
+}
+
+/**
+ * A1: where connecting never works (a sandbox that forbids it, a view of the disk that we do not know) everything
+ * refuses, also a socket that we know to be open.
+ */
+function whetherConnectingWorks(directory: string, tell: (works: boolean) => void): void {
+  // First the one that is open anyway: on a full disk there can be no other. Where its file is gone it is silent.
+  askSocket(directory, ours.get(directory)?.life ?? "-", (answer) => {
+    if (answer === "accepts") tell(true);
+    else askFreshSocket(directory, tell);
+  });
+}
+
+function askFreshSocket(directory: string, tell: (accepts: boolean) => void): void {
+  const fresh = context.runInAsyncScope(open, undefined, directory);
+  if (fresh === undefined) {
+    tell(false);
+    return;
+  }
+  askSocket(directory, fresh.life, (answer) => {
+    fresh.close();
+    tell(answer === "accepts");
   });
 }
 
@@ -215,26 +231,13 @@ function digestOf(random: string, { dev, ino }: BigIntStats): string {
 /** One that was not renamed yet refuses, while its process gets it ready: that takes no minute. */
 const READY_WITHIN_MS = 60_000;
 
-/**
- * Removes a life socket that refuses, unless it is a proof that somebody still needs; whether it did. Its name is
- * unique, so nobody else's is hit; and one of the living that is hit all the same costs a proof, and no safety.
- */
-export async function sweepLifeSocket(
-  directory: string,
-  name: string,
-  isNeeded: (life: string) => Promise<boolean>,
-): Promise<boolean> {
-  const file = join(directory, name);
+/** Whether nobody has this life socket open any more: it refuses, or it was never made ready. */
+export async function isLeftSocket(directory: string, name: string): Promise<boolean> {
   const life = parseLifeSocketName(name);
   try {
-    if (life === undefined) {
-      if (Date.now() - Number(look(file).ctimeMs) < READY_WITHIN_MS) return false;
-    } else {
-      const answer = await new Promise<LifeAnswer>((resolve) => askLifeSocket(directory, life, resolve));
-      if (answer !== "refuses" || (await isNeeded(life))) return false;
-    }
-    unlinkSync(file);
-    return true;
+    if (life === undefined)
+      return Date.now() - Number(look(join(directory, name)).ctimeMs) >= READY_WITHIN_MS;
+    return (await new Promise((resolve) => askLifeSocket(directory, life, resolve))) === "refuses";
   } catch {
     return false; // another sweeper was first
   }

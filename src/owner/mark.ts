@@ -107,11 +107,14 @@ export async function removeMark(path: string): Promise<void> {
 /** A judge makes a mark of its probe, or removes it, at once. */
 const PROBE_WITHIN_MS = 60_000;
 
-/** Removes a mark about an owner that stands nowhere any more, and a probe that a judge left when it died; whether it did. */
+/**
+ * Removes a mark about an owner that stands nowhere any more, and a probe that a judge left when it died; whether it did.
+ * `named`: the digests of the owners at lock paths, among others.
+ */
 export async function sweepMark(
   directory: string,
   name: string,
-  isNeeded: (owner: string) => Promise<boolean>,
+  named: ReadonlySet<string>,
 ): Promise<boolean> {
   const parsed = parseMarkName(name);
   const path = join(directory, name);
@@ -119,7 +122,7 @@ export async function sweepMark(
     if (parsed === undefined) return false;
     const { ctimeMs } = await fs.lstat(path);
     const young = parsed.isProbe && Date.now() - ctimeMs < PROBE_WITHIN_MS;
-    if (young || (!parsed.isProbe && (await isNeeded(parsed.owner)))) return false;
+    if (young || (!parsed.isProbe && named.has(parsed.owner))) return false;
     await fs.unlink(path);
     return true;
   } catch {

@@ -185,7 +185,7 @@ describe("a disk that is full", () => {
     const library = buildDouble({
       name: "NoSweepOfFullDisk",
       file: "lock.ts",
-      patches: [["if (isOutOfSpace(error)) sweepOnce(", "if (isOutOfSpace(error) && false) sweepOnce("]],
+      patches: [["if (OUT_OF_SPACE.includes(Math.abs(errno)))", "if (OUT_OF_SPACE.includes(-1))"]],
     });
     expect(await comesIn(session, library)).toEqual({ held: false, left: 2 });
   });

@@ -4,7 +4,8 @@ import { readStormOptions } from "./options.ts";
 
 describe("the options of npm run storm", () => {
   it("ask for 16 processes, and for 10^5 signals in a deep run", () => {
-    expect(readStormOptions([], "tmpfs")).toMatchObject({ signals: 1_000, processes: 16, disk: "tmpfs" });
+    const usual = { signals: 1_000, processes: 16, nicer: 10, disk: "tmpfs" };
+    expect(readStormOptions([], "tmpfs")).toMatchObject(usual);
     expect(readStormOptions(["--deep"], "tmpfs").signals).toBe(100_000);
     expect(readStormOptions(["--deep", "--signals", "50"], "tmpfs").signals).toBe(50);
   });
@@ -15,6 +16,7 @@ describe("the options of npm run storm", () => {
     [["--processes", "1"]],
     [["--files", "9"]],
     [["--seed", "-1"]],
+    [["--nicer", "20"]],
     [["--disk", ""]],
     [["rest"]],
   ])("refuse %j", (args) => {

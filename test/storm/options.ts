@@ -2,12 +2,15 @@
 
 import { readArgs, UsageError, whole } from "../support/cliOptions.ts";
 import { MOST_FILES } from "./board.mjs";
+import { NICER } from "./run.ts";
 
 export interface StormCommand {
   readonly signals: number;
   readonly processes: number;
   readonly files: number;
   readonly seed: number;
+  /** How much nicer those are that run than those that are being started. */
+  readonly nicer: number;
   /** A small disk of its own, in a mount namespace of its own; or a directory that is there. */
   readonly disk: string;
   /** The path of a built double; undefined: the built package. */
@@ -24,6 +27,8 @@ export const USAGE: string = `npm run storm -- [options]
   --signals N    SIGKILLs and SIGSTOPs, at least so many (default 1,000; with --deep 100,000)
   --processes P  at any time (default 16)
   --files F      session files, 1 to ${MOST_FILES} (default 4)
+  --nicer N      how much nicer those that run are than those that are being started (default ${NICER}; at 19 they get next to nothing done,
+                 and the dead leave more than is swept)
   --seed S       of what is asked for, whom it hits, after how long (default: random, printed). Timing does not replay
   --disk DISK    ${SMALL_DISKS.join(" or ")}: a small one of its own, which is filled now and then (needs root);
                  or a directory, on whose disk nothing is filled (default: tmpfs if possible, else a temporary directory)
@@ -45,6 +50,7 @@ export function readStormOptions(args: readonly string[], usualDisk: string): St
     signals: whole("--signals", values.signals, { fallback, from: 1, to: 100_000_000 }),
     processes: whole("--processes", values.processes, { fallback: 16, from: 2, to: 200 }),
     files: whole("--files", values.files, { fallback: 4, from: 1, to: MOST_FILES }),
+    nicer: whole("--nicer", values.nicer, { fallback: NICER, from: 0, to: 19 }),
     seed: whole("--seed", values.seed, { fallback: random, from: 0, to: 2 ** 31 }),
     disk: values.disk ?? usualDisk,
     library: values.library,
@@ -58,6 +64,7 @@ const OPTIONS = {
   signals: { type: "string" },
   processes: { type: "string" },
   files: { type: "string" },
+  nicer: { type: "string" },
   seed: { type: "string" },
   disk: { type: "string" },
   library: { type: "string" },

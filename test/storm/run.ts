@@ -43,6 +43,8 @@ export interface StormOptions {
   readonly library: string;
   /** Of the signals, so many kill; the others stop a process for a while. Starting another is what costs. */
   readonly killShare?: number;
+  /** How much nicer a process is that runs than one that is being started. The nicest have next to no processor left. */
+  readonly nicer?: number;
   /** Broken processes, for the twins of the witnesses. */
   readonly without?: readonly Without[];
   /** Broken code may hang, and nobody waits for it so long. */
@@ -64,6 +66,7 @@ export interface WorkerParams {
   readonly sessions: string;
   readonly witness: string;
   readonly library: string;
+  readonly nicer: number;
   readonly without: readonly Without[];
 }
 
@@ -101,11 +104,8 @@ export interface StormReport {
 /** From one signal to the next. */
 const PAUSE_MS = 8;
 const KILL_SHARE = 0.13;
-/**
- * The kills wait for the sections. Otherwise, on a fast day, all of the processors would start processes: those that are there
- * would do nothing, and sweep nothing, until what the dead leave has filled the disk.
- */
-const SECTIONS_PER_KILL = 2;
+/** Whoever is just being started comes first: so there are kills as fast as there can be. */
+export const NICER = 10;
 /** Of the signals, so many are meant for somebody who is inside, if there is somebody. */
 const AIMED = 0.5;
 /** From nothing to longer than every wait of the protocol. */
@@ -175,7 +175,6 @@ class Storm {
   private lives = 0;
   /** The records of those that have ended. */
   private readonly ended: Map<number, Uint32Array> = new Map();
-  private sectionsOfEnded = 0;
   private ending = false;
   private isOver = false;
   private diskIsFull = false;
@@ -270,10 +269,8 @@ class Storm {
     if (target === undefined) return;
     if (descriptors < DESCRIPTORS && this.limitsDescriptors)
       this.later(this.limit(target, lasts * WEATHER_MS));
-    if (what < (this.options.killShare ?? KILL_SHARE)) {
-      await this.untilSectionsKeepUp();
-      await this.kill(target);
-    } else if (!target.stopped) {
+    if (what < (this.options.killShare ?? KILL_SHARE)) await this.kill(target);
+    else if (!target.stopped) {
       this.later(this.stop(target, stoppedFor * STOPPED_MS, then < KILLED_WHILE_STOPPED));
     }
   }
@@ -296,15 +293,6 @@ class Storm {
     target.child.kill("SIGKILL");
     this.running.splice(this.running.indexOf(target), 1);
     await this.letOneIn();
-  }
-
-  private async untilSectionsKeepUp(): Promise<void> {
-    const sections = (): number =>
-      this.running.reduce(
-        (total, { life }) => total + (this.board.read(life)[WORD.sections] ?? 0),
-        this.sectionsOfEnded,
-      );
-    while (sections() < this.counts.kills * SECTIONS_PER_KILL && this.isFine()) await sleep(LOOK_AGAIN_MS);
   }
 
   private async stop(target: Life, ms: number, kills: boolean): Promise<void> {
@@ -346,7 +334,7 @@ class Storm {
   // Processes
 
   private start(role: WorkerParams["role"]): Life {
-    const { files, sessions, witness, library, without = [], seed } = this.options;
+    const { files, sessions, witness, library, nicer = NICER, without = [], seed } = this.options;
     const life = this.lives++;
     const params: WorkerParams = {
       life,
@@ -356,6 +344,7 @@ class Storm {
       sessions,
       witness,
       library,
+      nicer,
       without,
     };
     const child = spawn(process.execPath, [WORKER, JSON.stringify(params)], {
@@ -372,9 +361,7 @@ class Storm {
     return new Promise((resolve) => {
       const end = (how: string, asExpected: boolean): void => {
         if (!asExpected) this.damage.push({ check: "process", what: `life ${life} ended with ${how}` });
-        const record = this.board.read(life);
-        this.ended.set(life, record);
-        this.sectionsOfEnded += record[WORD.sections] ?? 0;
+        this.ended.set(life, this.board.read(life));
         resolve();
       };
       child.once("error", (error) => end(String(error), false));

@@ -83,7 +83,7 @@ ${MOUNTS[disk] ?? ""}; shift; exec "$@"`;
 }
 
 async function storm(command: StormCommand, library: string, place: string): Promise<number> {
-  const { signals, processes, files, seed, disk, json } = command;
+  const { signals, processes, files, seed, nicer, disk, json } = command;
   if (!json) {
     console.log(
       `${grouped(signals)} signals, ${processes} processes, ${files} files, --seed ${seed}, on ${disk}`,
@@ -100,6 +100,7 @@ async function storm(command: StormCommand, library: string, place: string): Pro
     processes,
     files,
     seed,
+    nicer,
     sessions,
     fillsDisk: SMALL_DISKS.includes(disk),
     witness,

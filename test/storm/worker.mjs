@@ -23,7 +23,6 @@ const PATIENT_MS = 3_600_000;
 const IMPATIENT_MS = 20;
 /** Until there are descriptors again; the holder holds for so long. */
 const LOOK_AGAIN_MS = 3;
-const NICER = 10;
 const MOST_NICE = 19;
 /** So long a task is inside, or outside, at most; mostly it stays there for a while, sometimes for a turn. */
 const INSIDE_MS = 20;
@@ -49,8 +48,7 @@ save();
 if (fs.readSync(0, Buffer.alloc(1)) === 0) process.exit(0);
 mine[WORD.state] = STATE.runs;
 save();
-// Whoever is just being started comes first: so there are kills as fast as there can be.
-setPriority(Math.min(MOST_NICE, getPriority() + NICER));
+setPriority(Math.min(MOST_NICE, getPriority() + params.nicer));
 
 const random = seededRandom(params.seed);
 if (role === "heir") await inherit();

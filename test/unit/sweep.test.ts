@@ -11,7 +11,7 @@ import { markPath } from "../../src/owner/mark.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
 import { createOwners } from "../../src/owners.ts";
-import { sweep, sweepOnce } from "../../src/sweep.ts";
+import { sweep, sweepForSpace, sweepOnce } from "../../src/sweep.ts";
 import { deadPid, holdAndDie } from "../support/processes.ts";
 import { unused } from "./stubs.ts";
 
@@ -133,6 +133,34 @@ describe("the sweep", () => {
     expect(exist(late)).toEqual([true]);
     // By itself it would have gone.
     expect(await sweep(first, owners)).toEqual([basename(late)]);
+  });
+});
+
+describe("the sweep of a full disk", () => {
+  const isSwept = async (nonce: string, start: () => void): Promise<boolean> => {
+    const home = makeHome(dead, nonce);
+    const listing = vi.spyOn(files, "opendir");
+    start();
+    const begun = listing.mock.calls.length > 0;
+    listing.mockRestore();
+    while (begun && exist(home)[0] === true) await sleep(1);
+    return begun;
+  };
+
+  it("is made again after ten seconds, and not before; and whatever was swept before", async () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(5);
+    const forSpace = (): void => sweepForSpace(directory, owners);
+    expect(await isSwept("a", () => sweepOnce(directory, owners))).toBe(true);
+    expect(await isSwept("b", forSpace)).toBe(true);
+    now.mockReturnValue(10_004);
+    expect(await isSwept("c", forSpace)).toBe(false);
+    now.mockReturnValue(10_005);
+    expect(await isSwept("d", forSpace)).toBe(true);
+  });
+
+  it("leaves the one that comes with the first grant to come", async () => {
+    expect(await isSwept("a", () => sweepForSpace(directory, owners))).toBe(true);
+    expect(await isSwept("b", () => sweepOnce(directory, owners))).toBe(true);
   });
 });
 
@@ -317,6 +345,29 @@ describe.skipIf(!isLinux)("the sweep of a life socket that refuses", () => {
     const home = makeHome(elsewhere, "a", life);
     expect(await sweep(directory, owners)).toEqual([]);
     fs.rmSync(home, { recursive: true });
+    expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+
+  it("leaves it if its owner is named at a lock that nobody had seen when the sweep began", async () => {
+    const { socket, ownerName } = leaveSocket();
+    const home = makeHome(dead, "a");
+    // It lets one lock go, takes the next and dies, while the sweep judges others.
+    const judge: typeof owners.judge = (name, place) => {
+      if (place.path === home) makeLock("b.jsonl.lock", ownerName);
+      return owners.judge(name, place);
+    };
+    expect(await sweep(directory, { ...owners, judge })).toEqual([basename(home)]);
+    fs.rmSync(join(directory, "b.jsonl.lock"), { recursive: true });
+    expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+
+  it("leaves it as long as a place in a line stays that names its owner", async () => {
+    const { socket, life } = leaveSocket();
+    const line = join(directory, lineName("a.lock"));
+    fs.mkdirSync(line);
+    fs.writeFileSync(join(line, placeName({ owner: nameOf(elsewhere, "a", life), since: 1 })), "");
+    expect(await sweep(directory, owners)).toEqual([]);
+    fs.rmSync(line, { recursive: true });
     expect(await sweep(directory, owners)).toEqual([socket]);
   });
 

@@ -7,17 +7,17 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { acquireSessionWriteLock } from "../../../src/index.ts";
 import { readOwnerScope } from "../../../src/owner/identity.ts";
 import {
   askLifeSocket,
+  isLeftSocket,
   isLifeSocketName,
   type LifeAnswer,
   type LifeSocket,
   openLifeSocket,
   parseLifeSocketName,
-  sweepLifeSocket,
 } from "../../../src/owner/life.ts";
 import { parseOwnerName } from "../../../src/owner/name.ts";
 import { createObserver } from "../../../src/owner/observe.ts";
@@ -50,8 +50,6 @@ afterEach(async () => {
 const ask = (life: string | undefined, where = directory): Promise<LifeAnswer> =>
   new Promise((resolve) => askLifeSocket(where, life ?? "", resolve));
 const sockets = (where = directory): string[] => fs.readdirSync(where).filter(isLifeSocketName);
-
-const notNeeded = (): Promise<boolean> => Promise.resolve(false);
 
 function open(where = directory): LifeSocket {
   const socket = openLifeSocket(where);
@@ -120,7 +118,7 @@ describe.skipIf(!isLinux)("a life socket", () => {
     close();
     fs.writeFileSync(join(directory, `.swl-life-${life}`), "");
     expect(await ask(life)).toBe("silent");
-    expect(await sweepLifeSocket(directory, `.swl-life-${life}`, notNeeded)).toBe(false);
+    expect(await isLeftSocket(directory, `.swl-life-${life}`)).toBe(false);
     expect(sockets()).toHaveLength(1);
   });
 
@@ -300,18 +298,21 @@ describe.skipIf(!isLinux)("a refusal is believed if a socket of ours accepts", (
 });
 
 describe.skipIf(!isLinux)("the sweep of life sockets", () => {
-  it("removes those that refuse, and leaves those that accept and those that are just being made", async () => {
+  it("is of those that refuse, and not of those that accept and those that are just being made", async () => {
     const { child } = await holder("setInterval(() => {}, 1000);");
     const [name = ""] = sockets();
-    expect(await sweepLifeSocket(directory, name, notNeeded)).toBe(false);
+    expect(await isLeftSocket(directory, name)).toBe(false);
     child.kill("SIGKILL");
     await once(child, "exit");
     // One that is just being made may refuse because it does not listen yet.
     const early = `.swl-life-${"0".repeat(16)}.tmp`;
     fs.writeFileSync(join(directory, early), "");
-    expect(await sweepLifeSocket(directory, early, notNeeded)).toBe(false);
-    expect(await sweepLifeSocket(directory, name, notNeeded)).toBe(true);
-    expect(fs.existsSync(join(directory, name))).toBe(false);
+    expect(await isLeftSocket(directory, early)).toBe(false);
+    expect(await isLeftSocket(directory, name)).toBe(true);
+    expect(await isLeftSocket(directory, "gone")).toBe(false);
+    vi.spyOn(Date, "now").mockReturnValue(fs.lstatSync(join(directory, early)).ctimeMs + 60_000);
+    expect(await isLeftSocket(directory, early)).toBe(true);
+    vi.restoreAllMocks();
   });
 });
 

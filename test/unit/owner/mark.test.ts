@@ -151,7 +151,7 @@ describe("a probe", () => {
 
 describe("the sweep of marks", () => {
   const sweepOf = (name: string, isNeeded: boolean): Promise<boolean> =>
-    sweepMark(directory, name, async (owner) => owner === "0123456789ab0123456789ab" && isNeeded);
+    sweepMark(directory, name, new Set(isNeeded ? ["0123456789ab0123456789ab"] : ["of another"]));
   const PROBE = `${NAME}.0123456789abcdef`;
 
   it("removes one about an owner that stands nowhere any more, and no other", async () => {
