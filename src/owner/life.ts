@@ -40,13 +40,8 @@ export interface LifeSocket {
  * disk, out of descriptors, on a file system without sockets. It does not keep the process alive.
  */
 export function openLifeSocket(directory: string): LifeSocket | undefined {
-  const socket = context.runInAsyncScope(open, undefined, directory);
-  if (socket !== undefined) ours.set(directory, socket);
-  return socket;
+  return context.runInAsyncScope(open, undefined, directory);
 }
-
-/** Those that stay open until somebody closes them, by directory: the last of each. */
-const ours: Map<string, LifeSocket> = new Map();
 
 /** Not of whoever asks first: the socket would keep what that caller's AsyncLocalStorage holds. */
 const context = new AsyncResource("SessionWriteLockLife");
@@ -85,7 +80,6 @@ function lifeSocket(server: Server, directory: string, life: string): LifeSocket
     isInPlace,
     removeFile,
     close: () => {
-      if (ours.get(directory)?.life === life) ours.delete(directory);
       if (removeFile()) server.close();
     },
   };
@@ -124,31 +118,14 @@ function letEverybodyAsk(file: string): void {
 export function askLifeSocket(directory: string, life: string, answer: (answer: LifeAnswer) => void): void {
   askSocket(directory, life, (first) => {
     if (first !== "refuses") return answer(first);
-    whetherConnectingWorks(directory, (works) => answer(works ? "refuses" : "silent"));
-  });
-}
-
-/**
- * A1: where connecting never works (a sandbox that forbids it, a view of the disk that we do not know) everything
- * refuses, also a socket that we know to be open.
- */
-function whetherConnectingWorks(directory: string, tell: (works: boolean) => void): void {
-  // First the one that is open anyway: on a full disk there can be no other. Where its file is gone it is silent.
-  askSocket(directory, ours.get(directory)?.life ?? "-", (answer) => {
-    if (answer === "accepts") tell(true);
-    else askFreshSocket(directory, tell);
-  });
-}
-
-function askFreshSocket(directory: string, tell: (accepts: boolean) => void): void {
-  const fresh = context.runInAsyncScope(open, undefined, directory);
-  if (fresh === undefined) {
-    tell(false);
-    return;
-  }
-  askSocket(directory, fresh.life, (answer) => {
-    fresh.close();
-    tell(answer === "accepts");
+    // A1: where connecting never works (a sandbox that forbids it, a view of the disk that we do not know)
+    // everything refuses, also a socket that we know to be open.
+    const own = openLifeSocket(directory);
+    if (own === undefined) return answer("silent");
+    askSocket(directory, own.life, (second) => {
+      own.close();
+      answer(second === "accepts" ? "refuses" : "silent");
+    });
   });
 }
 
@@ -231,13 +208,17 @@ function digestOf(random: string, { dev, ino }: BigIntStats): string {
 /** One that was not renamed yet refuses, while its process gets it ready: that takes no minute. */
 const READY_WITHIN_MS = 60_000;
 
-/** Whether nobody has this life socket open any more: it refuses, or it was never made ready. */
+/**
+ * Whether this life socket may go if nobody is named by it: it refuses, or it was never made ready. Not calibrated, since it
+ * proves nothing: a full disk has no inode for a socket of ours. One of the living that goes all the same is made anew with
+ * the next home.
+ */
 export async function isLeftSocket(directory: string, name: string): Promise<boolean> {
   const life = parseLifeSocketName(name);
   try {
     if (life === undefined)
       return Date.now() - Number(look(join(directory, name)).ctimeMs) >= READY_WITHIN_MS;
-    return (await new Promise((resolve) => askLifeSocket(directory, life, resolve))) === "refuses";
+    return (await new Promise((resolve) => askSocket(directory, life, resolve))) === "refuses";
   } catch {
     return false; // another sweeper was first
   }

@@ -4,6 +4,7 @@
  * if ours failed, or was seen not to exclude.
  */
 
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import { join, relative } from "node:path";
@@ -57,6 +58,7 @@ async function bench(options: BenchOptions): Promise<number> {
   process.once("exit", removeAll);
   const chosen = MEASURES.filter(({ name }) => options.only.includes(name));
   const measured: Measured[] = [];
+  const commit = commitOf(root);
   for (const [i, measure] of chosen.entries()) {
     const began = performance.now();
     const othersHad = watchOthers();
@@ -79,6 +81,7 @@ async function bench(options: BenchOptions): Promise<number> {
       seed,
       rounds,
       seconds,
+      commit,
       others,
       lines: linesOf(measure, book.rows()),
     });
@@ -116,6 +119,15 @@ function keep(summary: Summary, { disturbed }: BenchOptions): boolean {
     }
   }
   return calm.length === summary.measures.length;
+}
+
+/** With `-dirty` if it is not quite that. */
+function commitOf(directory: string): string | null {
+  const { status, stdout } = spawnSync("git", ["describe", "--always", "--dirty", "--exclude=*"], {
+    cwd: directory,
+    encoding: "utf8",
+  });
+  return status === 0 ? stdout.trim() : null;
 }
 
 function percent(share: number): string {

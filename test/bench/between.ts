@@ -35,8 +35,7 @@ export const processes: Measure = {
     await inRounds(
       bench,
       processes,
-      // With two seconds each, one round less is what five minutes for everything allow.
-      { workers: Math.max(...counts), rounds: Math.max(1, bench.rounds - 1) },
+      { workers: Math.max(...counts) },
       counts.map((count) => {
         const variant = `${count} process${count === 1 ? "" : "es"}`;
         return { name: variant, run: (place, warm) => contend(bench, place, { variant, count, warm }) };

@@ -111,9 +111,10 @@ function pageOf(summary: Summary): string {
   return `${parts.join("\n")}\n`;
 }
 
-function measureSection({ name, lines, rounds, seconds, seed, others }: Measured): string {
+function measureSection({ name, lines, rounds, seconds, seed, commit, others }: Measured): string {
   const { title, how, columns } = measureOf(name);
   const whose = others === null ? "" : `, in which others had ${Math.round(others * 100)} % of the CPU`;
+  const what = (commit ?? null) === null ? "" : ` of \`${commit}\``;
   const warning = isCalm(others)
     ? ""
     : " **The machine was busy: the medians may hold, means and worst cases do not.**";
@@ -126,7 +127,7 @@ function measureSection({ name, lines, rounds, seconds, seed, others }: Measured
   return [
     `## ${title}`,
     "",
-    `\`--only ${name} --rounds ${rounds} --seed ${seed}\`, ${seconds} s${whose}.${warning} ${how}`,
+    `\`--only ${name} --rounds ${rounds} --seed ${seed}\`${what}, ${seconds} s${whose}.${warning} ${how}`,
     "",
     markdown(header, rows),
   ].join("\n");

@@ -31,6 +31,8 @@ export interface Measured {
   readonly seed: number;
   readonly rounds: number;
   readonly seconds: number;
+  /** What was measured; null where there is no git. */
+  readonly commit: string | null;
   /** The share of the CPU that other processes had; null if that cannot be seen. */
   readonly others: number | null;
   readonly lines: readonly Line[];

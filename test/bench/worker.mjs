@@ -190,12 +190,27 @@ const JOBS = {
 };
 
 async function footprint() {
+  const descriptors = await settled(() => fs.readdirSync("/proc/self/fd").length);
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.();
     await turn();
   }
   const { heapUsed, external } = process.memoryUsage();
-  return { bytes: heapUsed + external, descriptors: fs.readdirSync("/proc/self/fd").length };
+  return { bytes: heapUsed + external, descriptors };
+}
+
+/**
+ * What is under way in the background has something open.
+ *
+ * @param {() => number} look
+ */
+async function settled(look) {
+  for (let before = look(); ; ) {
+    await sleep(20);
+    const now = look();
+    if (now === before) return now;
+    before = now;
+  }
 }
 
 process.on("message", async (/** @type {{ id: number, job: string, args: object }} */ { id, job, args }) => {

@@ -153,25 +153,38 @@ describe("a disk that is full", () => {
     },
   );
 
-  /** Whether somebody gets in, on a disk whose inodes are all taken, some by what the dead have left: and what is left of that. */
-  const comesIn = async (session: Session, library?: string): Promise<{ held: boolean; left: number }> => {
+  /** Whether somebody gets in, on a disk whose inodes are all taken, some by what the dead have left; and what is left of that. */
+  const comesIn = async (
+    session: Session,
+    { library, homes = true }: { readonly library?: string; readonly homes?: boolean } = {},
+  ): Promise<{ held: boolean; left: number }> => {
     const place = await mountFor(session, { mount: 'mount -t tmpfs -o nr_inodes=64 tmpfs "$mnt"' });
     const fill = filler(place, session.directory, "echo -n");
-    const dead = await startAll(session, ["dead", "dead too"]);
+    // An owner needs three inodes: its life socket, its home, its file.
+    const dead = await startAll(session, ["one", "two", "three"]);
     for (const child of dead) {
       await child.acquire();
       await child.release();
     }
-    const left = (): number =>
-      session.listing().filter((entry) => dead.some(({ pid }) => entry.includes(`own1_${pid}_`))).length;
     for (const child of dead) await child.kill();
-    expect(left()).toBe(2);
+    const living = session.listing().filter((entry) => entry.includes(`own1_${process.pid}_`));
+    const left = (): number =>
+      session.listing().filter((entry) => /^\.swl-(life-|.*-own1_)/.test(entry)).length - living.length;
+    expect(left()).toBe(6);
+    if (!homes)
+      place.run(
+        "sh",
+        "-c",
+        `cd ${session.directory}; rm -r ${dead.map(({ pid }) => `.swl-*-own1_${pid}_*`).join(" ")}`,
+      );
     fill.full();
     const next = await session.start("next", { library });
-    expect(await next.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "EDISK" });
+    const refused = (): Promise<Acquired> => next.acquire({ timeoutMs: 200 });
+    expect(await refused()).toMatchObject({ held: false, code: "EDISK" });
     if (library === undefined) while (left() > 0) await sleep(5);
     const { held } = await next.acquire();
-    const result = { held, left: left() };
+    // Its own are none of these.
+    const result = { held, left: left() - (held ? 1 : 0) };
     fill.empty();
     return result;
   };
@@ -181,13 +194,21 @@ describe("a disk that is full", () => {
     expect(await comesIn(session)).toEqual({ held: true, left: 0 });
   });
 
+  scenario(
+    "of nothing but life sockets of the dead: they go, though there is no inode for another",
+    { needs },
+    async (session) => {
+      expect(await comesIn(session, { homes: false })).toEqual({ held: true, left: 0 });
+    },
+  );
+
   scenario("twin: without that sweep nobody gets in any more", { needs }, async (session) => {
     const library = buildDouble({
       name: "NoSweepOfFullDisk",
       file: "lock.ts",
       patches: [["if (OUT_OF_SPACE.includes(Math.abs(errno)))", "if (OUT_OF_SPACE.includes(-1))"]],
     });
-    expect(await comesIn(session, library)).toEqual({ held: false, left: 2 });
+    expect(await comesIn(session, { library })).toEqual({ held: false, left: 6 });
   });
 
   scenario(

@@ -3,7 +3,13 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { askLifeSocket, isLifeSocketName, type LifeAnswer, openLifeSocket } from "../../../src/owner/life.ts";
+import {
+  askLifeSocket,
+  isLeftSocket,
+  isLifeSocketName,
+  type LifeAnswer,
+  openLifeSocket,
+} from "../../../src/owner/life.ts";
 
 // tests A1: a refusal is believed only where one of our own sockets accepts
 
@@ -36,31 +42,28 @@ const ask = (life: string): Promise<LifeAnswer> =>
   new Promise((resolve) => askLifeSocket(directory, life, resolve));
 const sockets = (): string[] => fs.readdirSync(directory).filter(isLifeSocketName);
 
-/** Which socket of ours is asked first, beside the one that refuses: after it, one that is made for it. */
-const CASES: readonly { readonly beside: string; readonly another: "none" | "open" | "closed" }[] = [
-  { beside: "itself, the only one of ours", another: "none" },
-  { beside: "another of ours", another: "open" },
-  { beside: "none", another: "closed" },
-];
+describe.skipIf(process.platform !== "linux")("where everybody is refused", () => {
+  it("nothing is proved of the living; one that refuses alone is let go", async () => {
+    const living = openLifeSocket(directory);
+    const life = living?.life ?? "";
+    const before = sockets();
+    expect(await ask(life)).toBe("accepts");
+    refused.everybody = true;
+    expect(await ask(life)).toBe("silent");
+    expect(sockets()).toEqual(before);
+    refused.everybody = false;
+    refused.path = join(directory, `.swl-life-${life}`);
+    expect(await ask(life)).toBe("refuses");
+    living?.close();
+  });
 
-describe.skipIf(process.platform !== "linux")("nothing is proved of the living", () => {
-  for (const { beside, another } of CASES) {
-    it(`where everybody is refused: what is asked beside it is ${beside}`, async () => {
-      const living = openLifeSocket(directory);
-      const own = another === "none" ? undefined : openLifeSocket(directory);
-      if (another === "closed") own?.close();
-      const life = living?.life ?? "";
-      const before = sockets();
-      expect(await ask(life)).toBe("accepts");
-      refused.everybody = true;
-      expect(await ask(life)).toBe("silent");
-      expect(sockets()).toEqual(before);
-      // That one alone refuses: this is what is to be told apart.
-      refused.everybody = false;
-      refused.path = join(directory, `.swl-life-${life}`);
-      expect(await ask(life)).toBe("refuses");
-      own?.close();
-      living?.close();
-    });
-  }
+  it("a socket may be swept if nobody is named by it: that proves nothing, and its owner makes another", async () => {
+    const living = openLifeSocket(directory);
+    const [name = ""] = sockets();
+    expect(await isLeftSocket(directory, name)).toBe(false);
+    refused.everybody = true;
+    expect(await isLeftSocket(directory, name)).toBe(true);
+    expect(sockets()).toEqual([name]);
+    living?.close();
+  });
 });

@@ -259,44 +259,6 @@ describe.skipIf(!isLinux)("the life socket of a process", () => {
   });
 });
 
-describe.skipIf(!isLinux)("a refusal is believed if a socket of ours accepts", () => {
-  /** What is made in the directory while `action` runs. */
-  async function madeDuring(action: () => Promise<void>): Promise<readonly string[]> {
-    const seen: string[] = [];
-    const watcher = fs.watch(directory, (_event, name) => seen.push(String(name)));
-    try {
-      await action();
-      fs.writeFileSync(join(directory, "the end"), "");
-      while (!seen.includes("the end")) await sleep(1);
-      return seen.filter((name) => name.endsWith(".tmp"));
-    } finally {
-      watcher.close();
-      fs.rmSync(join(directory, "the end"));
-    }
-  }
-
-  it("that is open anyway, or else one that is made to be asked: on a full disk there can be none", async () => {
-    const { child, life } = await holder("setInterval(() => {}, 1000);");
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    const answers: LifeAnswer[] = [];
-    const askAgain = async (): Promise<void> => void answers.push(await ask(life));
-    // None of ours, then one, then one whose file is gone, then a closed one.
-    expect(await madeDuring(askAgain)).not.toEqual([]);
-    const known = open();
-    expect(await madeDuring(askAgain)).toEqual([]);
-    fs.rmSync(join(directory, `.swl-life-${known.life}`));
-    expect(await madeDuring(askAgain)).not.toEqual([]);
-    const next = open();
-    known.close();
-    expect(await madeDuring(askAgain)).toEqual([]);
-    next.close();
-    expect(await madeDuring(askAgain)).not.toEqual([]);
-    expect(answers).toEqual(Array(5).fill("refuses"));
-    expect(sockets()).toEqual([`.swl-life-${life}`]);
-  });
-});
-
 describe.skipIf(!isLinux)("the sweep of life sockets", () => {
   it("is of those that refuse, and not of those that accept and those that are just being made", async () => {
     const { child } = await holder("setInterval(() => {}, 1000);");
