@@ -1,16 +1,14 @@
 /** The line of those who wait, in real processes that go in and out as fast as they can. */
 
 import fs from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import { isLineName, ownerOfPlace } from "../../src/line.ts";
-import { parseOwnerName } from "../../src/owner/name.ts";
 import type { Child } from "./support/child.ts";
 import { deepCount } from "./support/figures.ts";
 import { buildDouble, type LibraryDouble } from "./support/library.ts";
 import { inAndOut, sayOrder } from "./support/order.ts";
 import { type Session, scenario } from "./support/scenario.ts";
+import { LONG_POLLS_IN_LINE, namesIn, placesOf, untilInLine } from "./support/waiting.ts";
 
 const MS = deepCount(1_000, 15_000);
 /** Long enough for many turns. */
@@ -125,14 +123,6 @@ async function killInLine(
   return { victim, others };
 }
 
-/** It is told of something at L, where nothing has changed, comes too late, and takes its place. */
-async function untilInLine(session: Session, child: Child): Promise<void> {
-  while (placesOf(session, child).length === 0) {
-    fs.utimesSync(session.lockPath, 1, 1);
-    await sleep(5);
-  }
-}
-
 /** A call that is under way ends before. */
 async function stop({ hostPid, signal }: Child): Promise<void> {
   signal("SIGSTOP");
@@ -142,23 +132,6 @@ async function stop({ hostPid, signal }: Child): Promise<void> {
       return stat.slice(stat.lastIndexOf(")") + 2)[0] ?? "";
     });
   while (states().some((state) => state !== "T")) await sleep(1);
-}
-
-function placesOf(session: Session, { pid }: Child): readonly string[] {
-  return linesIn(session)
-    .flatMap((line) => namesIn(join(session.directory, line)))
-    .filter((name) => parseOwnerName(ownerOfPlace(name) ?? "")?.pid === String(pid));
-}
-
-const linesIn = ({ directory }: Session): readonly string[] => namesIn(directory).filter(isLineName);
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return fs.readdirSync(directory);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
 }
 
 /** What processes of this scenario have left: the bystander's home is not theirs. */
@@ -184,17 +157,7 @@ const neverCalls = (): string =>
   });
 
 const longPolls = (): string =>
-  buildDouble({
-    name: "LongPollsInLine",
-    file: "protocol.ts",
-    patches: [
-      ["const FIRST_WAIT_MS = 1;", "const FIRST_WAIT_MS = 1e7;"],
-      ["const LONGEST_WAIT_MS = 15;", "const LONGEST_WAIT_MS = 1e7;"],
-      ["const SOON_MS = 3;", "const SOON_MS = 1e7;"],
-      ["const IN_LINE_MS = 25;", "const IN_LINE_MS = 1e7;"],
-      ["const LATELY_MS = 50;", "const LATELY_MS = 1e7;"],
-    ],
-  });
+  buildDouble({ name: "LongPollsInLine", file: "protocol.ts", patches: LONG_POLLS_IN_LINE });
 
 /** Whoever lets go calls those who came last. */
 const callsLast = (): string =>

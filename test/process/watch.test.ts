@@ -1,12 +1,11 @@
 /** Waiting, told by the file system: in real processes, where polling would come too late, and where nobody is told. */
 
-import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import type { Child } from "./support/child.ts";
-import { buildDouble, type LibraryDouble } from "./support/library.ts";
+import { buildDouble } from "./support/library.ts";
 import { need, runIn } from "./support/places.ts";
 import { scenario } from "./support/scenario.ts";
+import { effortOfPolls, excessOf, LONG_POLLS, untilWatched, watchesOf } from "./support/waiting.ts";
 
 describe("a process that waits for another one", () => {
   scenario("is told when the lock is let go, where its polls are hours apart", {}, async (session) => {
@@ -75,23 +74,30 @@ describe("where the kernel has no watcher to give", () => {
       const waiter = await session.start("waiter", { prefix: withNone(limit) });
       await holder.acquire();
       const waiting = waiter.acquire();
-      await sleep(SOME_POLLS_MS);
+      // By then it was refused, and would have a watcher if it could.
+      const effort = await effortOfPolls(waiter, SOME_POLLS);
       expect(watchesOf(waiter)).toBe(0);
+      expect(excessOf(effort)).toEqual([]);
       await holder.release();
       expect(await waiting).toMatchObject({ held: true, found: [] });
       await waiter.release();
     });
   }
+
+  scenario("twin: where it has one, a waiter has it after as many polls", {}, async (session) => {
+    const [holder, waiter] = [await session.start("holder"), await session.start("waiter")];
+    await holder.acquire();
+    const waiting = waiter.acquire();
+    await effortOfPolls(waiter, SOME_POLLS);
+    expect(watchesOf(waiter)).toBe(1);
+    await holder.release();
+    await waiting;
+    await waiter.release();
+  });
 });
 
-/** If it has not even asked by then, it finds the lock free: nothing here can fail by that. */
-const SOME_POLLS_MS = 100;
-
-const LONG_POLLS: LibraryDouble["patches"] = [
-  ["const FIRST_WAIT_MS = 1;", "const FIRST_WAIT_MS = 1e7;"],
-  ["const LONGEST_WAIT_MS = 15;", "const LONGEST_WAIT_MS = 1e7;"],
-  ["const SOON_MS = 3;", "const SOON_MS = 1e7;"],
-];
+/** The first of them may be the acquisition's own. It was refused, as the second one was. */
+const SOME_POLLS = 3;
 
 const longPolls = (): string => buildDouble({ name: "LongPolls", file: "protocol.ts", patches: LONG_POLLS });
 
@@ -126,19 +132,3 @@ const withNone = (limit: string): readonly string[] => [
 const limits = need("limits of inotify in a user namespace of its own", () => {
   runIn(withNone("max_inotify_watches"), ["true"]);
 });
-
-/** How many watches the kernel keeps for that process. */
-function watchesOf({ hostPid }: Child): number {
-  const infos = fs.readdirSync(`/proc/${hostPid}/fdinfo`).map((fd) => {
-    try {
-      return fs.readFileSync(`/proc/${hostPid}/fdinfo/${fd}`, "utf8");
-    } catch {
-      return "";
-    }
-  });
-  return infos.join("\n").match(/^inotify wd:/gm)?.length ?? 0;
-}
-
-async function untilWatched(child: Child): Promise<void> {
-  while (watchesOf(child) === 0) await sleep(2);
-}

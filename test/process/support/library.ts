@@ -9,9 +9,14 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Double, GENERATED, patchSource } from "../../twins/doubles.ts";
 
-export interface LibraryDouble {
+export interface LibraryDouble extends Patched {
   /** The name of its directory. */
   readonly name: string;
+  /** Other files that are changed with it. */
+  readonly also?: readonly Patched[];
+}
+
+export interface Patched {
   /** The file of src/ that loses its guard. */
   readonly file: string;
   readonly patches: Double["patches"];
@@ -20,11 +25,14 @@ export interface LibraryDouble {
 export const root: string = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 
 /** The path of the double's entry, for a worker to import. A patch that does not fit the source throws. */
-export function buildDouble({ name, file, patches }: LibraryDouble): string {
-  const source = patchSource(file, name, patches);
+export function buildDouble({ name, file, patches, also = [] }: LibraryDouble): string {
+  const sources = [{ file, patches }, ...also].map((patched) => ({
+    file: patched.file,
+    source: patchSource(patched.file, name, patched.patches),
+  }));
   const directory = generate(name);
   fs.cpSync(join(root, "src"), join(directory, "src"), { recursive: true });
-  fs.writeFileSync(join(directory, "src", file), source);
+  for (const { file, source } of sources) fs.writeFileSync(join(directory, "src", file), source);
   compile(directory, { rootDir: "src", include: ["src"] });
   return join(directory, "dist", "index.js");
 }

@@ -15,6 +15,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { openWitness } from "../../support/witness.mjs";
+import { countCalls } from "./counting.mjs";
 
 /** @type {{ who: string, sessionFile: string, witness: string, library: string, without?: boolean, count?: number }} */
 const params = isMainThread ? JSON.parse(process.argv[2] ?? "") : workerData;
@@ -26,9 +27,13 @@ const { acquireSessionWriteLock, cleanStaleLockFiles } = await import(params.lib
 const witness = openWitness(params.witness, params.who);
 /** The locks that are held, by the name that the command gave. */
 const locks = new Map();
+/** Of each acquisition that was given no answer yet, by the same name: gives it up. */
+const waiting = new Map();
 /** The threads that this process started. */
 const threads = new Map();
 let crowdIsOver = false;
+/** The calls of node:fs in the directory of the session, once somebody has asked for them. */
+let counts;
 
 const commands = {
   /** Answers when the lock is held, or not any more to be had. `abort`: given up in the turn in which it asks. */
@@ -46,6 +51,7 @@ const commands = {
     const acquire =
       library === undefined ? acquireSessionWriteLock : (await import(library)).acquireSessionWriteLock;
     if (judged) await untilJudged(acquire, sessionFile, options);
+    waiting.set(as, () => controller.abort(new Error("given up")));
     const askedAt = now();
     const takenOver = [];
     let overtaken = false;
@@ -57,7 +63,7 @@ const commands = {
       const asking = params.without
         ? { release: async () => {} }
         : acquire({ sessionFile, timeoutMs, signal: controller.signal, onTakeover, ...options });
-      if (abort) controller.abort(new Error("given up"));
+      if (abort) commands.giveUp({ as });
       const lock = await asking;
       const at = now();
       const found = [];
@@ -69,7 +75,13 @@ const commands = {
       const { verdict, ...who } = owner ?? {};
       const waitedMs = now() - askedAt;
       return { held: false, at: now(), waitedMs, found: [], code, message, verdict, reason, owner: who };
+    } finally {
+      waiting.delete(as);
     }
+  },
+  /** By its AbortSignal: of an acquisition that waits. */
+  giveUp({ as = "" }) {
+    waiting.get(as)();
   },
   /** Leaves, and gives the lock back; answers when that is done. */
   async release({ as = "" }) {
@@ -153,6 +165,11 @@ const commands = {
   told({ as = "" }) {
     const { lock } = locks.get(as);
     return { aborted: lock.signal.aborted, code: lock.signal.reason?.code, isHeld: lock.isHeld() };
+  },
+  /** How much this process does: counted from the first time that it is asked. */
+  effort() {
+    counts ??= countCalls(params.sessionFile);
+    return { ...counts, turns: performance.nodeTiming.uvMetricsInfo?.loopCount ?? 0, ms: now() };
   },
   /** Who listens to this process, before the library was loaded and now. */
   listeners: () => ({ before: listenersBefore, now: listeners() }),
