@@ -548,10 +548,11 @@ function* leaveDisk(entry: Entry, settled: Settled): Run {
     settled(paid ? undefined : cannotRelease(entry, reply));
   } else {
     yield turn("Released");
-    if (back === "lost") {
+    if (back !== "back") {
       entry.home = null;
       oweHome(entry, home);
-      lostOnRelease(entry, "what came back from it was not exactly our name");
+      if (back === "lost") lostOnRelease(entry, "what came back from it was not exactly our name");
+      else mayBeLost(entry, "what came back from it could not be read");
     }
     settled(undefined);
   }
@@ -559,8 +560,8 @@ function* leaveDisk(entry: Entry, settled: Settled): Run {
   if (paid) endRelease(entry);
 }
 
-/** "drop": it may not be put back; "failed": it could not; "lost": what came back was not ours. */
-function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "lost"> {
+/** "drop": it may not be put back; "failed": it could not; "lost": what came back was not ours; "unread": it may not be. */
+function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "lost" | "unread"> {
   const check = yield call("Check", "sync", readdir(entry.lockPath));
   if (!isExactly(check, home)) return "drop";
   // The one call that is not conditional by name: synchronous, in the turn of its check, never queued.
@@ -570,12 +571,19 @@ function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "
   const confirm = yield call("Confirm", "sync", readdir(home.path));
   if (isExactly(confirm, home)) return "back";
   yield call("Restore", "sync", rename(home.path, entry.lockPath));
-  return "lost";
+  return confirm.ok ? "lost" : "unread";
 }
 
 /** Somebody changed what stood at L while we held it (A2): noticed here, and reported. */
 function lostOnRelease(entry: Entry, why: string): void {
   entry.services.warn(`session lock ${entry.lockPath} was lost while it was held: ${why}`, "SWL_LOST");
+}
+
+function mayBeLost(entry: Entry, why: string): void {
+  entry.services.warn(
+    `session lock ${entry.lockPath} may have been lost while it was held: ${why}`,
+    "SWL_LOST",
+  );
 }
 
 /** Out of RELEASING; the head of the queue becomes the contender, aside if the release was for others. */

@@ -41,22 +41,25 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
   const removed: string[] = [];
   const local = isLocalDisk(directory);
   try {
-    const { homes, lines, sockets, marks } = await list(directory, local);
+    const { homes, lines, sockets, marks } = await list(directory);
     for (const { name, owner } of fromAnywhere(homes)) {
       if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
     }
     for (const name of fromAnywhere(lines)) {
       if (await sweepLine(join(directory, name), owners)) removed.push(name);
     }
-    const left: string[] = [];
-    for (const name of fromAnywhere(sockets)) if (await isLeftSocket(directory, name)) left.push(name);
-    if (left.length + marks.length === 0) return removed;
-    // Not before: a socket that refuses may be the only proof, and only now do the names of its owner move no more.
-    const named = await namedIn(directory, local);
-    for (const name of left) {
-      if (named.has(parseLifeSocketName(name) ?? name)) continue;
-      if (await isDone(fs.unlink(join(directory, name)))) removed.push(name);
+    // Not all at once: whoever sweeps may be killed any moment, and what it has done so far is done.
+    for (const some of piecesOf(fromAnywhere(sockets))) {
+      const isLeft = await Promise.all(some.map((name) => isLeftSocket(directory, name)));
+      removed.push(
+        ...(await sweepSockets(
+          directory,
+          some.filter((_name, i) => isLeft[i]),
+        )),
+      );
     }
+    if (marks.length === 0) return removed;
+    const named = await namedIn(directory);
     for (const name of fromAnywhere(marks)) {
       if (await sweepMark(directory, name, named)) removed.push(name);
     }
@@ -64,6 +67,26 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
     // The directory went away, or may not be read: nothing to sweep, and nobody waits for it.
   }
   return removed;
+}
+
+/**
+ * Life sockets that have refused, unless one of them may be the only proof of a death: the names are read now, since
+ * those of whoever has refused move no more.
+ */
+async function sweepSockets(directory: string, left: readonly string[]): Promise<readonly string[]> {
+  if (left.length === 0) return [];
+  const named = await namedIn(directory);
+  const unnamed = left.filter((name) => !named.has(parseLifeSocketName(name) ?? name));
+  const isRemoved = await Promise.all(unnamed.map((name) => isDone(fs.unlink(join(directory, name)))));
+  return unnamed.filter((_name, i) => isRemoved[i]);
+}
+
+/** So many sockets are asked at the same time; for so many the directory is read once more. */
+const PIECE = 32;
+
+function piecesOf(names: readonly string[]): readonly (readonly string[])[] {
+  const count = Math.ceil(names.length / PIECE);
+  return Array.from({ length: count }, (_, i) => names.slice(i * PIECE, (i + 1) * PIECE));
 }
 
 interface Found {
@@ -75,7 +98,8 @@ interface Found {
 }
 
 /** Places in a line, and life sockets, are where the disk is known to be local. */
-async function list(directory: string, local: boolean): Promise<Found> {
+async function list(directory: string): Promise<Found> {
+  const local = isLocalDisk(directory);
   const homes: { readonly name: string; readonly owner: OwnerIdentity }[] = [];
   const lines: string[] = [];
   const sockets: string[] = [];
@@ -96,8 +120,8 @@ async function list(directory: string, local: boolean): Promise<Found> {
  * The lives of those who are named somewhere in a directory, whose sockets may be the only proof of their deaths; and the
  * digests of those at a lock path, about whom there are marks.
  */
-async function namedIn(directory: string, local: boolean): Promise<ReadonlySet<string>> {
-  const { homes, lines, locks } = await list(directory, local);
+async function namedIn(directory: string): Promise<ReadonlySet<string>> {
+  const { homes, lines, locks } = await list(directory);
   const named = new Set(homes.map(({ owner }) => owner.life));
   const addLife = (ownerName: string | undefined): void => {
     const owner = parseOwnerName(ownerName ?? "");

@@ -766,6 +766,24 @@ describe("a release", () => {
     expect([entry.home, entry.owes.size]).toEqual([null, 0]);
   });
 
+  it("by a PutBack of which nobody can see what it brought back: that is restored, and may have been lost", () => {
+    answer = sees("Confirm", "EMFILE");
+    const entry = entryOf();
+    const ended = release(entry, ask(entry));
+    expect(ended).toEqual({ error: undefined });
+    expect(steps().slice(4, 9)).toEqual([
+      "Check sync: L",
+      "PutBack sync: L to h1",
+      "Confirm sync: h1",
+      "Restore sync: h1 to L",
+      "Released",
+    ]);
+    expect(warned).toEqual([
+      "SWL_LOST: session lock /d/a.lock may have been lost while it was held: what came back from it could not be read",
+    ]);
+    expect([entry.home, entry.owes.size]).toEqual([null, 0]);
+  });
+
   it("that the disk refuses is ERELEASE, and nobody of this process contends until it is paid", () => {
     answer = says({ Check: "EIO", Drop: "EIO", Retry: "EIO" });
     const entry = entryOf();

@@ -1,12 +1,14 @@
+import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
 import files from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { lineName, MOST_NAMES, placeName } from "../../src/line.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
-import { isLifeSocketName } from "../../src/owner/life.ts";
+import { isLifeSocketName, parseLifeSocketName } from "../../src/owner/life.ts";
 import { markPath } from "../../src/owner/mark.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
@@ -322,11 +324,38 @@ describe.skipIf(!isLinux)("the sweep of a life socket that refuses", () => {
     return { socket: sockets[0] ?? "", life: parseOwnerName(ownerName)?.life ?? "", ownerName };
   }
 
+  /** A socket on which nobody listens any more, named as its owner would have named it. */
+  async function leaveSocketOfNobody(): Promise<string> {
+    const random = randomBytes(8).toString("hex");
+    const early = join(directory, random);
+    const server = createServer();
+    await new Promise<void>((done) => server.listen(early, done));
+    const { dev, ino } = fs.lstatSync(early, { bigint: true });
+    const digest = createHash("sha256").update(`${random} ${dev} ${ino}`).digest("hex").slice(0, 16);
+    const name = `.swl-life-${random}${digest}`;
+    fs.renameSync(early, join(directory, name));
+    await new Promise((done) => server.close(done));
+    return name;
+  }
+
   it("takes it away if its owner is named nowhere any more", async () => {
     const { socket, ownerName } = leaveSocket();
     // A copy of the lock under another name is no lock.
     makeLock("dead.jsonl.lock.bak", ownerName);
     expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+
+  it("takes many away piece by piece: whoever sweeps may be killed any moment", async () => {
+    const all = await Promise.all(Array.from({ length: 40 }, () => leaveSocketOfNobody()));
+    const listing = vi.spyOn(files, "opendir");
+    const removing = vi.spyOn(files, "unlink");
+    const [named = "", ...others] = all;
+    makeLock("b.jsonl.lock", nameOf(elsewhere, "a", parseLifeSocketName(named)));
+    expect([...(await sweep(directory, owners))].sort()).toEqual([...others].sort());
+    // Once for everything, and once more for each 32.
+    expect(listing).toHaveBeenCalledTimes(3);
+    const [, , second = 0] = listing.mock.invocationCallOrder;
+    expect(removing.mock.invocationCallOrder.filter((order) => order < second).length).toBeGreaterThan(30);
   });
 
   it("leaves it as long as its owner is named at a lock, whichever, with whatever beside", async () => {
