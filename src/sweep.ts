@@ -41,27 +41,24 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
   const removed: string[] = [];
   const local = isLocalDisk(directory);
   try {
-    const { homes, lines, sockets, marks } = await list(directory);
+    const found = await list(directory);
+    const { homes, lines, sockets, marks } = found;
+    // First what no judgement is needed for: whoever sweeps may be killed any moment.
+    const named = sockets.length > 0 ? await namedIn(directory, found) : NOBODY;
+    const isNamed = (socket: string): boolean => named.has(parseLifeSocketName(socket) ?? socket);
+    removed.push(...(await sweepSockets(directory, fromAnywhere(sockets.filter((name) => !isNamed(name))))));
     for (const { name, owner } of fromAnywhere(homes)) {
       if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
     }
     for (const name of fromAnywhere(lines)) {
       if (await sweepLine(join(directory, name), owners)) removed.push(name);
     }
-    // Not all at once: whoever sweeps may be killed any moment, and what it has done so far is done.
-    for (const some of piecesOf(fromAnywhere(sockets))) {
-      const isLeft = await Promise.all(some.map((name) => isLeftSocket(directory, name)));
-      removed.push(
-        ...(await sweepSockets(
-          directory,
-          some.filter((_name, i) => isLeft[i]),
-        )),
-      );
-    }
-    if (marks.length === 0) return removed;
-    const named = await namedIn(directory);
-    for (const name of fromAnywhere(marks)) {
-      if (await sweepMark(directory, name, named)) removed.push(name);
+    removed.push(...(await sweepSockets(directory, fromAnywhere(sockets.filter(isNamed)))));
+    if (marks.length > 0) {
+      const stillNamed = await namedIn(directory);
+      for (const name of fromAnywhere(marks)) {
+        if (await sweepMark(directory, name, stillNamed)) removed.push(name);
+      }
     }
   } catch {
     // The directory went away, or may not be read: nothing to sweep, and nobody waits for it.
@@ -69,24 +66,28 @@ export async function sweep(directory: string, owners: Owners): Promise<readonly
   return removed;
 }
 
-/**
- * Life sockets that have refused, unless one of them may be the only proof of a death: the names are read now, since
- * those of whoever has refused move no more.
- */
-async function sweepSockets(directory: string, left: readonly string[]): Promise<readonly string[]> {
-  if (left.length === 0) return [];
-  const named = await namedIn(directory);
-  const unnamed = left.filter((name) => !named.has(parseLifeSocketName(name) ?? name));
-  const isRemoved = await Promise.all(unnamed.map((name) => isDone(fs.unlink(join(directory, name)))));
-  return unnamed.filter((_name, i) => isRemoved[i]);
-}
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** So many sockets are asked at the same time; for so many the directory is read once more. */
 const PIECE = 32;
 
-function piecesOf(names: readonly string[]): readonly (readonly string[])[] {
-  const count = Math.ceil(names.length / PIECE);
-  return Array.from({ length: count }, (_, i) => names.slice(i * PIECE, (i + 1) * PIECE));
+/**
+ * Removes life sockets that refuse, unless one of them may be the only proof of a death: the names are read after it has
+ * refused, since from then on those of its owner move no more. Piece by piece: what is done is done.
+ */
+async function sweepSockets(directory: string, sockets: readonly string[]): Promise<readonly string[]> {
+  const removed: string[] = [];
+  for (let at = 0; at < sockets.length; at += PIECE) {
+    const piece = sockets.slice(at, at + PIECE);
+    const refused = await Promise.all(piece.map((name) => isLeftSocket(directory, name)));
+    if (!refused.includes(true)) continue;
+    const named = await namedIn(directory);
+    for (const [i, name] of piece.entries()) {
+      if (refused[i] !== true || named.has(parseLifeSocketName(name) ?? name)) continue;
+      if (await isDone(fs.unlink(join(directory, name)))) removed.push(name);
+    }
+  }
+  return removed;
 }
 
 interface Found {
@@ -120,8 +121,8 @@ async function list(directory: string): Promise<Found> {
  * The lives of those who are named somewhere in a directory, whose sockets may be the only proof of their deaths; and the
  * digests of those at a lock path, about whom there are marks.
  */
-async function namedIn(directory: string): Promise<ReadonlySet<string>> {
-  const { homes, lines, locks } = await list(directory);
+async function namedIn(directory: string, found?: Found): Promise<ReadonlySet<string>> {
+  const { homes, lines, locks } = found ?? (await list(directory));
   const named = new Set(homes.map(({ owner }) => owner.life));
   const addLife = (ownerName: string | undefined): void => {
     const owner = parseOwnerName(ownerName ?? "");
