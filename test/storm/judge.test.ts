@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { STAGE, WORD } from "./board.mjs";
-import { type Finding, FindingJudge, judgeCounters, judgeLeftovers, type Killed } from "./judge.ts";
+import {
+  type Finding,
+  FindingJudge,
+  judgeCounters,
+  judgeLeftovers,
+  judgeWarnings,
+  type Killed,
+} from "./judge.ts";
 
 /** The record of a life whose first task is in a section of that file, or in none. */
 function record(stage: keyof typeof STAGE, file = 0, updates = 0): Uint32Array {
@@ -79,4 +86,13 @@ describe("the counter", () => {
 it("beside the session files nothing is left", () => {
   expect(judgeLeftovers(["s0.jsonl", "s1.jsonl"], 2)).toEqual([]);
   expect(judgeLeftovers(["s0.jsonl", "s0.jsonl.lock"], 1)).toMatchObject([{ check: "leftovers" }]);
+});
+
+it("a lock that was lost while it was held is damage, one of which nobody can say so is none", () => {
+  const said = (what: string): string =>
+    `(node:7) [SWL_LOST] SessionWriteLockWarning: session lock /s/s1.jsonl.lock ${what}\n(Use \`node --trace-warnings ...\`)\n`;
+  const lost = said("was lost while it was held: our name was not there any more");
+  const unread = said("may have been lost while it was held: what came back from it could not be read");
+  expect(judgeWarnings(`${unread}${lost}`)).toEqual([{ check: "loss", what: lost.split("\n")[0] }]);
+  expect(judgeWarnings(unread)).toEqual([]);
 });

@@ -14,6 +14,8 @@ export type Check =
   | "leftovers"
   /** The library failed, and no weather explains it. */
   | "error"
+  /** The library says that a lock was lost while it was held: nobody here takes one away. */
+  | "loss"
   /** A process ended that nobody killed, or nothing went on. */
   | "process";
 
@@ -169,3 +171,12 @@ export function judgeLeftovers(listing: readonly string[], files: number): reado
 }
 
 export const sessionName = (file: number): string => `s${file}.jsonl`;
+
+/**
+ * `stderr`: of all processes. That a lock *may* have been lost is what a release says that has no descriptor to look at what
+ * came back.
+ */
+export function judgeWarnings(stderr: string): readonly Damage[] {
+  const lost = stderr.split("\n").filter((line) => /\[SWL_LOST\].* was lost while it was held/.test(line));
+  return lost.map((what) => ({ check: "loss", what }));
+}

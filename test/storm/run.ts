@@ -19,6 +19,7 @@ import {
   isInside,
   judgeCounters,
   judgeLeftovers,
+  judgeWarnings,
   type Killed,
   sessionName,
   updatesOf,
@@ -240,6 +241,7 @@ class Storm {
     if (this.isOver) {
       damage.push(...judgeCounters(this.counters(), records));
       damage.push(...judgeLeftovers(fs.readdirSync(options.sessions), options.files));
+      damage.push(...judgeWarnings(fs.readFileSync(join(options.witness, "complaints"), "utf8")));
     }
     const notDone = [
       ...(options.fillsDisk === true
