@@ -26,6 +26,7 @@ import { openLifeSocket } from "./owner/life.ts";
 import { createOwners } from "./owners.ts";
 import {
   deviceOf,
+  deviceOfFile,
   isLocalDisk,
   type LockPath,
   refuseDirectory,
@@ -292,6 +293,7 @@ function entryFor(registry: Registry, path: LockPath, given: string): Entry {
   if (known === undefined) return addEntry(registry, path, given);
   // While this process uses the lock, whoever used it first was told.
   if (!isIdle(known)) return known;
+  if (isFileOfSameDisk(known, path)) return known;
   if (!isSameDisk(known, path)) {
     // Another disk was mounted there, which may take other names, and not be local (A4).
     forget(registry, known);
@@ -304,6 +306,11 @@ function entryFor(registry: Registry, path: LockPath, given: string): Entry {
 /** A4: the number alone is given again, to another file system, once nobody uses the first one any more (measured). */
 function isSameDisk({ device, local }: Entry, { directory }: LockPath): boolean {
   return deviceOf(directory) === device && isLocalDisk(directory) === local;
+}
+
+/** The usual case in two calls, not three: a regular file is none but on the disk of its directory, or mounted there by itself. */
+function isFileOfSameDisk({ device, local }: Entry, { directory, sessionFile }: LockPath): boolean {
+  return deviceOfFile(sessionFile) === device && device !== undefined && isLocalDisk(directory) === local;
 }
 
 /** @throws before anything is remembered. */

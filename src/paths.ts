@@ -44,6 +44,16 @@ export function deviceOf(directory: string): number | undefined {
   }
 }
 
+/** The disk that a regular file is on; undefined for everything else, and if that cannot be seen. */
+export function deviceOfFile(path: string): number | undefined {
+  try {
+    const seen = fs.lstatSync(path, { throwIfNoEntry: false });
+    return seen?.isFile() === true ? seen.dev : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function makeDirectory(path: string, given: string): string {
   try {
     return fs.realpathSync.native(path);

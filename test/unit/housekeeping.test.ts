@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   acquireSessionWriteLock,
   type SessionWriteLock,
@@ -98,10 +98,13 @@ describe("what a process remembers of a lock path", () => {
     }
   });
 
-  it.each<[string, (entry: Entry | undefined) => Partial<Entry>]>([
-    ["another disk by now", () => ({ device: -1 })],
-    ["another disk by now, which was given the same number", (entry) => ({ local: entry?.local !== true })],
-  ])("is found out anew if the directory is on %s", async (_what, as) => {
+  it.each<[string, boolean, (entry: Entry | undefined) => Partial<Entry>]>([
+    ["another disk by now", false, () => ({ device: -1 })],
+    ["another disk by now, and the file is there", true, () => ({ device: -1 })],
+    ["another disk, which was given the same number", false, (entry) => ({ local: entry?.local !== true })],
+    ["such a one, and the file is there", true, (entry) => ({ local: entry?.local !== true })],
+  ])("is found out anew if the directory is on %s", async (_what, isThere, as) => {
+    if (isThere) fs.writeFileSync(sessionFile, "");
     const [before, home] = [await use(), homes()];
     expect(before?.device).toBe(fs.statSync(directory).dev);
     // As if that had been another one.
@@ -112,6 +115,19 @@ describe("what a process remembers of a lock path", () => {
     expect(after?.local).toBe(isLocalDisk(directory));
     expect(homes()).toHaveLength(1);
     expect(homes()).not.toEqual(home);
+  });
+
+  it("is kept if its file is there, with one look at that instead of two, and if a link leads elsewhere", async () => {
+    fs.writeFileSync(sessionFile, "");
+    const before = await use();
+    const looking = vi.spyOn(fs, "statSync");
+    expect(await use()).toBe(before);
+    expect(looking).not.toHaveBeenCalled();
+    fs.rmSync(sessionFile);
+    fs.symlinkSync("/proc/version", sessionFile);
+    expect(await use()).toBe(before);
+    expect(looking.mock.calls.map(([path]) => path)).toEqual([directory, sessionFile]);
+    looking.mockRestore();
   });
 
   it("is not that its session file is none: one that became a directory is refused", async () => {

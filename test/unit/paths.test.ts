@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   deviceOf,
+  deviceOfFile,
   isLocalDisk,
   LONGEST_HOME_NAME,
   LONGEST_OWNER_NAME,
@@ -215,4 +216,15 @@ describe("the disk of a directory", () => {
   it("is not known to be local if it cannot be seen", () => {
     expect(isLocalDisk(join(directory, "missing"))).toBe(false);
   });
+});
+
+it("the disk of a regular file is known, and of nothing else", () => {
+  const file = join(directory, "a.jsonl");
+  fs.writeFileSync(file, "");
+  fs.symlinkSync(file, join(directory, "link"));
+  const { dev } = fs.statSync(directory);
+  expect(deviceOfFile(file)).toBe(dev);
+  for (const other of [directory, join(directory, "link"), join(directory, "missing"), join(file, "below")]) {
+    expect(deviceOfFile(other)).toBeUndefined();
+  }
 });
