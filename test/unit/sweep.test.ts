@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { lineName, MOST_NAMES, placeName } from "../../src/line.ts";
 import { readOwnerScope } from "../../src/owner/identity.ts";
-import { isLifeSocketName, parseLifeSocketName } from "../../src/owner/life.ts";
+import { isLifeSocketName, openLifeSocket, parseLifeSocketName } from "../../src/owner/life.ts";
 import { markPath } from "../../src/owner/mark.ts";
 import { formatOwnerName, homeName, parseOwnerName } from "../../src/owner/name.ts";
 import { createObserver } from "../../src/owner/observe.ts";
@@ -343,6 +343,14 @@ describe.skipIf(!isLinux)("the sweep of a life socket that refuses", () => {
     // A copy of the lock under another name is no lock.
     makeLock("dead.jsonl.lock.bak", ownerName);
     expect(await sweep(directory, owners)).toEqual([socket]);
+  });
+
+  it("takes it away, and not the one of the living beside it, by which nobody is named yet", async () => {
+    const living = openLifeSocket(directory);
+    const left = await leaveSocketOfNobody();
+    expect(await sweep(directory, owners)).toEqual([left]);
+    expect(living?.isInPlace()).toBe(true);
+    living?.close();
   });
 
   it("takes many away piece by piece: whoever sweeps may be killed any moment", async () => {
