@@ -552,7 +552,7 @@ function* leaveDisk(entry: Entry, settled: Settled): Run {
       entry.home = null;
       oweHome(entry, home);
       if (back === "lost") lostOnRelease(entry, "what came back from it was not exactly our name");
-      else mayBeLost(entry, "what came back from it could not be read");
+      else lostOnRelease(entry, "what came back from it could not be read", "may have been lost");
     }
     settled(undefined);
   }
@@ -575,15 +575,8 @@ function* putBack(entry: Entry, home: Home): Part<"back" | "drop" | "failed" | "
 }
 
 /** Somebody changed what stood at L while we held it (A2): noticed here, and reported. */
-function lostOnRelease(entry: Entry, why: string): void {
-  entry.services.warn(`session lock ${entry.lockPath} was lost while it was held: ${why}`, "SWL_LOST");
-}
-
-function mayBeLost(entry: Entry, why: string): void {
-  entry.services.warn(
-    `session lock ${entry.lockPath} may have been lost while it was held: ${why}`,
-    "SWL_LOST",
-  );
+function lostOnRelease(entry: Entry, why: string, what = "was lost"): void {
+  entry.services.warn(`session lock ${entry.lockPath} ${what} while it was held: ${why}`, "SWL_LOST");
 }
 
 /** Out of RELEASING; the head of the queue becomes the contender, aside if the release was for others. */

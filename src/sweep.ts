@@ -39,21 +39,22 @@ export function sweepForSpace(directory: string, owners: Owners): void {
 /** Removes what the dead left; the names of those things that were removed. */
 export async function sweep(directory: string, owners: Owners): Promise<readonly string[]> {
   const removed: string[] = [];
-  const local = isLocalDisk(directory);
   try {
     const found = await list(directory);
-    const { homes, lines, sockets, marks } = found;
+    const { local, homes, lines, sockets, marks } = found;
     // First what no judgement is needed for: whoever sweeps may be killed any moment.
     const named = sockets.length > 0 ? await namedIn(directory, found) : NOBODY;
-    const isNamed = (socket: string): boolean => named.has(parseLifeSocketName(socket) ?? socket);
-    removed.push(...(await sweepSockets(directory, fromAnywhere(sockets.filter((name) => !isNamed(name))))));
+    const unnamed = sockets.filter((name) => !isNamed(name, named));
+    removed.push(...(await sweepSockets(directory, fromAnywhere(unnamed))));
     for (const { name, owner } of fromAnywhere(homes)) {
       if (await sweepHome(join(directory, name), formatOwnerName(owner), local, owners)) removed.push(name);
     }
     for (const name of fromAnywhere(lines)) {
       if (await sweepLine(join(directory, name), owners)) removed.push(name);
     }
-    removed.push(...(await sweepSockets(directory, fromAnywhere(sockets.filter(isNamed)))));
+    removed.push(
+      ...(await sweepSockets(directory, fromAnywhere(sockets.filter((name) => isNamed(name, named))))),
+    );
     if (marks.length > 0) {
       const stillNamed = await namedIn(directory);
       for (const name of fromAnywhere(marks)) {
@@ -83,14 +84,21 @@ async function sweepSockets(directory: string, sockets: readonly string[]): Prom
     if (!refused.includes(true)) continue;
     const named = await namedIn(directory);
     for (const [i, name] of piece.entries()) {
-      if (refused[i] !== true || named.has(parseLifeSocketName(name) ?? name)) continue;
+      if (refused[i] !== true || isNamed(name, named)) continue;
       if (await isDone(fs.unlink(join(directory, name)))) removed.push(name);
     }
   }
   return removed;
 }
 
+/** Nobody is named by a socket that was never made ready. */
+function isNamed(socket: string, named: ReadonlySet<string>): boolean {
+  const life = parseLifeSocketName(socket);
+  return life !== undefined && named.has(life);
+}
+
 interface Found {
+  readonly local: boolean;
   readonly homes: readonly { readonly name: string; readonly owner: OwnerIdentity }[];
   readonly lines: readonly string[];
   readonly sockets: readonly string[];
@@ -114,7 +122,7 @@ async function list(directory: string): Promise<Found> {
     else if (parseMarkName(name) !== undefined) marks.push(name);
     else if (name.endsWith(".lock")) locks.push(name);
   }
-  return { homes, lines, sockets, marks, locks };
+  return { local, homes, lines, sockets, marks, locks };
 }
 
 /**

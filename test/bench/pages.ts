@@ -114,7 +114,7 @@ function pageOf(summary: Summary): string {
 function measureSection({ name, lines, rounds, seconds, seed, commit, others }: Measured): string {
   const { title, how, columns } = measureOf(name);
   const whose = others === null ? "" : `, in which others had ${Math.round(others * 100)} % of the CPU`;
-  const what = (commit ?? null) === null ? "" : ` of \`${commit}\``;
+  const what = commit === null ? "" : ` of \`${commit}\``;
   const warning = isCalm(others)
     ? ""
     : " **The machine was busy: the medians may hold, means and worst cases do not.**";

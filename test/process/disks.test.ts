@@ -153,6 +153,17 @@ describe("a disk that is full", () => {
     },
   );
 
+  let built: string | undefined;
+  /** For those who must not sweep what others leave that die before them. */
+  const sweepsNothing = (): string => {
+    built ??= buildDouble({
+      name: "SweepsNothing",
+      file: "sweep.ts",
+      patches: [["if (swept.has(directory)) return;", "if (swept.size >= 0) return;"]],
+    });
+    return built;
+  };
+
   /** Whether somebody gets in, on a disk whose inodes are all taken, some by what the dead have left; and what is left of that. */
   const comesIn = async (
     session: Session,
@@ -160,14 +171,9 @@ describe("a disk that is full", () => {
   ): Promise<{ held: boolean; left: number }> => {
     const place = await mountFor(session, { mount: 'mount -t tmpfs -o nr_inodes=64 tmpfs "$mnt"' });
     const fill = filler(place, session.directory, "echo -n");
-    // An owner needs three inodes: its life socket, its home, its file. None of these may sweep those that die first.
-    const sweepsNothing = buildDouble({
-      name: "SweepsNothing",
-      file: "sweep.ts",
-      patches: [["if (swept.has(directory)) return;", "if (swept.size >= 0) return;"]],
-    });
+    // An owner needs three inodes: its life socket, its home, its file.
     const dead = await Promise.all(
-      ["one", "two", "three"].map((name) => session.start(name, { library: sweepsNothing })),
+      ["one", "two", "three"].map((name) => session.start(name, { library: sweepsNothing() })),
     );
     for (const child of dead) {
       await child.acquire();
@@ -186,8 +192,7 @@ describe("a disk that is full", () => {
       );
     fill.full();
     const next = await session.start("next", { library });
-    const refused = (): Promise<Acquired> => next.acquire({ timeoutMs: 200 });
-    expect(await refused()).toMatchObject({ held: false, code: "EDISK" });
+    expect(await next.acquire({ timeoutMs: 200 })).toMatchObject({ held: false, code: "EDISK" });
     if (library === undefined) while (left() > 0) await sleep(5);
     const { held } = await next.acquire();
     // Its own are none of these.
