@@ -1,7 +1,7 @@
 /** Calls what a user gave us to call: whatever it does, the lock goes on. */
 
-import type { AsyncResource } from "node:async_hooks";
 import type { Timer } from "./clock.ts";
+import type { CallerContext } from "./context.ts";
 import { textOf } from "./errors.ts";
 import { type AcquireOptions, ON_WAITING_EVERY_MS } from "./options.ts";
 import type { Entry } from "./registry.ts";
@@ -33,7 +33,7 @@ export function createWaitingTeller(
   entry: Entry,
   { onWaiting }: AcquireOptions,
   startedAt: number,
-  context: AsyncResource,
+  context: CallerContext,
 ): WaitingTeller {
   if (onWaiting === undefined) return SILENT;
   const { clock } = entry.services;
@@ -48,7 +48,7 @@ export function createWaitingTeller(
     begin: () => {
       if (state !== "before") return;
       state = "waiting";
-      context.runInAsyncScope(() => queueMicrotask(tell));
+      context.run(() => queueMicrotask(tell));
     },
     end: () => {
       state = "over";

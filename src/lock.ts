@@ -1,12 +1,12 @@
 /** What users import: acquire, hold, release. The protocol behind it is protocol.ts. */
 
-import { AsyncResource } from "node:async_hooks";
 import { constants } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { whenAborted } from "./abort.ts";
-import { systemClock } from "./clock.ts";
+import { systemClock, type Timer } from "./clock.ts";
+import { CallerContext } from "./context.ts";
 import { nodeDisk } from "./disk.ts";
 import { SessionWriteLockError } from "./errors.ts";
 import { removeIdleHome, tidyBeforeEnd, watchExit } from "./exit.ts";
@@ -26,8 +26,11 @@ import { openLifeSocket } from "./owner/life.ts";
 import { createOwners } from "./owners.ts";
 import {
   deviceOf,
-  deviceOfFile,
+  type FileIdentity,
+  identifyFile,
   isLocalDisk,
+  isOnBlockDevice,
+  isSameFile,
   type LockPath,
   refuseDirectory,
   refuseLongNames,
@@ -139,13 +142,10 @@ type Patience = "waits" | "leaves";
 
 /** Rejects, or throws what is found at once. */
 function enter(options: AcquireOptions, patience: Patience, guest?: Guest): Promise<Handle | undefined> {
-  const { sessionFile } = options;
   options.signal?.throwIfAborted();
-  refusePlatform(sessionFile);
-  const path = resolveLockPath(sessionFile);
+  refusePlatform(options.sessionFile);
   const registry = processRegistry();
-  if (patience === "waits") refuseNesting(registry, path, options);
-  const entry = entryFor(registry, path, sessionFile);
+  const entry = entryAsBefore(registry, options.sessionFile) ?? findEntry(registry, options, patience);
   if (guest !== undefined) refuseCompany(entry);
   registry.entries.use(entry);
   return contendFor(entry, options, patience, guest);
@@ -288,12 +288,31 @@ const LOOK_AGAIN_MS = 2;
 // ------------------------------------------------------------------------------------------------
 // Entries
 
+/**
+ * The usual case in one call, or two. The idle entry of a session file that is given by its canonical path, and is the very
+ * file that was found there when everything was looked at: then the same links lead to it (but for A3), and it is on the same disk (A4).
+ */
+function entryAsBefore({ entries }: Registry, given: string): Entry | undefined {
+  const entry = entries.get(`${given}.lock`);
+  if (entry?.file === undefined || entry.home === null || !isIdle(entry)) return undefined;
+  const file = identifyFile(given);
+  if (file === undefined || !isSameFile(file, entry.file)) return undefined;
+  return isOnBlockDevice(file) || isLocalDisk(dirname(given)) === entry.local ? entry : undefined;
+}
+
+function findEntry(registry: Registry, options: AcquireOptions, patience: Patience): Entry {
+  const path = resolveLockPath(options.sessionFile);
+  if (patience === "waits") refuseNesting(registry, path, options);
+  return entryFor(registry, path, options.sessionFile);
+}
+
 function entryFor(registry: Registry, path: LockPath, given: string): Entry {
   const known = registry.entries.get(path.lockPath);
   if (known === undefined) return addEntry(registry, path, given);
   // While this process uses the lock, whoever used it first was told.
   if (!isIdle(known)) return known;
-  if (isFileOfSameDisk(known, path)) return known;
+  known.file = fileOnSameDisk(known, path);
+  if (known.file !== undefined) return known;
   if (!isSameDisk(known, path)) {
     // Another disk was mounted there, which may take other names, and not be local (A4).
     forget(registry, known);
@@ -308,9 +327,10 @@ function isSameDisk({ device, local }: Entry, { directory }: LockPath): boolean 
   return deviceOf(directory) === device && isLocalDisk(directory) === local;
 }
 
-/** The usual case in two calls, not three: a regular file is none but on the disk of its directory, or mounted there by itself. */
-function isFileOfSameDisk({ device, local }: Entry, { directory, sessionFile }: LockPath): boolean {
-  return deviceOfFile(sessionFile) === device && device !== undefined && isLocalDisk(directory) === local;
+/** In two calls, not three: a regular file is none but on the disk of its directory, or mounted there by itself. */
+function fileOnSameDisk({ device, local }: Entry, path: LockPath): FileIdentity | undefined {
+  const file = identifyFile(path.sessionFile);
+  return file?.device === device && isLocalDisk(path.directory) === local ? file : undefined;
 }
 
 /** @throws before anything is remembered. */
@@ -412,16 +432,19 @@ function contendFor(
   guest: Guest | undefined,
 ): Promise<Handle | undefined> {
   const { clock, turns } = entry.services;
-  // Of whoever asks, not of whoever lets go: what the handle starts belongs there.
-  const context = new AsyncResource("SessionWriteLock");
+  const context = new CallerContext();
   return new Promise((resolve, reject) => {
     const startedAt = clock.now();
     const teller = createWaitingTeller(entry, options, startedAt, context);
+    let isSettled = false;
+    let timer: Timer | undefined;
+    let stopListening: (() => void) | undefined;
     const settle = (action: () => void): void => {
+      isSettled = true;
       timer?.cancel();
       teller.end();
       stopListening?.();
-      context.runInAsyncScope(action);
+      context.run(action);
     };
     const leave = (action: () => void): void => {
       if (aside === undefined) giveUp(entry, attempt);
@@ -470,26 +493,27 @@ function contendFor(
         else leave(() => setImmediate(answer, error));
       },
     };
-    const timer =
-      patience === "waits"
-        ? clock.setTimer(options.timeoutMs, () =>
-            leave(() => reject(timeoutError(entry, options, startedAt))),
-          )
-        : undefined;
-    const stopListening = options.signal && whenAborted(options.signal, onAbort);
+    const onTimeout = (): void => leave(() => reject(timeoutError(entry, options, startedAt)));
+    /** For what comes in a later turn. Mostly nothing does, and then none of this is made. */
+    const stay = (): void => {
+      context.keep();
+      if (patience === "waits") timer = clock.setTimer(options.timeoutMs, onTimeout);
+      stopListening = options.signal && whenAborted(options.signal, onAbort);
+    };
     const ask = (): void => {
       aside = undefined;
       // Nobody stands aside for nothing: this is contention.
       entry.toldAt = clock.now();
       // Whoever only tries may have come and gone meanwhile, and the entry with him.
       processRegistry().entries.use(entry);
-      context.runInAsyncScope(request, undefined, entry, attempt);
+      context.run(() => request(entry, attempt));
     };
     let aside =
       patience === "waits" && isFree(entry)
         ? turns?.standAside(entry.lockPath, entry.home?.name, ask)
         : undefined;
     if (aside === undefined) request(entry, attempt);
+    if (!isSettled) stay();
   });
 }
 

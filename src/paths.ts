@@ -44,14 +44,36 @@ export function deviceOf(directory: string): number | undefined {
   }
 }
 
-/** The disk that a regular file is on; undefined for everything else, and if that cannot be seen. */
-export function deviceOfFile(path: string): number | undefined {
+/** What a regular file is, whatever its path: which inode of which disk, and when that was made. */
+export interface FileIdentity {
+  readonly device: number;
+  readonly inode: number;
+  /** The time of day; 0 where the file system does not keep it. */
+  readonly bornMs: number;
+}
+
+/** The regular file that is at a path; undefined for everything else, and if that cannot be seen. */
+export function identifyFile(path: string): FileIdentity | undefined {
   try {
     const seen = fs.lstatSync(path, { throwIfNoEntry: false });
-    return seen?.isFile() === true ? seen.dev : undefined;
+    if (seen?.isFile() !== true) return undefined;
+    return { device: seen.dev, inode: seen.ino, bornMs: seen.birthtimeMs };
   } catch {
     return undefined;
   }
+}
+
+/** Whether it is certainly one file that was seen twice: an inode's number is given again, at another time. */
+export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return a.bornMs > 0 && a.bornMs === b.bornMs && a.inode === b.inode && a.device === b.device;
+}
+
+/**
+ * Whether a file system is on a block device (its number has a major part, as Linux writes it). One that is not (tmpfs,
+ * overlayfs, btrfs, and each one of the network) has any number that is free.
+ */
+export function isOnBlockDevice({ device }: FileIdentity): boolean {
+  return (device & 0xfff00) !== 0;
 }
 
 function makeDirectory(path: string, given: string): string {

@@ -14,6 +14,7 @@ import type { InLine, Line } from "./line.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver, createSystemCalls } from "./owner/observe.ts";
+import type { FileIdentity } from "./paths.ts";
 import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
@@ -112,6 +113,8 @@ export interface Entry {
   readonly local: boolean;
   /** The number of that disk: what was found out about it holds as long as this is the one. */
   readonly device?: number | undefined;
+  /** The session file, when the way to it and its disk were last looked at: as long as it is this one, they are as they were. */
+  file?: FileIdentity | undefined;
   /** HELD_LOCKS. */
   readonly held: Set<Attempt>;
   /** RELEASING: in flight or owed. `aside`: it went to disk although somebody here waits. */

@@ -105,11 +105,27 @@ describe("a wait", () => {
 
   it("that is over has let its timer and its signal go", async () => {
     const { signal } = new AbortController();
+    const holder = await acquireSessionWriteLock({ sessionFile });
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const waiting = acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 612_345 });
+    const made = timers.mock.calls.findIndex(([, ms]) => ms === 612_345);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
     const clear = vi.spyOn(globalThis, "clearTimeout");
-    const before = clear.mock.calls.length;
-    const lock = await acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 600_000 });
-    expect(clear.mock.calls.length).toBeGreaterThan(before);
+    await holder.release();
+    const lock = await waiting;
+    expect(made).toBeGreaterThanOrEqual(0);
+    expect(clear.mock.calls.map(([timer]) => timer)).toContain(timers.mock.results[made]?.value);
     expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    await lock.release();
+  });
+
+  it.runIf(isLocalDisk(tmpdir()))("that never began, since the lock was free, has neither", async () => {
+    const { signal } = new AbortController();
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const listening = vi.spyOn(signal, "addEventListener");
+    const lock = await acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 612_345 });
+    expect(timers.mock.calls.filter(([, ms]) => ms === 612_345)).toEqual([]);
+    expect(listening).not.toHaveBeenCalled();
     await lock.release();
   });
 

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   deviceOf,
-  deviceOfFile,
+  identifyFile,
   isLocalDisk,
   LONGEST_HOME_NAME,
   LONGEST_OWNER_NAME,
@@ -218,13 +218,13 @@ describe("the disk of a directory", () => {
   });
 });
 
-it("the disk of a regular file is known, and of nothing else", () => {
+it("what a regular file is can be told, and of nothing else", () => {
   const file = join(directory, "a.jsonl");
   fs.writeFileSync(file, "");
   fs.symlinkSync(file, join(directory, "link"));
-  const { dev } = fs.statSync(directory);
-  expect(deviceOfFile(file)).toBe(dev);
+  const { dev, ino, birthtimeMs } = fs.statSync(file);
+  expect(identifyFile(file)).toEqual({ device: dev, inode: ino, bornMs: birthtimeMs });
   for (const other of [directory, join(directory, "link"), join(directory, "missing"), join(file, "below")]) {
-    expect(deviceOfFile(other)).toBeUndefined();
+    expect(identifyFile(other)).toBeUndefined();
   }
 });

@@ -1,5 +1,6 @@
-import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { beforeEach, describe, expect, it } from "vitest";
+import { CallerContext } from "../../src/context.ts";
 import { callHook, createWaitingTeller, type WaitingTeller } from "../../src/hooks.ts";
 import { ON_WAITING_EVERY_MS, readOptions, type WaitingInfo } from "../../src/options.ts";
 import type { Entry } from "../../src/registry.ts";
@@ -40,7 +41,7 @@ function tellerOf(onWaiting?: (info: WaitingInfo) => unknown): WaitingTeller {
     { sessionFile: "a", ...(onWaiting === undefined ? {} : { onWaiting }) },
     { waits: true },
   );
-  return createWaitingTeller(entryOf(), options, 400, new AsyncResource("test"));
+  return createWaitingTeller(entryOf(), options, 400, new CallerContext());
 }
 const microtask = (): Promise<void> => Promise.resolve();
 
@@ -95,17 +96,21 @@ describe("who tells that it waits", () => {
     expect([told.length, timers.length]).toEqual([1, 0]);
   });
 
-  it("tells in the context of whoever asked", async () => {
+  it.each([
+    ["in a turn of another, since it was kept", true, "who asked"],
+    ["in its own turn, for which nothing has to be kept", false, "who lets go"],
+  ])("tells in the context of whoever asked: %s", async (_when, isKept, expected) => {
     const store = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
     const options = readOptions(
       { sessionFile: "a", onWaiting: () => seen.push(store.getStore()) },
       { waits: true },
     );
-    const context = store.run("who asked", () => new AsyncResource("test"));
-    createWaitingTeller(entryOf(), options, 0, context).begin();
+    const context = new CallerContext();
+    if (isKept) store.run("who asked", () => context.keep());
+    store.run("who lets go", () => createWaitingTeller(entryOf(), options, 0, context).begin());
     await microtask();
-    expect(seen).toEqual(["who asked"]);
+    expect(seen).toEqual([expected]);
   });
 });
 
