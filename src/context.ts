@@ -7,7 +7,7 @@ export class CallerContext {
 
   /** To be called in the turn of whoever asks, if something will be run in others. */
   keep(): void {
-    this.#resource ??= new AsyncResource("SessionWriteLock");
+    this.#resource = new AsyncResource("SessionWriteLock");
   }
 
   run(action: () => void): void {

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   acquireSessionWriteLock,
   MAX_METADATA_BYTES,
@@ -137,6 +137,31 @@ describe("onWaiting", () => {
     await lock.release();
     await (await waiting).release();
     expect(seen).toEqual(["waiter"]);
+  });
+});
+
+describe("what a handle starts", () => {
+  it.each([
+    ["that is granted by the release of another", 1],
+    ["that is granted at once", 0],
+  ])("belongs to the context of whoever asked: one %s", async (_which, holders) => {
+    const warning = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const storage = new AsyncLocalStorage<string>();
+    const held = await Promise.all(
+      Array.from({ length: holders }, () =>
+        storage.run("holder", () => acquireSessionWriteLock({ sessionFile })),
+      ),
+    );
+    const asked = storage.run("waiter", () => acquireSessionWriteLock({ sessionFile, maxHoldMs: 100 }));
+    for (const lock of held) await storage.run("holder", () => lock.release());
+    const lock = await asked;
+    // It runs where the event comes from: in the timer of the watchdog.
+    const overdue = new Promise((resolve) => {
+      lock.signal.addEventListener("abort", () => resolve(storage.getStore()));
+    });
+    expect(await overdue).toBe("waiter");
+    await lock.release();
+    warning.mockRestore();
   });
 });
 
