@@ -7,7 +7,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const TESTS = [
   "test/unit/{badInput,housekeeping,loss,options,paths,protocol,queue,registry,replies,steps,sweep,words}.test.ts",
-  "test/unit/{clock,entries,exit,heartbeat,hooks,lease,lock,pulse,sameFile,teller,tryAcquire,watchdog}.test.ts",
+  "test/unit/{clock,entries,exit,heartbeat,hooks,lease,lock,pulse,teller,tryAcquire,watchdog}.test.ts",
   "test/unit/owner/{name,verdict,observe,identity,life}.test.ts",
   "test/lockstep/lockstep.test.ts",
 ];

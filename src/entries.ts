@@ -3,7 +3,6 @@
  * one that was not used for longest goes. Whatever is done here takes the same time, however many there are.
  */
 
-import { dirname } from "node:path";
 import { Queue } from "./queue.ts";
 import type { Entry } from "./registry.ts";
 
@@ -28,7 +27,7 @@ export class Entries {
 
   add(entry: Entry): void {
     this.#entries.set(entry.lockPath, entry);
-    const directory = dirname(entry.lockPath);
+    const { directory } = entry;
     this.#counts.set(directory, (this.#counts.get(directory) ?? 0) + 1);
   }
 
@@ -50,7 +49,7 @@ export class Entries {
     this.#idle.delete(entry);
     if (this.#entries.get(entry.lockPath) !== entry) return false;
     this.#entries.delete(entry.lockPath);
-    const directory = dirname(entry.lockPath);
+    const { directory } = entry;
     const left = (this.#counts.get(directory) ?? 1) - 1;
     if (left > 0) this.#counts.set(directory, left);
     else this.#counts.delete(directory);

@@ -4,7 +4,6 @@
  * takeover takes milliseconds (spec/protocol.md, "A process dies holding").
  */
 
-import { dirname } from "node:path";
 import { leaveLine } from "./protocol.ts";
 import { type Entry, isIdle, namesOf, type Registry } from "./registry.ts";
 
@@ -30,7 +29,7 @@ export function tidyBeforeEnd(registry: Registry, naturalEnd: boolean): void {
     entry.services.turns?.stop(entry.lockPath);
     leaveLine(entry);
     if (isIdle(entry)) removeIdleHome(entry);
-    else busy.add(dirname(entry.lockPath));
+    else busy.add(entry.directory);
   }
   for (const [directory, socket] of registry.lives) {
     if (naturalEnd || !busy.has(directory)) socket.removeFile();

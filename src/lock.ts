@@ -1,7 +1,6 @@
 /** What users import: acquire, hold, release. The protocol behind it is protocol.ts. */
 
 import { constants } from "node:os";
-import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { whenAborted } from "./abort.ts";
@@ -25,12 +24,10 @@ import {
 import { openLifeSocket } from "./owner/life.ts";
 import { createOwners } from "./owners.ts";
 import {
-  deviceOf,
-  type FileIdentity,
-  identifyFile,
+  diskKindOf,
+  isCanonical,
   isLocalDisk,
-  isOnBlockDevice,
-  isSameFile,
+  isLocalKind,
   type LockPath,
   refuseDirectory,
   refuseLongNames,
@@ -145,7 +142,7 @@ function enter(options: AcquireOptions, patience: Patience, guest?: Guest): Prom
   options.signal?.throwIfAborted();
   refusePlatform(options.sessionFile);
   const registry = processRegistry();
-  const entry = entryAsBefore(registry, options.sessionFile) ?? findEntry(registry, options, patience);
+  const entry = findEntry(registry, options, patience);
   if (guest !== undefined) refuseCompany(entry);
   registry.entries.use(entry);
   return contendFor(entry, options, patience, guest);
@@ -288,49 +285,42 @@ const LOOK_AGAIN_MS = 2;
 // ------------------------------------------------------------------------------------------------
 // Entries
 
-/**
- * The usual case in one call, or two. The idle entry of a session file that is given by its canonical path, and is the very
- * file that was found there when everything was looked at: then the same links lead to it (but for A3), and it is on the same disk (A4).
- */
-function entryAsBefore({ entries }: Registry, given: string): Entry | undefined {
-  const entry = entries.get(`${given}.lock`);
-  if (entry?.file === undefined || entry.home === null || !isIdle(entry)) return undefined;
-  const file = identifyFile(given);
-  if (file === undefined || !isSameFile(file, entry.file)) return undefined;
-  return isOnBlockDevice(file) || isLocalDisk(dirname(given)) === entry.local ? entry : undefined;
-}
-
+/** The entry of a session file, made if there is none. */
 function findEntry(registry: Registry, options: AcquireOptions, patience: Patience): Entry {
-  const path = resolveLockPath(options.sessionFile);
+  const { sessionFile: given } = options;
+  const asGiven = canonicalEntry(registry, given);
+  const path = asGiven ?? resolveLockPath(given);
   if (patience === "waits") refuseNesting(registry, path, options);
-  return entryFor(registry, path, options.sessionFile);
-}
-
-function entryFor(registry: Registry, path: LockPath, given: string): Entry {
-  const known = registry.entries.get(path.lockPath);
+  const known = asGiven ?? registry.entries.get(path.lockPath);
   if (known === undefined) return addEntry(registry, path, given);
   // While this process uses the lock, whoever used it first was told.
   if (!isIdle(known)) return known;
-  known.file = fileOnSameDisk(known, path);
-  if (known.file !== undefined) return known;
-  if (!isSameDisk(known, path)) {
+  if (diskKindOf(known.directory) !== known.disk) {
     // Another disk was mounted there, which may take other names, and not be local (A4).
     forget(registry, known);
     return addEntry(registry, path, given);
   }
-  refuseDirectory(path, given);
+  lookAtSessionFile(known, given);
   return known;
 }
 
-/** A4: the number alone is given again, to another file system, once nobody uses the first one any more (measured). */
-function isSameDisk({ device, local }: Entry, { directory }: LockPath): boolean {
-  return deviceOf(directory) === device && isLocalDisk(directory) === local;
+/** What `resolveLockPath` would say is known of a path that is canonical: then only that is asked, for links change. */
+function canonicalEntry({ entries }: Registry, given: string): Entry | undefined {
+  const entry = entries.get(`${given}.lock`);
+  return entry !== undefined && isCanonical(entry.directory) ? entry : undefined;
 }
 
-/** In two calls, not three: a regular file is none but on the disk of its directory, or mounted there by itself. */
-function fileOnSameDisk({ device, local }: Entry, path: LockPath): FileIdentity | undefined {
-  const file = identifyFile(path.sessionFile);
-  return file?.device === device && isLocalDisk(path.directory) === local ? file : undefined;
+/**
+ * Whether the session file has become a directory, which no step of the protocol would notice: whoever writes to it is told in
+ * any case. So not at each acquisition: it costs as much as a tenth of the `rename`s (spec/performance.md).
+ */
+const LOOK_AT_FILE_EVERY_MS = 1_000;
+
+function lookAtSessionFile(entry: Entry, given: string): void {
+  const now = entry.services.clock.now();
+  if (now - entry.lookedAt < LOOK_AT_FILE_EVERY_MS) return;
+  refuseDirectory(entry, given);
+  entry.lookedAt = now;
 }
 
 /** @throws before anything is remembered. */
@@ -340,9 +330,10 @@ function addEntry(registry: Registry, path: LockPath, given: string): Entry {
   refuseDirectory(path, given);
   watchExit(registry);
   warnIfUnsafe(directory);
-  const device = deviceOf(directory);
-  const local = isLocalDisk(directory);
-  const entry = createEntry({ lockPath, sessionFile, local, device, services: realServices(registry) });
+  const disk = diskKindOf(directory);
+  const local = isLocalKind(disk);
+  const entry = createEntry({ lockPath, sessionFile, local, disk, services: realServices(registry) });
+  entry.lookedAt = entry.services.clock.now();
   registry.entries.add(entry);
   return entry;
 }
@@ -401,7 +392,7 @@ function tidy(entry: Entry): void {
 function forget({ entries, lives }: Registry, entry: Entry): void {
   removeIdleHome(entry);
   if (!entries.delete(entry)) return;
-  const directory = dirname(entry.lockPath);
+  const { directory } = entry;
   const socket = lives.get(directory);
   lives.delete(directory);
   socket?.close();
@@ -438,7 +429,7 @@ function contendFor(
     const teller = createWaitingTeller(entry, options, startedAt, context);
     let isSettled = false;
     let timer: Timer | undefined;
-    let stopListening: (() => void) | undefined;
+    let aside: Timer | undefined;
     const settle = (action: () => void): void => {
       isSettled = true;
       timer?.cancel();
@@ -475,7 +466,7 @@ function contendFor(
       granted: (evictions) =>
         settle(() => {
           const handle = createHandle(entry, attempt, options);
-          sweepOnce(dirname(entry.lockPath), entry.services.owners);
+          sweepOnce(entry.directory, entry.services.owners);
           const told = evictions !== undefined && evictions.owners.length > 0;
           const answer = told ? tellTakeover(entry, handle, options, evictions) : handle;
           if (mayGoOn()) resolve(answer);
@@ -493,12 +484,12 @@ function contendFor(
         else leave(() => setImmediate(answer, error));
       },
     };
+    const stopListening = options.signal && whenAborted(options.signal, onAbort);
     const onTimeout = (): void => leave(() => reject(timeoutError(entry, options, startedAt)));
     /** For what comes in a later turn. Mostly nothing does, and then none of this is made. */
     const stay = (): void => {
       context.keep();
       if (patience === "waits") timer = clock.setTimer(options.timeoutMs, onTimeout);
-      stopListening = options.signal && whenAborted(options.signal, onAbort);
     };
     const ask = (): void => {
       aside = undefined;
@@ -508,19 +499,18 @@ function contendFor(
       processRegistry().entries.use(entry);
       context.run(() => request(entry, attempt));
     };
-    let aside =
-      patience === "waits" && isFree(entry)
-        ? turns?.standAside(entry.lockPath, entry.home?.name, ask)
-        : undefined;
+    if (patience === "waits" && isFree(entry)) {
+      aside = turns?.standAside(entry.lockPath, entry.home?.name, ask);
+    }
     if (aside === undefined) request(entry, attempt);
     if (!isSettled) stay();
   });
 }
 
 /** The disk may be full of what the dead have left. Node.js has no name for each errno: the number says more. */
-function sweepIfFull({ lockPath, services }: Entry, error: SessionWriteLockError | undefined): void {
+function sweepIfFull({ directory, services }: Entry, error: SessionWriteLockError | undefined): void {
   const { errno = 0 } = (error?.cause ?? {}) as NodeJS.ErrnoException;
-  if (OUT_OF_SPACE.includes(Math.abs(errno))) sweepForSpace(dirname(lockPath), services.owners);
+  if (OUT_OF_SPACE.includes(Math.abs(errno))) sweepForSpace(directory, services.owners);
 }
 
 const OUT_OF_SPACE: readonly number[] = [constants.errno.ENOSPC, constants.errno.EDQUOT];

@@ -35,45 +35,13 @@ export function refuseDirectory({ sessionFile }: LockPath, given: string): void 
   });
 }
 
-/** The disk that a directory is on; undefined if that cannot be seen. */
-export function deviceOf(directory: string): number | undefined {
+/** Whether a directory that was canonical still is: no link came into the way to it. */
+export function isCanonical(directory: string): boolean {
   try {
-    return fs.statSync(directory).dev;
+    return fs.realpathSync.native(directory) === directory;
   } catch {
-    return undefined;
+    return false;
   }
-}
-
-/** What a regular file is, whatever its path: which inode of which disk, and when that was made. */
-export interface FileIdentity {
-  readonly device: number;
-  readonly inode: number;
-  /** The time of day; 0 where the file system does not keep it. */
-  readonly bornMs: number;
-}
-
-/** The regular file that is at a path; undefined for everything else, and if that cannot be seen. */
-export function identifyFile(path: string): FileIdentity | undefined {
-  try {
-    const seen = fs.lstatSync(path, { throwIfNoEntry: false });
-    if (seen?.isFile() !== true) return undefined;
-    return { device: seen.dev, inode: seen.ino, bornMs: seen.birthtimeMs };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether it is certainly one file that was seen twice: an inode's number is given again, at another time. */
-export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
-  return a.bornMs > 0 && a.bornMs === b.bornMs && a.inode === b.inode && a.device === b.device;
-}
-
-/**
- * Whether a file system is on a block device (its number has a major part, as Linux writes it). One that is not (tmpfs,
- * overlayfs, btrfs, and each one of the network) has any number that is free.
- */
-export function isOnBlockDevice({ device }: FileIdentity): boolean {
-  return (device & 0xfff00) !== 0;
 }
 
 function makeDirectory(path: string, given: string): string {
@@ -151,12 +119,20 @@ const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
   0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010,
 ]);
 
-/** Whether the disk is known to be local. Unprovable is not local: `Drop` is right everywhere. */
-export function isLocalDisk(directory: string): boolean {
-  if (process.platform !== "linux") return false;
+/** What kind of file system a directory is on: its magic number. Undefined if that cannot be seen. */
+export function diskKindOf(directory: string): number | undefined {
   try {
-    return LOCAL_FILE_SYSTEMS.has(fs.statfsSync(directory).type);
+    return fs.statfsSync(directory).type;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+/** Whether disks of this kind are known to be local. Unprovable is not local: `Drop` is right everywhere. */
+export function isLocalKind(kind: number | undefined): boolean {
+  return process.platform === "linux" && kind !== undefined && LOCAL_FILE_SYSTEMS.has(kind);
+}
+
+export function isLocalDisk(directory: string): boolean {
+  return isLocalKind(diskKindOf(directory));
 }

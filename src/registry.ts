@@ -5,6 +5,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import { dirname } from "node:path";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { Entries } from "./entries.ts";
@@ -14,7 +15,6 @@ import type { InLine, Line } from "./line.ts";
 import { type OwnerScope, readOwnerScope } from "./owner/identity.ts";
 import type { LifeSocket } from "./owner/life.ts";
 import { createObserver, createSystemCalls } from "./owner/observe.ts";
-import type { FileIdentity } from "./paths.ts";
 import { Queue } from "./queue.ts";
 import type { Driver, Wakeable } from "./steps.ts";
 import { type Tracer, tracerOf } from "./trace.ts";
@@ -109,12 +109,12 @@ export interface Entry {
   readonly lockPath: string;
   /** The canonical session file, for messages. */
   readonly sessionFile: string;
+  /** The directory of both. */
+  readonly directory: string;
   /** On a disk known to be local: release by PutBack. Else by Drop. */
   readonly local: boolean;
-  /** The number of that disk: what was found out about it holds as long as this is the one. */
-  readonly device?: number | undefined;
-  /** The session file, when the way to it and its disk were last looked at: as long as it is this one, they are as they were. */
-  file?: FileIdentity | undefined;
+  /** The kind of that disk (`diskKindOf`): what was found out about it holds as long as it is of this one. */
+  readonly disk?: number | undefined;
   /** HELD_LOCKS. */
   readonly held: Set<Attempt>;
   /** RELEASING: in flight or owed. `aside`: it went to disk although somebody here waits. */
@@ -146,6 +146,8 @@ export interface Entry {
   patience: Patience | null;
   /** When the first hand-over in memory was, since the lock was taken from the disk: they are bounded from here on. */
   handsOverSince: number | undefined;
+  /** When the session file was last seen to be no directory. */
+  lookedAt: number;
   /** What stood in the way when we last looked. */
   obstacle: Obstacle | undefined;
   /** Until somebody here is granted the lock and told. */
@@ -296,7 +298,7 @@ export interface Nesting {
 }
 
 /** The version of the shape of {@link Entry}: copies of the module share a registry only if they agree. */
-const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v4");
+const REGISTRY_KEY = Symbol.for("session-write-lock.registry.v5");
 
 /**
  * The registry of this thread's process: one for all copies of the module.
@@ -343,13 +345,14 @@ export interface EntryParams {
   readonly lockPath: string;
   readonly sessionFile: string;
   readonly local: boolean;
-  readonly device?: number | undefined;
+  readonly disk?: number | undefined;
   readonly services: Services;
 }
 
 export function createEntry(params: EntryParams): Entry {
   const entry: Entry & { tracer: Tracer | undefined } = {
     ...params,
+    directory: dirname(params.lockPath),
     held: new Set(),
     releasing: null,
     contender: null,
@@ -364,6 +367,7 @@ export function createEntry(params: EntryParams): Entry {
     shortAsides: 0,
     patience: null,
     handsOverSince: undefined,
+    lookedAt: Number.NEGATIVE_INFINITY,
     obstacle: undefined,
     evictions: NO_EVICTIONS,
     shown: "",

@@ -48,10 +48,11 @@ export function lockDigest(lockBasename: string): string {
 
 /** Names that file managers and network file systems put into any directory, uninvited: never an owner. */
 export function isKnownJunk(name: string): boolean {
-  return JUNK_NAMES.has(name) || JUNK_PREFIXES.some((prefix) => name.startsWith(prefix));
+  return JUNK_NAMES.includes(name) || JUNK_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-const JUNK_NAMES: ReadonlySet<string> = new Set([".DS_Store", "Thumbs.db", "desktop.ini", "@eaDir"]);
+/** No Set: it would hash each name that a readdir gives, and those of owners are long. */
+const JUNK_NAMES: readonly string[] = [".DS_Store", "Thumbs.db", "desktop.ini", "@eaDir"];
 const JUNK_PREFIXES = ["._", ".nfs", ".fuse_hidden", ".smbdelete", ".afpDeleted"] as const;
 
 const VERSION = "own1";

@@ -9,10 +9,11 @@ import {
   acquireSessionWriteLock,
   type SessionWriteLock,
   type SessionWriteLockError,
+  tryAcquireSessionWriteLock,
   withSessionWriteLock,
 } from "../../src/index.ts";
 import { parseHomeName } from "../../src/owner/name.ts";
-import { isLocalDisk } from "../../src/paths.ts";
+import { diskKindOf, isLocalDisk } from "../../src/paths.ts";
 import { type Entry, processRegistry } from "../../src/registry.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -20,10 +21,13 @@ let directory = "";
 let sessionFile = "";
 
 beforeEach(() => {
-  directory = fs.mkdtempSync(join(tmpdir(), "swl-housekeeping-"));
+  directory = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "swl-housekeeping-")));
   sessionFile = join(directory, "a.jsonl");
 });
-afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  fs.rmSync(directory, { recursive: true, force: true });
+});
 
 const homes = (): string[] => fs.readdirSync(directory).filter((name) => parseHomeName(name) !== undefined);
 
@@ -98,44 +102,93 @@ describe("what a process remembers of a lock path", () => {
     }
   });
 
-  it.each<[string, boolean, (entry: Entry | undefined) => Partial<Entry>]>([
-    ["another disk by now", false, () => ({ device: -1 })],
-    ["another disk by now, and the file is there", true, () => ({ device: -1 })],
-    ["another disk, which was given the same number", false, (entry) => ({ local: entry?.local !== true })],
-    ["such a one, and the file is there", true, (entry) => ({ local: entry?.local !== true })],
+  it.each<[string, boolean, Partial<Entry>]>([
+    ["another kind of disk by now", false, { disk: -1 }],
+    ["another kind of disk by now, and the file is there", true, { disk: -1 }],
+    ["a disk that could not be seen", true, { disk: undefined }],
   ])("is found out anew if the directory is on %s", async (_what, isThere, as) => {
     if (isThere) fs.writeFileSync(sessionFile, "");
     const [before, home] = [await use(), homes()];
-    expect(before?.device).toBe(fs.statSync(directory).dev);
+    expect(before?.disk).toBe(diskKindOf(directory));
     // As if that had been another one.
-    Object.assign(before ?? {}, as(before));
+    Object.assign(before ?? {}, as, { local: before?.local !== true });
     const after = await use();
     expect(after).not.toBe(before);
-    expect(after?.device).toBe(fs.statSync(directory).dev);
+    expect(after?.disk).toBe(diskKindOf(directory));
     expect(after?.local).toBe(isLocalDisk(directory));
     expect(homes()).toHaveLength(1);
     expect(homes()).not.toEqual(home);
   });
 
-  it("is kept if its file is there, with one look at that instead of two, and if a link leads elsewhere", async () => {
-    fs.writeFileSync(sessionFile, "");
+  it("is kept, and asked each time is where the path leads, and what kind of disk that is on", async () => {
     const before = await use();
-    const looking = vi.spyOn(fs, "statSync");
-    expect(await use()).toBe(before);
-    expect(looking).not.toHaveBeenCalled();
-    fs.rmSync(sessionFile);
-    fs.symlinkSync("/proc/version", sessionFile);
-    expect(await use()).toBe(before);
-    expect(looking.mock.calls.map(([path]) => path)).toEqual([directory, sessionFile]);
-    looking.mockRestore();
+    const [realpath, statfs] = [vi.spyOn(fs.realpathSync, "native"), vi.spyOn(fs, "statfsSync")];
+    for (let i = 1; i < 4; i++) {
+      expect(await use()).toBe(before);
+      expect([realpath.mock.calls, statfs.mock.calls]).toEqual([
+        Array(i).fill([directory]),
+        Array(i).fill([directory]),
+      ]);
+    }
   });
 
-  it("is not that its session file is none: one that became a directory is refused", async () => {
-    await use();
+  it("is not asked for while this process uses the lock, but for where the path leads", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    const [realpath, statfs] = [vi.spyOn(fs.realpathSync, "native"), vi.spyOn(fs, "statfsSync")];
+    expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
+    expect([realpath.mock.calls, statfs.mock.calls]).toEqual([[[directory]], []]);
+    await lock.release();
+  });
+
+  it("is, once a second at most, that its session file is no directory", async () => {
+    const began = Math.ceil(performance.now());
+    const clock = vi.spyOn(performance, "now").mockReturnValue(began);
+    const before = await use();
     fs.mkdirSync(sessionFile);
-    await expect(use()).rejects.toMatchObject({ code: "EINVAL", message: /is a directory/ });
+    clock.mockReturnValue(began + 999.9);
+    expect(await use()).toBe(before);
+    clock.mockReturnValue(began + 1_000);
+    for (let i = 0; i < 2; i++) {
+      await expect(use()).rejects.toMatchObject({ code: "EINVAL", message: /is a directory/ });
+    }
     fs.rmdirSync(sessionFile);
     await use();
+    fs.mkdirSync(sessionFile);
+    clock.mockReturnValue(began + 1_999);
+    expect(await use()).toBe(before);
+  });
+});
+
+describe("a path that was canonical, and has a link in it by now", () => {
+  const moved = (): string => join(directory, "moved");
+  beforeEach(async () => {
+    fs.mkdirSync(join(directory, "sessions"));
+    sessionFile = join(directory, "sessions", "a.jsonl");
+    fs.writeFileSync(sessionFile, "");
+    for (let i = 0; i < 2; i++) await (await acquireSessionWriteLock({ sessionFile })).release();
+    fs.renameSync(dirname(sessionFile), moved());
+    fs.symlinkSync(moved(), dirname(sessionFile));
+  });
+
+  it("leads to the lock by its new path", async () => {
+    const lock = await acquireSessionWriteLock({ sessionFile });
+    expect(lock.lockPath).toBe(join(moved(), "a.jsonl.lock"));
+    // A link that is switched while the lock is held is none of its business.
+    fs.rmSync(dirname(sessionFile));
+    lock.assertHeld();
+    await lock.release();
+    expect(fs.existsSync(lock.lockPath)).toBe(false);
+  });
+
+  it.each(["sessions", "moved"])("is one lock in memory too: asked for again by %s/", async (by) => {
+    const again = { sessionFile: join(directory, by, "a.jsonl") };
+    await withSessionWriteLock({ sessionFile }, async () => {
+      await expect(acquireSessionWriteLock(again)).rejects.toMatchObject({ code: "EDEADLK" });
+    });
+    const shared = await Promise.all(
+      [{ sessionFile }, again].map((file) => acquireSessionWriteLock({ ...file, allowReentrant: true })),
+    );
+    for (const lock of shared) await lock.release();
   });
 });
 

@@ -119,14 +119,44 @@ describe("a wait", () => {
     await lock.release();
   });
 
-  it.runIf(isLocalDisk(tmpdir()))("that never began, since the lock was free, has neither", async () => {
+  it.runIf(isLocalDisk(tmpdir()))(
+    "that never began, since the lock was free, has no timer, and has let its signal go",
+    async () => {
+      const { signal } = new AbortController();
+      const timers = vi.spyOn(globalThis, "setTimeout");
+      const lock = await acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 612_345 });
+      expect(timers.mock.calls.filter(([, ms]) => ms === 612_345)).toEqual([]);
+      expect(getEventListeners(signal, "abort")).toHaveLength(0);
+      await lock.release();
+    },
+  );
+
+  it.runIf(isLocalDisk(tmpdir()))("ends by a signal that aborts in the turn that asks", async () => {
+    const controller = new AbortController();
+    vi.spyOn(fs, "renameSync").mockImplementation(() => {
+      controller.abort("while it asked");
+      throw Object.assign(new Error("ENOTEMPTY: on purpose"), { code: "ENOTEMPTY" });
+    });
+    const { signal } = controller;
+    const asked = errorOf(acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 600_000 }));
+    expect(await asked).toBe("while it asked");
+    vi.restoreAllMocks();
+    // The slot was kept until the turn of the call that was under way.
+    await until(() => expect(processRegistry().entries.get(lockPath)?.contender ?? null).toBeNull());
+  });
+
+  it("is never begun with a signal that cannot be listened to", async () => {
     const { signal } = new AbortController();
-    const timers = vi.spyOn(globalThis, "setTimeout");
-    const listening = vi.spyOn(signal, "addEventListener");
-    const lock = await acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 612_345 });
-    expect(timers.mock.calls.filter(([, ms]) => ms === 612_345)).toEqual([]);
-    expect(listening).not.toHaveBeenCalled();
-    await lock.release();
+    vi.spyOn(signal, "addEventListener").mockImplementation(() => {
+      throw new Error("on purpose");
+    });
+    const holder = await acquireSessionWriteLock({ sessionFile });
+    expect(await errorOf(acquireSessionWriteLock({ sessionFile, signal }))).toMatchObject({
+      message: "on purpose",
+    });
+    expect(entry().queue.size).toBe(0);
+    await holder.release();
+    await (await acquireSessionWriteLock({ sessionFile })).release();
   });
 
   it("gets what the disk refuses, at once", async () => {
@@ -574,7 +604,7 @@ describe("what this process remembers of a lock path", () => {
   });
 
   it("is found out anew if another disk was mounted there meanwhile", async () => {
-    for (const other of [{ device: -1 }, { local: !isLocalDisk(directory) }, {}]) {
+    for (const other of [{ disk: -1, local: !isLocalDisk(directory) }, { disk: undefined }, {}]) {
       await (await acquireSessionWriteLock({ sessionFile })).release();
       const before = entry();
       const [home] = homes();
@@ -583,7 +613,7 @@ describe("what this process remembers of a lock path", () => {
       const isNew = Object.keys(other).length > 0;
       expect([entry() !== before, homes()[0] !== home, homes().length]).toEqual([isNew, isNew, 1]);
       expect(entry()).toMatchObject({
-        device: fs.statSync(directory).dev,
+        disk: fs.statfsSync(directory).type,
         local: isLocalDisk(directory),
       });
     }
@@ -592,6 +622,7 @@ describe("what this process remembers of a lock path", () => {
   it("is refused again if its session file has become a directory", async () => {
     await (await acquireSessionWriteLock({ sessionFile })).release();
     fs.mkdirSync(sessionFile);
+    entry().lookedAt -= 1_000;
     expect(await errorOf(acquireSessionWriteLock({ sessionFile }))).toMatchObject({ code: "EINVAL" });
     fs.rmdirSync(sessionFile);
     await (await acquireSessionWriteLock({ sessionFile })).release();
@@ -713,6 +744,7 @@ describe("a session file that becomes a directory while this process uses the lo
     fs.mkdirSync(sessionFile);
     expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
     await lock.release();
+    entry().lookedAt -= 1_000;
     await expect(tryAcquireSessionWriteLock({ sessionFile })).rejects.toMatchObject({ code: "EINVAL" });
   });
 });

@@ -100,7 +100,7 @@ describe.runIf(process.platform === "linux" && isLocalDisk(tmpdir()))(
     it("goes with the last that is remembered there, and not before", async () => {
       await use("a");
       const first = await use("b");
-      const another = (file: string): unknown => Object.assign(entryOf(file) ?? {}, { device: -1 });
+      const another = (file: string): unknown => Object.assign(entryOf(file) ?? {}, { disk: -1 });
       another("a");
       expect(await use("a")).toBe(first);
       fs.unlinkSync(join(directory, `.swl-life-${first}`));

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
-  deviceOf,
-  identifyFile,
+  diskKindOf,
+  isCanonical,
   isLocalDisk,
   LONGEST_HOME_NAME,
   LONGEST_OWNER_NAME,
@@ -173,9 +173,9 @@ describe("the names that a lock path needs", () => {
 });
 
 describe("the disk of a directory", () => {
-  it("has a number, unless it cannot be seen", () => {
-    expect(deviceOf(directory)).toBe(fs.statSync(directory).dev);
-    expect(deviceOf(join(directory, "missing"))).toBeUndefined();
+  it("is of the kind whose number the kernel has for it, or of none that is known", () => {
+    expect(diskKindOf(directory)).toBe(fs.statfsSync(directory).type);
+    expect(diskKindOf(join(directory, "missing"))).toBeUndefined();
   });
 
   // tests A4: by the numbers of linux/magic.h, and of zfs
@@ -218,13 +218,17 @@ describe("the disk of a directory", () => {
   });
 });
 
-it("what a regular file is can be told, and of nothing else", () => {
-  const file = join(directory, "a.jsonl");
-  fs.writeFileSync(file, "");
-  fs.symlinkSync(file, join(directory, "link"));
-  const { dev, ino, birthtimeMs } = fs.statSync(file);
-  expect(identifyFile(file)).toEqual({ device: dev, inode: ino, bornMs: birthtimeMs });
-  for (const other of [directory, join(directory, "link"), join(directory, "missing"), join(file, "below")]) {
-    expect(identifyFile(other)).toBeUndefined();
-  }
+it("a directory is canonical if no link leads to it, wherever in its path", () => {
+  const [real, link] = [join(directory, "real"), join(directory, "link")];
+  fs.mkdirSync(join(real, "below"), { recursive: true });
+  fs.symlinkSync(real, link);
+  const paths = [
+    real,
+    join(real, "below"),
+    link,
+    join(link, "below"),
+    `${real}/`,
+    join(directory, "missing"),
+  ];
+  expect(paths.map(isCanonical)).toEqual([true, true, false, false, false, false]);
 });

@@ -30,8 +30,10 @@ describe("a new entry", () => {
     expect(rest).toMatchObject({
       lockPath: "/d/a.lock",
       sessionFile: "/d/a",
+      directory: "/d",
       local: true,
-      device: 7,
+      disk: 7,
+      lookedAt: Number.NEGATIVE_INFINITY,
       services,
       releasing: null,
       contender: null,

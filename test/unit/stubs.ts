@@ -19,7 +19,7 @@ export function stubEntry(services: Partial<Services> = {}, lockPath = "/d/a.loc
     lockPath,
     sessionFile: lockPath.replace(/\.lock$/, ""),
     local: true,
-    device: 7,
+    disk: 7,
     services: { ...STUB_SERVICES, ...services },
   });
 }

@@ -217,7 +217,7 @@ const whenHandled = (go: () => void): void => {
   sharedRegistry: {
     name: "OwnRegistry",
     file: "registry.ts",
-    patches: [['Symbol.for("session-write-lock.registry.v4")', 'Symbol("mine alone")']],
+    patches: [['Symbol.for("session-write-lock.registry.v5")', 'Symbol("mine alone")']],
   },
 };
 
