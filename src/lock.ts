@@ -311,8 +311,8 @@ function canonicalEntry({ entries }: Registry, given: string): Entry | undefined
 }
 
 /**
- * Whether the session file has become a directory, which no step of the protocol would notice: whoever writes to it is told in
- * any case. So not at each acquisition: it costs as much as a tenth of the `rename`s (spec/performance.md).
+ * Whether the session file has become a directory, or something that cannot be looked at: no step of the protocol would notice,
+ * and whoever writes to it is told in any case. So not at each acquisition (spec/performance.md).
  */
 const LOOK_AT_FILE_EVERY_MS = 1_000;
 
@@ -489,7 +489,10 @@ function contendFor(
     /** For what comes in a later turn. Mostly nothing does, and then none of this is made. */
     const stay = (): void => {
       context.keep();
-      if (patience === "waits") timer = clock.setTimer(options.timeoutMs, onTimeout);
+      if (patience !== "waits") return;
+      // From the call on: what was asked at once may have taken long.
+      const leftMs = options.timeoutMs - (clock.now() - startedAt);
+      timer = clock.setTimer(Math.max(0, leftMs), onTimeout);
     };
     const ask = (): void => {
       aside = undefined;

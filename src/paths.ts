@@ -119,10 +119,11 @@ const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
   0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010,
 ]);
 
-/** What kind of file system a directory is on: its magic number. Undefined if that cannot be seen. */
+/** What kind of file system a directory is on: its magic number. Undefined if that cannot be seen, or it is no directory. */
 export function diskKindOf(directory: string): number | undefined {
   try {
-    return fs.statfsSync(directory).type;
+    // With the slash the kernel refuses everything else.
+    return fs.statfsSync(`${directory}/`).type;
   } catch {
     return undefined;
   }

@@ -127,7 +127,7 @@ describe("what a process remembers of a lock path", () => {
       expect(await use()).toBe(before);
       expect([realpath.mock.calls, statfs.mock.calls]).toEqual([
         Array(i).fill([directory]),
-        Array(i).fill([directory]),
+        Array(i).fill([`${directory}/`]),
       ]);
     }
   });
@@ -138,6 +138,17 @@ describe("what a process remembers of a lock path", () => {
     expect(await tryAcquireSessionWriteLock({ sessionFile })).toBeUndefined();
     expect([realpath.mock.calls, statfs.mock.calls]).toEqual([[[directory]], []]);
     await lock.release();
+  });
+
+  it("is not that its directory is one: another thing in its place is seen at once", async () => {
+    const sessions = join(directory, "sessions");
+    fs.mkdirSync(sessions);
+    const file = { sessionFile: join(sessions, "a.jsonl") };
+    await use(file.sessionFile);
+    fs.renameSync(sessions, join(directory, "moved"));
+    fs.writeFileSync(sessions, "");
+    await expect(tryAcquireSessionWriteLock(file)).rejects.toMatchObject({ code: "EDISK" });
+    await expect(acquireSessionWriteLock(file)).rejects.toMatchObject({ code: "EDISK", message: /ENOTDIR/ });
   });
 
   it("is, once a second at most, that its session file is no directory", async () => {

@@ -175,7 +175,8 @@ describe("the names that a lock path needs", () => {
 describe("the disk of a directory", () => {
   it("is of the kind whose number the kernel has for it, or of none that is known", () => {
     expect(diskKindOf(directory)).toBe(fs.statfsSync(directory).type);
-    expect(diskKindOf(join(directory, "missing"))).toBeUndefined();
+    fs.writeFileSync(join(directory, "file"), "");
+    for (const none of ["missing", "file"]) expect(diskKindOf(join(directory, none))).toBeUndefined();
   });
 
   // tests A4: by the numbers of linux/magic.h, and of zfs

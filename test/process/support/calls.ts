@@ -128,7 +128,8 @@ function pathsOf({ name, args, result }: TracedCall): readonly string[] {
 
 function whatIs(path: string, sessionFile: string): What | undefined {
   const directory = dirname(sessionFile);
-  if (path === directory) return { is: "directory" };
+  // With a slash: as a directory, and nothing else.
+  if (path === directory || path === `${directory}/`) return { is: "directory" };
   if (!path.startsWith(`${directory}/`)) return undefined;
   const lock = `${sessionFile}.lock`;
   const home = parseHomeName(basename(path));

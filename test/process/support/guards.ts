@@ -132,7 +132,7 @@ const DOUBLES: Readonly<Record<Guard, LibraryDouble>> = {
     file: "exit.ts",
     patches: [
       [
-        "else busy.add(dirname(entry.lockPath));",
+        "else busy.add(entry.directory);",
         'else entry.services.disk.now({ call: "unlink", path: entry.lockPath + "/" + entry.home?.name });',
       ],
     ],
