@@ -16,7 +16,7 @@ export const FILES: readonly MutatedFile[] = [
   { file: "src/owner/verdict.ts", tests: [`${UNIT}/owner/verdict.test.ts`], floor: 97.1 },
   { file: "src/owner/name.ts", tests: [`${UNIT}/owner/name.test.ts`], floor: 80 },
   { file: "src/options.ts", tests: [`${UNIT}/{options,badInput}.test.ts`], floor: 97.8 },
-  { file: "src/paths.ts", tests: [`${UNIT}/paths.test.ts`], floor: 94.9 },
+  { file: "src/paths.ts", tests: [`${UNIT}/paths.test.ts`], floor: 94.6 },
   { file: "src/sweep.ts", tests: [`${UNIT}/sweep.test.ts`], floor: 91 },
   // Of its parts as they were measured: 96.5 % of the older lines, 87.9 % of the newer ones.
   { file: "src/protocol.ts", tests: [`${UNIT}/{replies,watch}.test.ts`], floor: 94 },
@@ -42,7 +42,7 @@ export const FILES: readonly MutatedFile[] = [
     hangMs: HANGS_MS,
   },
   { file: "src/line.ts", tests: [`${UNIT}/line.test.ts`], floor: 86, hangMs: HANGS_MS },
-  { file: "src/context.ts", tests: [`${UNIT}/context.test.ts`], floor: 74 },
+  { file: "src/context.ts", tests: [`${UNIT}/context.test.ts`], floor: 99 },
   { file: "src/abort.ts", tests: [`${UNIT}/abort.test.ts`], floor: 86.5 },
   { file: "src/owners.ts", tests: [`${UNIT}/owners.test.ts`], floor: 95.7 },
   { file: "src/legacy.ts", tests: [`${UNIT}/{legacy,obstruction}.test.ts`], floor: 88.7 },
