@@ -55,7 +55,7 @@ export interface StormOptions {
   readonly enough?: AbortSignal;
 }
 
-/** `lock`: they only play at having it. `marker`: the counter is alone. `word`: nobody asks the lock whether it is held. */
+/** `lock`: they only play at having it. `marker`: the counter is alone. `word`: what the lock says of itself is not heard. */
 export type Without = "lock" | "marker" | "word";
 
 export interface WorkerParams {

@@ -88,7 +88,7 @@ async function ask(/** @type {number} */ file, { patient = false } = {}) {
     return await library.acquireSessionWriteLock({ sessionFile, timeoutMs });
   } catch (error) {
     if (error.code === "ELOCKED" && how < 0.2) count("gaveUp");
-    else if (!isWeather(error)) tell({ is: "error", while: "asking", ...describe(error) });
+    else tellError("asking", error);
     return undefined;
   }
 }
@@ -126,7 +126,7 @@ async function section(task, file, lock) {
   }
   stage(task, STAGE.outside);
   const released = lock.release().catch((error) => {
-    if (!isWeather(error)) tell({ is: "error", while: "releasing", ...describe(error) });
+    tellError("releasing", error);
   });
   if (role === "heir" || random() < 0.8) await released;
 }
@@ -134,10 +134,21 @@ async function section(task, file, lock) {
 /** @param {{ assertHeld(): void }} lock */
 function assertHeld(lock) {
   try {
-    if (!without.includes("word")) lock.assertHeld();
+    lock.assertHeld();
   } catch (error) {
-    if (!isWeather(error)) tell({ is: "error", while: "holding", ...describe(error) });
+    tellError("holding", error);
   }
+}
+
+/**
+ * What the lock says of itself. A lock that is broken may notice that first: without its word only the witnesses are heard.
+ *
+ * @param {string} when
+ * @param {any} error
+ */
+function tellError(when, error) {
+  if (without.includes("word") || isWeather(error)) return;
+  tell({ is: "error", while: when, ...describe(error) });
 }
 
 /**
