@@ -55,7 +55,7 @@ export interface StormOptions {
   readonly enough?: AbortSignal;
 }
 
-/** `lock`: they only play at having it. `marker`: the counter is alone. `word`: what the lock says of itself is not heard. */
+/** `lock`: they only play at having it. `marker`: the counter is alone. `word`: it is not asked whether it is held, and not heard. */
 export type Without = "lock" | "marker" | "word";
 
 export interface WorkerParams {

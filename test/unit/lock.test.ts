@@ -28,6 +28,15 @@ beforeEach(() => {
   sessionFile = join(directory, "a.jsonl");
   lockPath = `${sessionFile}.lock`;
 });
+/** In the turn that asks, always: that is when a home is made. */
+function inPrepare(action: () => unknown): void {
+  const mkdir = fs.mkdirSync;
+  vi.spyOn(fs, "mkdirSync").mockImplementation(((path: string, options: fs.MakeDirectoryOptions) => {
+    action();
+    return mkdir(path, options);
+  }) as never);
+}
+
 /** What is left of a timeout in the turn in which it was asked for. */
 const isAbout = (timeoutMs: number, ms = 0): boolean => ms <= timeoutMs && ms > timeoutMs - 1_000;
 
@@ -136,12 +145,7 @@ describe("a wait", () => {
 
   it("ends by a signal that aborts in the turn that asks", async () => {
     const controller = new AbortController();
-    const mkdir = fs.mkdirSync;
-    // Of `Prepare`, which is always in that turn.
-    vi.spyOn(fs, "mkdirSync").mockImplementation(((path: string, options: fs.MakeDirectoryOptions) => {
-      controller.abort("while it asked");
-      return mkdir(path, options);
-    }) as never);
+    inPrepare(() => controller.abort("while it asked"));
     const { signal } = controller;
     const asked = errorOf(acquireSessionWriteLock({ sessionFile, signal, timeoutMs: 600_000 }));
     expect(await asked).toBe("while it asked");
@@ -157,11 +161,7 @@ describe("a wait", () => {
     fs.writeFileSync(join(lockPath, "of somebody"), "");
     const began = Math.ceil(performance.now());
     const clock = vi.spyOn(performance, "now").mockReturnValue(began);
-    const mkdir = fs.mkdirSync;
-    vi.spyOn(fs, "mkdirSync").mockImplementation(((path: string, options: fs.MakeDirectoryOptions) => {
-      clock.mockReturnValue(began + 400);
-      return mkdir(path, options);
-    }) as never);
+    inPrepare(() => clock.mockReturnValue(began + 400));
     const timers = vi.spyOn(globalThis, "setTimeout");
     const { signal } = controller;
     const asked = [612_345, 399].map((timeoutMs) =>
